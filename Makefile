@@ -1,0 +1,40 @@
+# make demo, make test, make bench: each sets up .venv on first use and is quick afterwards.
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+DEMO   := output/demo
+CONFIG ?= configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(VENV)/.installed
+
+# setup.py decides what is installed, so a change there installs again.
+$(VENV)/.installed: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --upgrade --quiet pip
+	$(PY) -m pip install --quiet -e ".[dev]"
+	touch $@
+
+demo: setup
+	$(PY) -m d2freq.cli generate scenes
+	$(PY) train_net.py --config-file $(CONFIG) OUTPUT_DIR $(DEMO)
+	$(PY) -m d2freq.cli visualize detections --dataset tiny_scenes_val \
+	    --predictions $(DEMO)/inference/coco_instances_results.json --output $(DEMO)/pictures --count 12
+	$(PY) -m d2freq.cli visualize losses --metrics $(DEMO)/metrics.json --output $(DEMO)/loss.png
+	@echo "The demo's results:"
+	@ls -1 $(DEMO)/inference/*.json $(DEMO)/loss.png $(DEMO)/pictures/*.png | sed 's/^/  /'
+
+test: setup
+	$(PY) -m pytest -n 2
+
+lint: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: setup
+	$(PY) benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) output build dist *.egg-info

@@ -1,0 +1,59 @@
+"""Packaging of d2freq. `pip install -e .` needs no compiler and no torch at build time."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    text = (ROOT / "d2freq" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
+
+
+# omegaconf, iopath, fvcore and hydra-core carry the ranges of Detectron2's own setup.py: an
+# environment with Detectron2 must be able to take d2freq without moving any of them.
+REQUIREMENTS = [
+    "torch>=2.6",
+    "torchvision>=0.21",
+    "fvcore>=0.1.5,<0.1.6",
+    "iopath>=0.1.7,<0.1.10",
+    "yacs>=0.1.8",
+    "omegaconf>=2.1,<2.4",
+    "hydra-core>=1.1",
+    "pycocotools>=2.0.7",
+    "faster-coco-eval>=1.7",
+    "numpy>=1.24",
+    "scipy>=1.10",
+    "opencv-python>=4.8",
+    "Pillow>=9.1",
+    "matplotlib",
+    "tqdm>4.29.0",
+    "tabulate",
+    "termcolor>=1.1",
+    "cloudpickle",
+    "tensorboard",
+    "packaging",
+    # tensorboard imports pkg_resources in the releases that Detectron2's users still hold
+    "setuptools",
+]
+
+setup(
+    name="d2freq",
+    version=read_version(),
+    description="Tiny-object detection in the frequency domain, an extension of Detectron2",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["d2freq", "d2freq.*", "minid2", "minid2.*"]),
+    package_data={"d2freq": ["py.typed"], "minid2": ["py.typed", "README.md"]},
+    install_requires=REQUIREMENTS,
+    extras_require={
+        "dev": ["pytest>=7", "pytest-xdist", "ruff>=0.6", "mypy>=1.10", "types-tabulate"],
+        "export": ["onnx", "onnxruntime", "onnxscript"],
+    },
+    entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},
+)

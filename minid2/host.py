@@ -1,0 +1,90 @@
+"""Lets minid2 answer to the name ``detectron2``.
+
+Both names lead to the same module objects, so that there is one registry and one class of each,
+whichever name imported them.
+"""
+
+import importlib
+import importlib.util
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+ALIAS = "detectron2"
+HOME = __package__  # "minid2"
+
+
+def to_home(name: str) -> str:
+    """``detectron2.x`` as the name it has here; every other name unchanged."""
+    return HOME + name[len(ALIAS) :] if _within(name, ALIAS) else name
+
+
+def to_alias(name: str) -> str:
+    """``minid2.x`` as the name it has for Detectron2's users; every other name unchanged."""
+    return ALIAS + name[len(HOME) :] if _within(name, HOME) else name
+
+
+def install_as_detectron2() -> None:
+    """Make ``import detectron2.x.y`` yield the module ``minid2.x.y``. Calling it again is harmless.
+
+    Raises:
+        ImportError: a real Detectron2 has been imported in this process.
+    """
+    if is_installed_as_detectron2():
+        return
+    if ALIAS in sys.modules:
+        raise ImportError(
+            "minid2 cannot stand in for Detectron2: the installed Detectron2 has been imported "
+            "already. Call install_as_detectron2() before anything imports detectron2"
+        )
+    sys.meta_path.insert(0, _AliasFinder())
+    sys.modules[ALIAS] = sys.modules[HOME]
+
+
+def is_installed_as_detectron2() -> bool:
+    """Whether ``detectron2`` means minid2 in this process."""
+    return sys.modules.get(ALIAS) is sys.modules[HOME]
+
+
+def _within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+class _AliasFinder(MetaPathFinder):
+    def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
+        if not _within(fullname, ALIAS):
+            return None
+        home = to_home(fullname)
+        found = importlib.util.find_spec(home)
+        if found is not None:
+            spec = ModuleSpec(fullname, _AliasLoader(home), origin=found.origin)
+            spec.submodule_search_locations = found.submodule_search_locations
+            return spec
+        # `importlib.util.find_spec` is a question and deserves the answer None; an import
+        # statement deserves a reason. Both arrive here, told apart by who asked.
+        if sys._getframe(2).f_code.co_name != "_find_and_load_unlocked":
+            return None
+        # `from detectron2 import x` swallows the error when its `name` is the alias, and would
+        # then say no more than "cannot import name".
+        raise ModuleNotFoundError(
+            f"minid2, which stands in for Detectron2 here, has no module {fullname!r}. "
+            "If it is part of the real Detectron2, install that to use it",
+            name=home,
+        )
+
+
+class _AliasLoader(Loader):
+    """Hands out the module of minid2 and leaves it as it was."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self.home)
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec  # the import system has just put the alias's there

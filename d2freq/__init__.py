@@ -6,10 +6,10 @@ there is none) and registers every backbone, dataset and meta-architecture of d2
 
 __version__ = "0.1.0"
 
-from d2freq.host import choose_host
+from d2freq.host import choose_host, describe_host
 
 HOST = choose_host()
 
 from d2freq.config import add_d2freq_config  # noqa: E402  the host has to stand first
 
-__all__ = ["HOST", "__version__", "add_d2freq_config"]
+__all__ = ["HOST", "__version__", "add_d2freq_config", "describe_host"]

@@ -54,3 +54,13 @@ def choose_host() -> str:
     if wish == "auto":
         logger.info("Detectron2 is not installed; running on its subset minid2")
     return "minid2"
+
+
+def describe_host() -> str:
+    """The host in words, with version and place, for logs and reports."""
+    import detectron2
+
+    place = os.path.dirname(str(detectron2.__file__))
+    if detectron2.__name__ == "minid2":
+        return f"minid2, a subset of Detectron2 {detectron2.__version__} ({place})"
+    return f"Detectron2 {detectron2.__version__} ({place})"

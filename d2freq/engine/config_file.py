@@ -1,0 +1,128 @@
+"""Config files read with errors that name the file, the key and the nearest key that exists."""
+
+import difflib
+import os
+import re
+
+from detectron2.config import CfgNode, LazyConfig, get_cfg
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from d2freq.config import add_d2freq_config
+from d2freq.errors import UserError
+
+
+def is_lazy(config_file: str) -> bool:
+    """True for a lazy config (``.py``), False for YAML with ``_BASE_``.
+
+    Raises:
+        UserError: no file is named, it does not exist, or it has another suffix.
+    """
+    if not config_file:
+        raise UserError("no config: pass --config-file configs/....yaml (or a lazy .py)")
+    suffix = os.path.splitext(config_file)[1]
+    if suffix not in (".yaml", ".yml", ".py"):
+        raise UserError(f"{config_file}: a config is a .yaml, .yml or .py file, not {suffix!r}")
+    if not os.path.isfile(config_file):
+        raise UserError(f"{config_file}: no such config file; those of d2freq lie under configs/")
+    return suffix == ".py"
+
+
+def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
+    """Detectron2's defaults, d2freq's keys, the file with its bases, then KEY VALUE overrides.
+
+    Raises:
+        UserError: an unknown key, a value of the wrong type, or a file that is not YAML.
+    """
+    cfg = get_cfg()
+    add_d2freq_config(cfg)
+    known = _flat_keys(cfg)
+    for source, merge in (
+        (config_file, lambda: cfg.merge_from_file(config_file)),
+        ("command line", lambda: cfg.merge_from_list(_strip_equals(overrides or []))),
+    ):
+        try:
+            merge()
+        except KeyError as error:
+            raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
+        except (ValueError, AssertionError, OSError) as error:
+            raise UserError(f"{source}: {error}") from error
+        except Exception as error:  # a YAML parser's errors have no common base here
+            if type(error).__module__.startswith("yaml"):
+                raise UserError(f"{source}: not valid YAML: {error}") from error
+            raise
+    return cfg
+
+
+def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfig:
+    """A lazy config with ``key=value`` (or KEY VALUE) overrides.
+
+    Raises:
+        UserError: an override that names no key, or a config without the keys that
+            train_net.py reads.
+    """
+    cfg = LazyConfig.load(config_file)
+    try:
+        cfg = LazyConfig.apply_overrides(cfg, _join_pairs(overrides or []))
+    except (OmegaConfBaseException, KeyError, ValueError) as error:
+        raise UserError(f"command line: {error}") from error
+    missing = [k for k in ("model", "dataloader", "optimizer", "train") if k not in cfg]
+    if missing:
+        raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
+    return cfg
+
+
+def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in node.items():
+        keys.append(prefix + name)
+        if isinstance(value, CfgNode):
+            keys.extend(_flat_keys(value, f"{prefix}{name}."))
+    return keys
+
+
+def _nearest_key(message: str, known: list[str]) -> str:
+    """The message of a failed merge, with the nearest key where one key is to blame."""
+    message = message.strip("\"'")
+    if "mean" in message:  # the host has found a nearest key itself
+        return message
+    found = re.search(r"key:?\s+['\"]?([A-Za-z0-9_.]+)", message)
+    if not found:
+        return message
+    culprit = found.group(1)
+    near = difflib.get_close_matches(culprit, known, n=1, cutoff=0.5)
+    if not near:  # the parent may be misspelt or the leaf misplaced
+        leaf = culprit.rsplit(".", 1)[-1]
+        near = [key for key in known if key.rsplit(".", 1)[-1] == leaf][:1]
+    cure = f"; did you mean {near[0]}?" if near else ""
+    return f"config key {culprit} does not exist{cure}"
+
+
+def _strip_equals(overrides: list[str]) -> list[str]:
+    """KEY VALUE pairs from ``KEY VALUE`` or ``KEY=VALUE`` words."""
+    words: list[str] = []
+    for word in overrides:
+        if len(words) % 2 == 0 and "=" in word:
+            words.extend(word.split("=", 1))
+        else:
+            words.append(word)
+    if len(words) % 2:
+        raise ValueError(f"override {words[-1]} has no value: write KEY VALUE")
+    return words
+
+
+def _join_pairs(overrides: list[str]) -> list[str]:
+    """``key=value`` words from ``key value`` or ``key=value`` words."""
+    words: list[str] = []
+    pending = ""
+    for word in overrides:
+        if pending:
+            words.append(f"{pending}={word}")
+            pending = ""
+        elif "=" in word:
+            words.append(word)
+        else:
+            pending = word
+    if pending:
+        raise UserError(f"command line: override {pending} has no value: write key=value")
+    return words

@@ -1,0 +1,79 @@
+"""Detectron2's DefaultTrainer with tiny-object evaluation and strict loading, for YAML configs."""
+
+import logging
+import os
+import weakref
+
+from detectron2.config import CfgNode
+from detectron2.engine import DefaultTrainer, default_setup
+from detectron2.evaluation import DatasetEvaluator, verify_results
+from detectron2.utils import comm
+
+from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
+from d2freq.engine.config_file import load_yaml
+from d2freq.evaluation import TinyCOCOEvaluator
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(DefaultTrainer):
+    """DefaultTrainer that measures by ``TEST.TINY.PROTOCOL`` and loads weights strictly."""
+
+    @classmethod
+    def build_evaluator(
+        cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
+    ) -> DatasetEvaluator:
+        """A TinyCOCOEvaluator; its files go to OUTPUT_DIR/inference unless named otherwise."""
+        return TinyCOCOEvaluator(
+            dataset_name,
+            output_dir=output_folder or os.path.join(cfg.OUTPUT_DIR, "inference"),
+            protocol=cfg.TEST.TINY.PROTOCOL,
+            strict=cfg.TEST.TINY.STRICT,
+        )
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """See DefaultTrainer.resume_or_load; refuses tensors of another shape.
+
+        Raises:
+            UserError: the weights do not fit and ``D2FREQ.STRICT_SHAPES`` is on.
+        """
+        if not self.cfg.D2FREQ.STRICT_SHAPES:
+            super().resume_or_load(resume)
+            return
+        usual = self.checkpointer
+        self.checkpointer = StrictCheckpointer(
+            self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+        )
+        try:
+            super().resume_or_load(resume)
+        finally:
+            self.checkpointer = usual
+
+
+def setup_yaml(args) -> CfgNode:
+    """The frozen config of the parsed arguments, with logger, seed and OUTPUT_DIR set up."""
+    cfg = load_yaml(args.config_file, args.opts)
+    cfg.freeze()
+    default_setup(cfg, args)
+    return cfg
+
+
+def run_yaml(args) -> dict:
+    """Train, or with ``--eval-only`` measure; returns the results of the last evaluation."""
+    cfg = setup_yaml(args)
+    if args.eval_only:
+        model = Trainer.build_model(cfg)
+        load_weights(
+            model,
+            cfg.MODEL.WEIGHTS,
+            cfg.OUTPUT_DIR,
+            resume=args.resume,
+            strict=cfg.D2FREQ.STRICT_SHAPES,
+        )
+        results = Trainer.test(cfg, model)
+        if comm.is_main_process():
+            verify_results(cfg, results)
+        return results
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=args.resume)
+    return trainer.train()

@@ -5,10 +5,9 @@ whichever name imported them.
 """
 
 import importlib
-import importlib.util
 import sys
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 ALIAS = "detectron2"
@@ -53,25 +52,33 @@ def _within(name: str, package: str) -> bool:
 
 class _AliasFinder(MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        if not _within(fullname, ALIAS):
-            return None
         home = to_home(fullname)
-        found = importlib.util.find_spec(home)
-        if found is not None:
-            spec = ModuleSpec(fullname, _AliasLoader(home), origin=found.origin)
-            spec.submodule_search_locations = found.submodule_search_locations
-            return spec
-        # `importlib.util.find_spec` is a question and deserves the answer None; an import
-        # statement deserves a reason. Both arrive here, told apart by who asked.
-        if sys._getframe(2).f_code.co_name != "_find_and_load_unlocked":
+        if not _within(home, HOME):
             return None
-        # `from detectron2 import x` swallows the error when its `name` is the alias, and would
-        # then say no more than "cannot import name".
-        raise ModuleNotFoundError(
-            f"minid2, which stands in for Detectron2 here, has no module {fullname!r}. "
-            "If it is part of the real Detectron2, install that to use it",
-            name=home,
-        )
+        found = PathFinder.find_spec(home, path)
+        if found is None:
+            _explain_absence(home, asker=sys._getframe(2).f_code.co_name)
+        if found is None or home == fullname:
+            return None
+        spec = ModuleSpec(fullname, _AliasLoader(home), origin=found.origin)
+        spec.submodule_search_locations = found.submodule_search_locations
+        return spec
+
+
+def _explain_absence(home: str, asker: str) -> None:
+    """Raise for an import statement; ``importlib.util.find_spec`` only asks, and is told None."""
+    parent = sys.modules.get(home.rpartition(".")[0])
+    if asker != "_find_and_load_unlocked" or getattr(
+        getattr(parent, "__spec__", None), "_initializing", False
+    ):
+        return  # a parent amid its own import is a circle, which Python explains better
+    # `from detectron2 import x` would swallow the error, and say only "cannot import name", if
+    # its `name` were that of minid2.
+    raise ModuleNotFoundError(
+        f"minid2, which stands in for Detectron2 here, does not have {to_alias(home)!r}. "
+        "If it is part of the real Detectron2, install that to use it",
+        name=to_alias(home),
+    )
 
 
 class _AliasLoader(Loader):

@@ -1,0 +1,165 @@
+"""Boxes of one image as a tensor, and the pairwise measures between two sets of them.
+
+Shapes: N boxes, M other boxes, P points. Coordinates are pixels, x to the right and y down; a box
+is (x1, y1, x2, y2).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from .box_mode import BoxMode
+
+__all__ = [
+    "BoxMode",
+    "Boxes",
+    "matched_pairwise_iou",
+    "pairwise_intersection",
+    "pairwise_ioa",
+    "pairwise_iou",
+    "pairwise_point_box_distance",
+]
+
+
+class Boxes:
+    """N boxes as a float32 matrix ``tensor`` of shape (N, 4).
+
+    Indexing, ``to``, ``device`` and iteration are those of a tensor.
+    """
+
+    def __init__(self, tensor: torch.Tensor):
+        """Keep ``tensor`` as float32.
+
+        Args:
+            tensor: (N, 4), or anything that ``torch.as_tensor`` takes as such. An empty one of
+                any shape becomes (0, 4).
+        """
+        rows = torch.as_tensor(tensor).to(dtype=torch.float32)
+        if not rows.numel():
+            rows = rows.reshape(-1, 4)
+        assert rows.dim() == 2 and rows.shape[-1] == 4, f"boxes are (N, 4), got {rows.shape}"
+        self.tensor = rows
+
+    @classmethod
+    def cat(cls, boxes_list: Sequence["Boxes"]) -> "Boxes":
+        """All boxes of the list, one after the other; no boxes from an empty list."""
+        assert isinstance(boxes_list, (list, tuple)), f"list of Boxes, got {type(boxes_list)}"
+        assert all(isinstance(boxes, Boxes) for boxes in boxes_list), "every item must be Boxes"
+        if not boxes_list:
+            return cls(torch.empty(0))
+        return cls(torch.cat([boxes.tensor for boxes in boxes_list]))
+
+    def clone(self) -> "Boxes":
+        """A copy that shares no memory."""
+        return Boxes(self.tensor.clone())
+
+    def to(self, device: torch.device) -> "Boxes":
+        """The same boxes on ``device``."""
+        return Boxes(self.tensor.to(device=device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensor lies."""
+        return self.tensor.device
+
+    def area(self) -> torch.Tensor:
+        """(N,) areas; negative extents are not corrected."""
+        sides = self.tensor[:, 2:] - self.tensor[:, :2]
+        return sides[:, 0] * sides[:, 1]
+
+    def get_centers(self) -> torch.Tensor:
+        """(N, 2) centres as (x, y)."""
+        return (self.tensor[:, 2:] + self.tensor[:, :2]) / 2
+
+    def clip(self, box_size: tuple[int, int]) -> None:
+        """Clip in place to x in [0, width] and y in [0, height]; ``box_size`` is (height, width).
+
+        ``tensor`` becomes a new tensor: autograd and tracing forbid writing into a view.
+        """
+        assert torch.isfinite(self.tensor).all(), "boxes hold infinite or NaN coordinates"
+        height, width = box_size
+        x, y = self.tensor[:, 0::2], self.tensor[:, 1::2]
+        columns = torch.stack([x.clamp(min=0, max=width), y.clamp(min=0, max=height)], dim=-1)
+        self.tensor = columns.flatten(start_dim=1)
+
+    def nonempty(self, threshold: float = 0.0) -> torch.Tensor:
+        """(N,) bool: both sides are longer than ``threshold``."""
+        return (self.tensor[:, 2:] - self.tensor[:, :2] > threshold).all(dim=1)
+
+    def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> torch.Tensor:
+        """(N,) bool: the box reaches out of (height, width) by no more than the threshold."""
+        height, width = box_size
+        limit = self.tensor.new_tensor([width, height]) + boundary_threshold
+        starts_in = (self.tensor[:, :2] >= -boundary_threshold).all(dim=1)
+        return starts_in & (self.tensor[:, 2:] < limit).all(dim=1)
+
+    def scale(self, scale_x: float, scale_y: float) -> None:
+        """Multiply x and y coordinates in place."""
+        self.tensor[:, 0::2] *= scale_x
+        self.tensor[:, 1::2] *= scale_y
+
+    def __getitem__(self, item: int | slice | torch.Tensor) -> "Boxes":
+        """Boxes of a row, a slice, a mask or indices; may share memory as tensors do."""
+        rows = self.tensor[item]
+        if isinstance(item, int):
+            rows = rows.unsqueeze(0)
+        assert rows.dim() == 2, f"indexing Boxes with {item} does not give rows of 4"
+        return Boxes(rows)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        yield from self.tensor
+
+    def __repr__(self) -> str:
+        return f"Boxes({self.tensor})"
+
+
+def pairwise_intersection(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
+    """(N, M) areas of the intersections."""
+    return _intersection(boxes1.tensor[:, None], boxes2.tensor)
+
+
+def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
+    """(N, M) intersection over union, in [0, 1]; 0 where boxes do not meet."""
+    shared = pairwise_intersection(boxes1, boxes2)
+    return _ratio(shared, boxes1.area()[:, None] + boxes2.area() - shared)
+
+
+def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
+    """(N, M) intersection over the area of the second box, in [0, 1]."""
+    return _ratio(pairwise_intersection(boxes1, boxes2), boxes2.area())
+
+
+def matched_pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
+    """(N,) intersection over union of each box with its partner in the other set."""
+    assert len(boxes1) == len(boxes2), f"{len(boxes1)} boxes cannot be matched to {len(boxes2)}"
+    shared = _intersection(boxes1.tensor, boxes2.tensor)
+    return shared / (boxes1.area() + boxes2.area() - shared)
+
+
+def pairwise_point_box_distance(points: torch.Tensor, boxes: Boxes) -> torch.Tensor:
+    """Distances from P points to the left, top, right and bottom edge of each box.
+
+    Args:
+        points: (P, 2) as (x, y).
+        boxes: M boxes.
+
+    Returns:
+        (P, M, 4), all positive where the point lies inside the box.
+    """
+    origin = points[:, None]
+    return torch.cat([origin - boxes.tensor[:, :2], boxes.tensor[:, 2:] - origin], dim=2)
+
+
+def _intersection(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Areas of the intersections of (..., 4) boxes that broadcast."""
+    start = torch.maximum(a[..., :2], b[..., :2])
+    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - start).clamp_(min=0)
+    return sides[..., 0] * sides[..., 1]
+
+
+def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """``part / whole``, and 0 instead of 0 / 0 for boxes without area."""
+    return torch.where(part > 0, part / whole, part.new_zeros(()))

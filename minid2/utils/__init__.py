@@ -1,0 +1,1 @@
+"""Logging, events, communication between processes, files."""

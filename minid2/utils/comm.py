@@ -1,0 +1,128 @@
+"""Talk between the processes of a distributed run; every function also works without one."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+_local_group: dist.ProcessGroup | None = None  # the ranks of this machine
+
+
+def _running() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def get_world_size() -> int:
+    """How many processes there are on all machines, 1 without a distributed run."""
+    return dist.get_world_size() if _running() else 1
+
+
+def get_rank() -> int:
+    """This process among all, from 0."""
+    return dist.get_rank() if _running() else 0
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes files and logs."""
+    return get_rank() == 0
+
+
+def create_local_process_group(num_workers_per_machine: int) -> None:
+    """Set up the group of this machine's processes; every process has to call it, once.
+
+    Args:
+        num_workers_per_machine: processes a machine; it has to divide the world size.
+    """
+    global _local_group
+    assert _local_group is None, "the local process group exists already"
+    world = get_world_size()
+    assert world % num_workers_per_machine == 0, (
+        f"{world} processes cannot be {num_workers_per_machine} on every machine"
+    )
+    for start in range(0, world, num_workers_per_machine):
+        ranks = range(start, start + num_workers_per_machine)
+        group = dist.new_group(list(ranks))  # all processes take part in making every group
+        if get_rank() in ranks:
+            _local_group = group
+
+
+def get_local_process_group() -> dist.ProcessGroup:
+    """The group that :func:`create_local_process_group` made for this machine."""
+    assert _local_group is not None, (
+        "there is no local process group: start through engine.launch, or call "
+        "create_local_process_group in every process"
+    )
+    return _local_group
+
+
+def get_local_rank() -> int:
+    """This process among those of its machine, from 0."""
+    return dist.get_rank(get_local_process_group()) if _running() else 0
+
+
+def get_local_size() -> int:
+    """How many processes this machine has."""
+    return dist.get_world_size(get_local_process_group()) if _running() else 1
+
+
+def synchronize() -> None:
+    """Wait for all processes."""
+    if get_world_size() == 1:
+        return
+    if dist.get_backend() == "nccl":
+        # without a device nccl guesses one from the rank, wrongly on a second machine
+        dist.barrier(device_ids=[torch.cuda.current_device()])
+    else:
+        dist.barrier()
+
+
+@functools.cache
+def _object_group() -> dist.ProcessGroup | None:
+    """A gloo group of all ranks: pickled objects need no GPU memory there."""
+    return dist.new_group(backend="gloo") if dist.get_backend() == "nccl" else None
+
+
+def all_gather(data: Any, group: dist.ProcessGroup | None = None) -> list[Any]:
+    """Every process's picklable ``data``, in the order of ranks, on every process."""
+    if get_world_size() == 1:
+        return [data]
+    group = group or _object_group()
+    collected = [None] * dist.get_world_size(group)
+    dist.all_gather_object(collected, data, group=group)
+    return collected
+
+
+def gather(data: Any, dst: int = 0, group: dist.ProcessGroup | None = None) -> list[Any]:
+    """As :func:`all_gather` on rank ``dst``; an empty list on the others."""
+    if get_world_size() == 1:
+        return [data]
+    group = group or _object_group()
+    collected = [None] * dist.get_world_size(group) if get_rank() == dst else None
+    dist.gather_object(data, collected, dst=dst, group=group)
+    return collected or []
+
+
+def shared_random_seed() -> int:
+    """A random number below 2**31 that is the same everywhere; every process has to call it."""
+    return all_gather(int(np.random.randint(2**31)))[0]
+
+
+def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> dict:
+    """Sum or average scalar tensors over processes; complete on rank 0 only.
+
+    Args:
+        input_dict: scalars by name, the same names on every process.
+        average: divide the sums by the number of processes.
+    """
+    world = get_world_size()
+    if world == 1:
+        return input_dict
+    names = sorted(input_dict)  # the order of insertion may differ between processes
+    with torch.no_grad():
+        values = torch.stack([input_dict[name] for name in names])
+        dist.reduce(values, dst=0)
+        if average and is_main_process():
+            values /= world
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,34 @@
+"""The random seed and the version of torch."""
+
+import logging
+import os
+import random
+from datetime import datetime
+
+import numpy as np
+import torch
+
+__all__ = ["seed_all_rng"]
+
+# (major, minor), for code that branches on it
+TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
+
+def seed_all_rng(seed: int | None = None) -> None:
+    """Seed the generators of torch, numpy and Python.
+
+    Args:
+        seed: a fixed seed, or None for one drawn from the time, the process and the system.
+    """
+    if seed is None:
+        seed = os.getpid() + int(datetime.now().strftime("%S%f"))
+        seed += int.from_bytes(os.urandom(2), "big")
+        logging.getLogger(__name__).info("random seed %d", seed)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+    os.environ["PYTHONHASHSEED"] = str(seed)  # for the processes started from here
+
+
+def setup_environment() -> None:
+    """Nothing to set up: kept for code that calls it before training."""

@@ -1,0 +1,23 @@
+"""What is where exactly: the second stage, one prediction a region."""
+
+from .box_head import ROI_BOX_HEAD_REGISTRY, FastRCNNConvFCHead, build_box_head
+from .fast_rcnn import FastRCNNOutputLayers
+from .roi_heads import (
+    ROI_HEADS_REGISTRY,
+    ROIHeads,
+    StandardROIHeads,
+    build_roi_heads,
+    select_foreground_proposals,
+)
+
+__all__ = [
+    "ROI_BOX_HEAD_REGISTRY",
+    "ROI_HEADS_REGISTRY",
+    "FastRCNNConvFCHead",
+    "FastRCNNOutputLayers",
+    "ROIHeads",
+    "StandardROIHeads",
+    "build_box_head",
+    "build_roi_heads",
+    "select_foreground_proposals",
+]

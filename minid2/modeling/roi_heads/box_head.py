@@ -1,0 +1,101 @@
+"""The layers between a pooled region and its prediction.
+
+Shapes: N regions, C channels, S x S bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fvcore.common.registry import Registry
+from fvcore.nn import weight_init
+from torch import nn
+
+from ...config import CfgNode, configurable
+from ...layers import Conv2d, ShapeSpec, get_norm
+
+ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
+ROI_BOX_HEAD_REGISTRY.__doc__ = """
+Box heads by name. An entry is called with the config and the shape of a pooled region, and returns
+a module from (N, C, S, S) to a feature a region, with an `output_shape`.
+"""
+
+
+def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
+    """Build `MODEL.ROI_BOX_HEAD.NAME` for regions of `input_shape`."""
+    return ROI_BOX_HEAD_REGISTRY.get(cfg.MODEL.ROI_BOX_HEAD.NAME)(cfg, input_shape)
+
+
+@ROI_BOX_HEAD_REGISTRY.register()
+class FastRCNNConvFCHead(nn.Sequential):
+    """3x3 convolutions, each with norm and ReLU, then fully connected layers with ReLU.
+
+    Takes (N, C, S, S), gives (N, width), or (N, width, S, S) without fully connected layers.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        input_shape: ShapeSpec,
+        *,
+        conv_dims: Sequence[int],
+        fc_dims: Sequence[int],
+        conv_norm: str | Callable = "",
+    ) -> None:
+        """
+        Args:
+            input_shape: channels, height and width of a region.
+            conv_dims: channels of each convolution.
+            fc_dims: width of each fully connected layer.
+            conv_norm: norm after each convolution, see `get_norm`.
+        """
+        super().__init__()
+        if not conv_dims and not fc_dims:
+            raise ValueError(
+                "the box head has no layers: set MODEL.ROI_BOX_HEAD.NUM_CONV or NUM_FC above 0"
+            )
+        width = input_shape.channels
+        for number, dim in enumerate(conv_dims, start=1):
+            block = Conv2d(
+                width,
+                dim,
+                kernel_size=3,
+                padding=1,
+                bias=not conv_norm,
+                norm=get_norm(conv_norm, dim),
+                activation=nn.ReLU(),
+            )
+            self.add_module(f"conv{number}", block)
+            width = dim
+        self._output = ShapeSpec(channels=width, height=input_shape.height, width=input_shape.width)
+        if fc_dims:
+            self.add_module("flatten", nn.Flatten())
+            width *= input_shape.height * input_shape.width
+            for number, dim in enumerate(fc_dims, start=1):
+                self.add_module(f"fc{number}", nn.Linear(width, dim))
+                self.add_module(f"fc_relu{number}", nn.ReLU())
+                width = dim
+            self._output = ShapeSpec(channels=width)
+        # After all are built: the order of random draws decides the weights of a seed.
+        for layer in self.children():
+            if isinstance(layer, nn.Conv2d):
+                weight_init.c2_msra_fill(layer)
+            elif isinstance(layer, nn.Linear):
+                weight_init.c2_xavier_fill(layer)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
+        """Explicit arguments from a config."""
+        keys = cfg.MODEL.ROI_BOX_HEAD
+        return {
+            "input_shape": input_shape,
+            "conv_dims": [keys.CONV_DIM] * keys.NUM_CONV,
+            "fc_dims": [keys.FC_DIM] * keys.NUM_FC,
+            "conv_norm": keys.NORM,
+        }
+
+    @property
+    def output_shape(self) -> ShapeSpec:
+        """Shape of the feature of one region."""
+        return self._output

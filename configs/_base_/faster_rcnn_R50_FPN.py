@@ -65,7 +65,7 @@ model = L(GeneralizedRCNN)(
         ),
         box_head=L(FastRCNNConvFCHead)(
             input_shape=L(ShapeSpec)(
-                channels="${.....backbone.out_channels}", height=7, width=7
+                channels="${....backbone.out_channels}", height=7, width=7
             ),
             conv_dims=[],
             fc_dims=[1024, 1024],

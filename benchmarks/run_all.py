@@ -1,0 +1,28 @@
+"""Every benchmark that needs minutes at most; what a machine lacks is said, not skipped silently."""
+
+import importlib.util
+import subprocess
+import sys
+
+from common import ROOT
+
+SCRIPTS = ["import_time.py", "high_pass.py", "sdp_memory.py"]
+
+
+def main() -> int:
+    """Run them one after another; the exit status is that of the worst."""
+    scripts = list(SCRIPTS)
+    if importlib.util.find_spec("detectron2") is not None:
+        scripts.append("hosts.py")
+    else:
+        print("hosts.py: left out, it compares minid2 with Detectron2, which is not installed here")
+    print("kit_ais.py: left out, it trains for half an hour; start it by itself")
+    worst = 0
+    for script in scripts:
+        print(f"\n## {script}", flush=True)
+        worst |= subprocess.run([sys.executable, str(ROOT / "benchmarks" / script)]).returncode
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())

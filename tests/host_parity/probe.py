@@ -1,0 +1,110 @@
+"""Run as a program under one host: what each config builds, loses and detects, as a file.
+
+python probe.py OUT [--weights DIR]    with D2FREQ_HOST=detectron2 or minid2
+
+With --weights, the models load the checkpoints that another run of this program has saved there.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+import d2freq
+from d2freq.engine import load_yaml
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import LazyConfig
+from detectron2.modeling import build_model
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+NAMES = [
+    "hs_fpn/faster_rcnn_R18_FPN_kit_ais",
+    "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",
+    "hs_fpn/faster_rcnn_R50_FPN_scenes",
+    "hs_fpn/faster_rcnn_R50_HSFPN_scenes",
+]
+
+
+def inputs(num_classes: int) -> list[dict]:
+    """Two random images of unequal, awkward size; the second without boxes."""
+    generator = torch.Generator().manual_seed(3)
+    batch = []
+    for (height, width), count in (((96, 131), 7), ((70, 64), 0)):
+        corner = torch.rand(count, 2, generator=generator) * torch.tensor([width - 20, height - 20])
+        size = 3 + torch.rand(count, 2, generator=generator) * 14
+        target = Instances((height, width))
+        target.gt_boxes = Boxes(torch.cat([corner, corner + size], dim=1))
+        target.gt_classes = torch.randint(num_classes, (count,), generator=generator)
+        image = torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
+        batch.append(
+            {"image": image, "instances": target, "height": 2 * height, "width": 2 * width}
+        )
+    return batch
+
+
+def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
+    """Keys, losses, gradients and detections of one config."""
+    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), ["MODEL.DEVICE", "cpu"])
+    torch.manual_seed(11)
+    model = build_model(cfg)
+    initial = {key: value.clone() for key, value in model.state_dict().items()}
+    if checkpoint is not None:
+        DetectionCheckpointer(model).load(str(checkpoint))
+    else:
+        with torch.no_grad():  # zero-initialised layers would hide a difference
+            for parameter in model.parameters():
+                parameter += 0.01 * torch.randn_like(parameter)
+        DetectionCheckpointer(model, str(save_to)).save(name.replace("/", "_"))
+    batch = inputs(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+    model.eval()  # first: training moves the batch norm statistics
+    with torch.no_grad():
+        found = [output["instances"] for output in model(batch)]
+    model.train()
+    torch.manual_seed(5)
+    with EventStorage():
+        losses = model(batch)
+    sum(losses.values()).backward()
+    return {
+        "initial": initial,
+        "frozen": [n for n, p in model.named_parameters() if not p.requires_grad],
+        "losses": {key: value.detach() for key, value in losses.items()},
+        "gradients": {
+            n: p.grad.norm() for n, p in model.named_parameters() if p.grad is not None
+        },
+        "detections": [
+            {
+                "image_size": f.image_size,
+                "boxes": f.pred_boxes.tensor,
+                "scores": f.scores,
+                "classes": f.pred_classes,
+            }
+            for f in found
+        ],
+    }
+
+
+def main() -> None:
+    """Examine every config and dump the lazy twins beside the results."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--weights", type=Path)
+    args = parser.parse_args()
+    assert d2freq.HOST == os.environ["D2FREQ_HOST"]
+    torch.set_num_threads(1)
+    args.out.mkdir(parents=True, exist_ok=True)
+    report = {}
+    for name in NAMES:
+        saved = None if args.weights is None else args.weights / f"{name.replace('/', '_')}.pth"
+        report[name] = examine(name, saved, args.out)
+        LazyConfig.save(
+            LazyConfig.load(str(CONFIGS / f"{name}.py")),
+            str(args.out / f"{name.replace('/', '_')}.yaml"),
+        )
+    torch.save(report, args.out / "report.pt")
+
+
+if __name__ == "__main__":
+    main()

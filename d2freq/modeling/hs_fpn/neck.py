@@ -1,0 +1,259 @@
+"""HSFPN, the feature pyramid with HFP and SDP in its lateral connections (HS-FPN, Fig. 2).
+
+Shape shorthand: B images, C channels, P2 to P5 the levels of stride 4 to 32. The level of stride
+2^i has HFP as ``fpn_hfp{i}`` and SDP as ``fpn_sdp{i}``, beside the ``fpn_lateral{i}`` and
+``fpn_output{i}`` of the host's FPN, so that the weights of a plain FPN load.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling.backbone import FPN, Backbone
+from torch import Tensor, nn
+
+from d2freq.errors import UserError
+from d2freq.modeling.hs_fpn.high_frequency import (
+    ChannelPath,
+    HighFrequencyPerception,
+    SpatialPath,
+)
+from d2freq.modeling.hs_fpn.presets import Switches, resolve_switches
+from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+
+__all__ = [
+    "HSFPN",
+]
+
+
+class HSFPN(FPN):
+    """FPN whose laterals pass HFP and, below the top level, SDP; takes an FPN's place anywhere.
+
+    Args:
+        bottom_up: the backbone that makes ``in_features``.
+        in_features: names of its maps, from high to low resolution, each stride twice the one
+            before.
+        out_channels: C of every level, a multiple of 32.
+        norm: of the lateral and output convolutions, as FPN's.
+        top_block: further levels on top, as FPN's.
+        fuse_type: "sum" or "avg" in the top-down addition, as FPN's.
+        square_pad: as FPN's.
+        preset: "paper" or "released"; it sets all switches below that are None.
+        channel_path: HFP's channel path on or off.
+        spatial_path: HFP's spatial path on or off; with both off there is no HFP.
+        spatial_dependency: SDP on or off.
+        alpha: part of the DCT band that is removed; one number for P2 and P3, or one a level.
+        rounding: "floor" or "ceil" of alpha x size.
+        pool_size: cells per side of the channel path's pools; one, or one a level.
+        pool_reduce: "sum" or "mean" over the cells.
+        fusion: "concat", "interleave" or "sum" of the two pools' scores.
+        groups: of the channel path's convolutions; divides ``out_channels``.
+        gate_bias: bias in the channel path's convolutions.
+        gate_relu: ReLU after every convolution of the gates.
+        spatial_mode: "conv" or "raw"; one, or one a level.
+        tail_bias: bias in HFP's 3x3 convolution.
+        tail_relu: ReLU after it.
+        tail_norm: "", "GN", "BN" or "SyncBN" after the ReLU.
+        sdp_norm: "", "GN", "BN" or "SyncBN" after SDP's convolutions.
+        sdp_relu: ReLU between SDP's convolutions and their norm.
+        separate_value: a convolution of its own for SDP's values.
+        top_down: "two_pass" or "one_pass".
+
+    Raises:
+        UserError: an unknown preset or switch value; it names the culprit and the choices.
+
+    ``d2freq/config.py`` says what each switch means and which value each preset takes.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        bottom_up: Backbone,
+        in_features: Sequence[str],
+        out_channels: int,
+        norm: str = "",
+        top_block: nn.Module | None = None,
+        fuse_type: str = "sum",
+        square_pad: int = 0,
+        *,
+        preset: str = "paper",
+        channel_path: bool | None = None,
+        spatial_path: bool | None = None,
+        spatial_dependency: bool | None = None,
+        alpha: float | Sequence[float] | None = None,
+        rounding: str | None = None,
+        pool_size: int | Sequence[int] | None = None,
+        pool_reduce: str | None = None,
+        fusion: str | None = None,
+        groups: int | None = None,
+        gate_bias: bool | None = None,
+        gate_relu: bool | None = None,
+        spatial_mode: str | Sequence[str] | None = None,
+        tail_bias: bool | None = None,
+        tail_relu: bool | None = None,
+        tail_norm: str | None = None,
+        sdp_norm: str | None = None,
+        sdp_relu: bool | None = None,
+        separate_value: bool | None = None,
+        top_down: str | None = None,
+    ) -> None:
+        super().__init__(
+            bottom_up=bottom_up,
+            in_features=in_features,
+            out_channels=out_channels,
+            norm=norm,
+            top_block=top_block,
+            fuse_type=fuse_type,
+            square_pad=square_pad,
+        )
+        shapes = bottom_up.output_shape()
+        self.strides = {name: int(shapes[name].stride) for name in in_features}
+        stages = [stride.bit_length() - 1 for stride in self.strides.values()]
+        self.average = fuse_type == "avg"
+        self.switches = resolve_switches(
+            preset,
+            stages=stages,
+            channels=out_channels,
+            channel_path=channel_path,
+            spatial_path=spatial_path,
+            spatial_dependency=spatial_dependency,
+            alpha=alpha,
+            rounding=rounding,
+            pool_size=pool_size,
+            pool_reduce=pool_reduce,
+            fusion=fusion,
+            groups=groups,
+            gate_bias=gate_bias,
+            gate_relu=gate_relu,
+            spatial_mode=spatial_mode,
+            tail_bias=tail_bias,
+            tail_relu=tail_relu,
+            tail_norm=tail_norm,
+            sdp_norm=sdp_norm,
+            sdp_relu=sdp_relu,
+            separate_value=separate_value,
+            top_down=top_down,
+        )
+        self.levels = dict(zip(stages, in_features, strict=True))
+        for place, stage in enumerate(stages):
+            hfp = _build_hfp(self.switches, place, out_channels)
+            if hfp is not None:
+                self.add_module(f"fpn_hfp{stage}", hfp)
+            if self.switches.spatial_dependency and stage != stages[-1]:
+                sdp = SpatialDependencyPerception(
+                    out_channels,
+                    norm=self.switches.sdp_norm,
+                    relu=self.switches.sdp_relu,
+                    separate_value=self.switches.separate_value,
+                )
+                self.add_module(f"fpn_sdp{stage}", sdp)
+
+    @classmethod
+    def from_config(
+        cls, cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None = None
+    ) -> dict[str, Any]:
+        """Arguments from ``MODEL.FPN`` and ``MODEL.HSFPN``."""
+        switches = {field.name: cfg.MODEL.HSFPN[field.name.upper()] for field in fields(Switches)}
+        return {
+            "bottom_up": bottom_up,
+            "in_features": cfg.MODEL.FPN.IN_FEATURES,
+            "out_channels": cfg.MODEL.FPN.OUT_CHANNELS,
+            "norm": cfg.MODEL.FPN.NORM,
+            "top_block": top_block,
+            "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
+            "preset": cfg.MODEL.HSFPN.PRESET,
+            **switches,
+        }
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The pyramid of an image batch.
+
+        Args:
+            x: (B, 3, H, W), H and W multiples of ``size_divisibility`` (of 32 with P5).
+
+        Returns:
+            "p2" to "p5" (B, C, H / stride, W / stride) and the levels of ``top_block``.
+        """
+        features = self.bottom_up(x)
+        if not torch.jit.is_tracing():
+            self._check_sizes(features)
+        top, *below = reversed(self.levels)
+
+        # Two maps go down: `fused`, the pyramid level itself, and `attended`, the same before
+        # the top-down addition, where SDP of the level below looks in the two-pass order.
+        fused = attended = self._lateral(top, features)
+        window = fused.shape[-2:]
+        results = {f"p{top}": self._module("output", top)(fused)}
+        for stage in below:
+            level = self._lateral(stage, features)
+            if self.switches.spatial_dependency:
+                above = fused if self.switches.top_down == "one_pass" else attended
+                level = self._module("sdp", stage)(level, above, window)
+            attended = level
+            fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
+            if self.average:
+                fused = fused / 2
+            results[f"p{stage}"] = self._module("output", stage)(fused)
+        if self.top_block is not None:
+            source = self.top_block.in_feature
+            extra = self.top_block({**features, **results}[source])
+            results.update({f"p{top + i}": value for i, value in enumerate(extra, 1)})
+        return {name: results[name] for name in self.output_shape()}
+
+    def _lateral(self, stage: int, features: dict[str, Tensor]) -> Tensor:
+        lateral = self._module("lateral", stage)(features[self.levels[stage]])
+        if self.switches.channel_path or self.switches.spatial_path:
+            lateral = self._module("hfp", stage)(lateral)
+        return lateral
+
+    def _module(self, kind: str, stage: int) -> nn.Module:
+        return getattr(self, f"fpn_{kind}{stage}")
+
+    def _check_sizes(self, features: dict[str, Tensor]) -> None:
+        """Each map has to be exactly twice as large as the next one."""
+        names = list(self.strides)
+        top = names[-1]
+        for name in names[:-1]:
+            factor = self.strides[top] // self.strides[name]
+            size, smallest = features[name].shape[-2:], features[top].shape[-2:]
+            if any(a != factor * b for a, b in zip(size, smallest, strict=True)):
+                raise UserError(
+                    f"HSFPN cannot take {name} of {size[0]} x {size[1]} above {top} of "
+                    f"{smallest[0]} x {smallest[1]}: {name} has to be {factor} times as large. "
+                    f"Pad images to a multiple of {self.size_divisibility} (size_divisibility) "
+                    "in height and width, as ImageList.from_tensors does"
+                )
+
+
+def _build_hfp(switches: Switches, place: int, channels: int) -> HighFrequencyPerception | None:
+    """HFP of the level at ``place`` (0: finest), or None where both of its paths are off."""
+    channel_path = spatial_path = None
+    if switches.channel_path:
+        channel_path = ChannelPath(
+            channels,
+            pool_size=switches.pool_size[place],
+            pool_reduce=switches.pool_reduce,
+            fusion=switches.fusion,
+            groups=switches.groups,
+            bias=switches.gate_bias,
+            relu=switches.gate_relu,
+        )
+    if switches.spatial_path:
+        spatial_path = SpatialPath(
+            channels, mode=switches.spatial_mode[place], relu=switches.gate_relu
+        )
+    if channel_path is None and spatial_path is None:
+        return None
+    return HighFrequencyPerception(
+        channels,
+        alpha=switches.alpha[place],
+        rounding=switches.rounding,
+        channel_path=channel_path,
+        spatial_path=spatial_path,
+        tail_bias=switches.tail_bias,
+        tail_relu=switches.tail_relu,
+        tail_norm=switches.tail_norm,
+    )

@@ -1,0 +1,1 @@
+"""Tensor maths of d2freq; nothing here imports more than torch."""

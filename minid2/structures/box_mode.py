@@ -41,8 +41,8 @@ class BoxMode(IntEnum):
         absolute = (BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
         if from_mode not in absolute or to_mode not in absolute:
             raise NotImplementedError(
-                f"BoxMode.convert from {BoxMode(from_mode).name} to {BoxMode(to_mode).name}: minid2 "
-                "converts between XYXY_ABS and XYWH_ABS. Relative boxes need the image's size: "
+                f"BoxMode.convert from {BoxMode(from_mode).name} to {BoxMode(to_mode).name}: "
+                "minid2 converts between XYXY_ABS and XYWH_ABS. Relative boxes need the image's size: "
                 "multiply them first; rotated boxes need the real Detectron2"
             )
         if isinstance(box, (list, tuple)) and len(box) != 4:

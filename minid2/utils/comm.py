@@ -106,7 +106,8 @@ def gather(data: Any, dst: int = 0, group: dist.ProcessGroup | None = None) -> l
 
 def shared_random_seed() -> int:
     """A random number below 2**31 that is the same everywhere; every process has to call it."""
-    return all_gather(int(np.random.randint(2**31)))[0]
+    # The global generator: a seeded run is to draw the same seeds as on Detectron2.
+    return all_gather(int(np.random.randint(2**31)))[0]  # noqa: NPY002
 
 
 def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> dict:

@@ -1,0 +1,27 @@
+"""Detectron2's config keys and their defaults, as nested dictionaries by subject.
+
+Keys of parts that minid2 does not have (masks, keypoints, panoptic heads, rotated anchors) stand
+here as well, so that every config file of Detectron2 can be read; asking for such a part fails
+where it would be built.
+"""
+
+from .data import DATALOADER, DATASETS, INPUT
+from .heads import ROI_KEYS
+from .model import MODEL_KEYS
+from .training import SOLVER, TEST
+
+DEFAULTS = {
+    "VERSION": 2,
+    "MODEL": {**MODEL_KEYS, **ROI_KEYS},
+    "INPUT": INPUT,
+    "DATASETS": DATASETS,
+    "DATALOADER": DATALOADER,
+    "SOLVER": SOLVER,
+    "TEST": TEST,
+    "OUTPUT_DIR": "./output",
+    "SEED": -1,  # negative: a new seed every run
+    "CUDNN_BENCHMARK": False,  # True is faster where all inputs have one size
+    "FLOAT32_PRECISION": "",  # "", highest, high, medium: torch.set_float32_matmul_precision
+    "VIS_PERIOD": 0,  # iterations between pictures of the training, 0 for none
+    "GLOBAL": {"HACK": 1.0},  # for `global_cfg`
+}

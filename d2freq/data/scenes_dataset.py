@@ -1,0 +1,205 @@
+"""Write a COCO data set of synthetic scenes: ``train``, ``val`` and ``annotations`` in a folder.
+
+Interrupted, it goes on where it stopped: each finished picture leaves a small part file behind,
+and the parts of a split become its COCO file at the end.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from d2freq.data.scenes import VERSION, render_scene
+from d2freq.data.scenes_objects import KINDS
+from d2freq.errors import UserError
+
+CATEGORIES = [
+    {"id": number, "name": kind, "supercategory": "tiny object"}
+    for number, kind in enumerate(KINDS, start=1)
+]
+
+
+def generate_scenes(
+    output: str | os.PathLike,
+    *,
+    seed: int = 0,
+    train: int = 160,
+    val: int = 40,
+    size: int = 256,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> dict[str, Path]:
+    """Write ``train`` and ``val`` pictures of ``size`` x ``size`` pixels and their COCO files.
+
+    Args:
+        output: the folder; it is created. What is already there of the same seed and size stays.
+        workers: processes, by default one a core. The bytes do not depend on it.
+        overwrite: replace scenes of another seed, size or count instead of refusing.
+
+    Returns:
+        the COCO file of each split, {"train": Path, "val": Path}.
+
+    Raises:
+        UserError: sizes or counts out of range, or ``output`` holds other scenes.
+    """
+    counts = {"train": train, "val": val}
+    if min(counts.values()) < 1:
+        raise UserError(f"a split needs at least one picture, got train={train}, val={val}")
+    if not 64 <= size <= 2048:
+        raise UserError(f"size={size}: a scene has 64 to 2048 pixels a side")
+    if seed < 0:
+        raise UserError(f"seed={seed}: a seed is a whole number from 0 on")
+    root = Path(output)
+    files = {split: root / "annotations" / f"{split}.json" for split in counts}
+    wishes = {split: _info(seed, split, count, size) for split, count in counts.items()}
+    todo = [split for split in counts if not _is_there(root, files[split], wishes[split])]
+    for split in todo:
+        _make_room(root, split, files[split], wishes[split], overwrite=overwrite)
+    jobs = [
+        (root, seed, split, index, size)
+        for split in todo
+        for index in range(counts[split])
+        if not (_part(root, split, index).is_file() and _picture(root, split, index).is_file())
+    ]
+    bar = tqdm(total=len(jobs), desc="scenes", unit="img", disable=not (progress and jobs))
+    with bar:
+        for _ in _run(jobs, workers if workers is not None else _cores()):
+            bar.update()
+    for split in todo:
+        _write_coco(root, split, files[split], wishes[split])
+    return files
+
+
+def describe(json_file: str | os.PathLike) -> str:
+    """One line on a COCO file: pictures, boxes, kinds."""
+    data = json.loads(Path(json_file).read_text())
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    kinds = Counter(names[annotation["category_id"]] for annotation in data["annotations"])
+    text = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return f"{json_file}: {len(data['images'])} pictures, {len(data['annotations'])} boxes ({text})"
+
+
+def _info(seed: int, split: str, count: int, size: int) -> dict:
+    return {
+        "description": "d2freq tiny scenes: synthetic aerial pictures",
+        "version": str(VERSION),
+        "seed": seed,
+        "split": split,
+        "count": count,
+        "size": size,
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _picture(root: Path, split: str, index: int) -> Path:
+    return root / split / f"{index + 1:06d}.png"
+
+
+def _parts(root: Path, split: str) -> Path:
+    return root / f".{split}.parts"
+
+
+def _part(root: Path, split: str, index: int) -> Path:
+    return _parts(root, split) / f"{index + 1:06d}.json"
+
+
+def _read(path: Path) -> dict | None:
+    """A JSON object, or None where the file is missing or was cut off by an interruption."""
+    try:
+        data = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _is_there(root: Path, json_file: Path, wish: dict) -> bool:
+    data = _read(json_file)
+    if data is None or data.get("info") != wish:
+        return False
+    pictures = (root / wish["split"] / image["file_name"] for image in data["images"])
+    return all(picture.is_file() for picture in pictures)
+
+
+def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite: bool) -> None:
+    """Keep the parts of an interrupted run with the same wish; refuse or remove other scenes."""
+    note = _parts(root, split) / "info.json"
+    begun = _read(note)
+    done = _read(json_file)
+    found = begun or (done or {}).get("info")
+    if found is None and (root / split).is_dir() and any((root / split).iterdir()):
+        found = {"description": "files of unknown origin"}
+    if found is not None and found != wish and not overwrite:
+        differs = ", ".join(f"{k}={found[k]}" for k in ("seed", "size", "count") if k in found)
+        raise UserError(
+            f"{root / split} holds other scenes ({differs or found['description']}); choose "
+            "another --output, ask for the same seed, size and count, or pass --overwrite"
+        )
+    if found != wish or begun is None:
+        shutil.rmtree(root / split, ignore_errors=True)
+        shutil.rmtree(_parts(root, split), ignore_errors=True)
+        json_file.unlink(missing_ok=True)
+    (root / split).mkdir(parents=True, exist_ok=True)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    _write_json(note, wish)
+
+
+def _write_json(path: Path, data: dict) -> None:
+    """Write all or nothing, so that an interruption leaves no half of a file."""
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text(json.dumps(data, separators=(",", ":")))
+    draft.replace(path)
+
+
+def _run(jobs: list[tuple], workers: int):
+    if workers <= 1 or len(jobs) < 8:
+        yield from map(_render_to_disk, jobs)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
+        yield from pool.map(_render_to_disk, jobs, chunksize=2)
+
+
+def _render_to_disk(job: tuple) -> None:
+    root, seed, split, index, size = job
+    cv2.setNumThreads(1)  # the processes share the cores
+    scene = render_scene(seed, split, index, size)
+    picture = _picture(root, split, index)
+    draft = picture.with_name(f".{picture.stem}.draft.png")
+    if not cv2.imwrite(str(draft), scene.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
+        raise OSError(f"{picture}: cannot be written; is the disk full?")
+    draft.replace(picture)
+    labels = zip(scene.kinds, scene.boxes, scene.areas, strict=True)
+    objects = [[KINDS.index(kind) + 1, box, area] for kind, box, area in labels]
+    _write_json(_part(root, split, index), {"objects": objects})
+
+
+def _write_coco(root: Path, split: str, json_file: Path, info: dict) -> None:
+    images: list[dict] = []
+    annotations: list[dict] = []
+    side = info["size"]
+    for index in range(info["count"]):
+        name = _picture(root, split, index).name
+        images.append({"id": index + 1, "file_name": name, "width": side, "height": side})
+        for category, box, area in json.loads(_part(root, split, index).read_text())["objects"]:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": index + 1,
+                    "category_id": category,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": 0,
+                }
+            )
+    data = {"info": info, "images": images, "annotations": annotations, "categories": CATEGORIES}
+    json_file.parent.mkdir(parents=True, exist_ok=True)
+    _write_json(json_file, data)
+    shutil.rmtree(_parts(root, split))

@@ -2,7 +2,7 @@
 """Train or evaluate a detector of d2freq from a YAML config or its lazy twin.
 
     python train_net.py --config-file configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml
-    python train_net.py --config-file configs/demo/faster_rcnn_R18_HSFPN_scenes.py train.max_iter=300
+    python train_net.py --config-file configs/demo/faster_rcnn_R18_HSFPN_scenes.py train.max_iter=9
     python train_net.py --config-file C --eval-only MODEL.WEIGHTS output/x/model_final.pth
     python train_net.py --config-file C --resume --num-gpus 8 SOLVER.IMS_PER_BATCH 16
 
@@ -12,8 +12,11 @@ Flags and KEY VALUE overrides are those of Detectron2's tools/train_net.py.
 import sys
 
 import d2freq  # chooses the host before anything of detectron2 is imported
+
+# isort: split
+from detectron2.engine import default_argument_parser, launch
+
 from d2freq.errors import UserError
-from detectron2.engine import default_argument_parser, launch  # isort: skip
 
 
 def main(args) -> dict:

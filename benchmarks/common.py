@@ -1,4 +1,4 @@
-"""What every benchmark shares: medians of alternating runs, peak memory, and the line that says where."""
+"""What benchmarks share: medians of alternating runs, peak memory, and where it was measured."""
 
 import datetime
 import os

@@ -1,4 +1,4 @@
-"""Every benchmark that needs minutes at most; what a machine lacks is said, not skipped silently."""
+"""Every benchmark of a few minutes; what a machine lacks is said, not skipped silently."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""The error that a user can cure: train_net.py and the command line print it without a traceback."""
+"""The error that a user can cure: printed without a traceback by train_net.py and d2freq."""
 
 
 class UserError(ValueError):

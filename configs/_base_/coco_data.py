@@ -1,7 +1,6 @@
 """Loaders and evaluator over data sets of the catalog; a config sets names, sizes and crops."""
 
 import detectron2.data.transforms as T
-from d2freq.evaluation import TinyCOCOEvaluator
 from detectron2.config import LazyCall as L
 from detectron2.data import (
     DatasetMapper,
@@ -9,6 +8,8 @@ from detectron2.data import (
     build_detection_train_loader,
     get_detection_dataset_dicts,
 )
+
+from d2freq.evaluation import TinyCOCOEvaluator
 
 dataloader = dict(
     train=L(build_detection_train_loader)(

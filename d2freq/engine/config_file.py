@@ -1,15 +1,19 @@
 """Config files read with errors that name the file, the key and the nearest key that exists."""
 
 import difflib
+import logging
 import os
 import re
 
+import torch
 from detectron2.config import CfgNode, LazyConfig, get_cfg
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.config import add_d2freq_config
 from d2freq.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def is_lazy(config_file: str) -> bool:
@@ -51,6 +55,7 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
             if type(error).__module__.startswith("yaml"):
                 raise UserError(f"{source}: not valid YAML: {error}") from error
             raise
+    cfg.MODEL.DEVICE = _present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
     return cfg
 
 
@@ -69,7 +74,19 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
     missing = [k for k in ("model", "dataloader", "optimizer", "train") if k not in cfg]
     if missing:
         raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
+    cfg.train.device = _present_device(cfg.train.get("device", "cuda"), "train.device")
     return cfg
+
+
+def _present_device(device: str, key: str) -> str:
+    """The device that a config names, or the CPU, with a warning, where there is no CUDA.
+
+    Detectron2's default is "cuda"; without this every command on a CPU would need an override.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        logger.warning("%s is %s, but this machine has no CUDA device: using cpu", key, device)
+        return "cpu"
+    return device
 
 
 def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:

@@ -29,7 +29,9 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     train = [] if eval_only else list(cfg.DATASETS.TRAIN)
     check_names([*train, *cfg.DATASETS.TEST], where="DATASETS")
     if not eval_only and not train:
-        raise UserError("DATASETS.TRAIN is empty: name a data set, for example (tiny_scenes_train,)")
+        raise UserError(
+            "DATASETS.TRAIN is empty: name a data set, for example (tiny_scenes_train,)"
+        )
     if eval_only and not cfg.DATASETS.TEST:
         raise UserError("DATASETS.TEST is empty: --eval-only needs a data set to measure on")
     check_weights(cfg.MODEL.WEIGHTS, eval_only=eval_only, resume=resume, key="MODEL.WEIGHTS")

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
-
-from d2freq.engine import Trainer, load_lazy, load_yaml
-from d2freq.engine.lazy import train as train_lazy
-from d2freq.engine.preflight import check_names, lazy_datasets
 from detectron2.config import instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+from omegaconf import OmegaConf
+
+from d2freq.engine import Trainer, load_lazy, load_yaml
+from d2freq.engine.lazy import train as train_lazy
+from d2freq.engine.preflight import check_names, lazy_datasets
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 NAMES = sorted(

@@ -14,8 +14,9 @@ def build():
     proposal sampled, equally many proposals an image. Double precision, so that only a
     wrong reduction can show.
     """
-    from d2freq.engine import load_yaml
     from detectron2.modeling import build_model
+
+    from d2freq.engine import load_yaml
 
     cfg = load_yaml(
         str(CONFIG),

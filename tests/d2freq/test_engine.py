@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from detectron2.modeling import build_model
 
 from d2freq.engine import Trainer, check_yaml, load_lazy, load_weights, load_yaml
 from d2freq.engine.config_file import is_lazy
 from d2freq.errors import UserError
-from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.datasets import register_coco_instances
-from detectron2.modeling import build_model
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml")
@@ -76,7 +76,9 @@ def test_a_wrong_override_names_the_key_and_the_cure(options, words):
 def test_a_typo_in_a_yaml_file_names_the_file_and_the_key(tmp_path):
     file = tmp_path / "typo.yaml"
     file.write_text("MODEL:\n  BACKBONE:\n    NAMME: x\nVERSION: 2\n")
-    with pytest.raises(UserError, match=r"typo\.yaml.*MODEL\.BACKBONE\.NAMME.*MODEL\.BACKBONE\.NAME"):
+    with pytest.raises(
+        UserError, match=r"typo\.yaml.*MODEL\.BACKBONE\.NAMME.*MODEL\.BACKBONE\.NAME"
+    ):
         load_yaml(str(file))
 
 
@@ -170,7 +172,9 @@ def test_resume_continues_at_the_iteration_with_optimizer_and_schedule(data, tmp
         assert torch.equal(again.model.state_dict()[key], value)
     momentum = saved["optimizer"]["state"]
     assert momentum and all(
-        torch.equal(again.optimizer.state_dict()["state"][i]["momentum_buffer"], s["momentum_buffer"])
+        torch.equal(
+            again.optimizer.state_dict()["state"][i]["momentum_buffer"], s["momentum_buffer"]
+        )
         for i, s in momentum.items()
     )
     resumed = []
@@ -202,7 +206,10 @@ def test_eval_only_reproduces_the_numbers_of_training(data, tmp_path):
     [
         (["--config-file", "configs/none.yaml"], "no such config file"),
         (["--config-file", CONFIG, "MODEL.HSFPN.PRESET", "papper"], "papper"),
-        (["--config-file", CONFIG, "DATASETS.TRAIN", "('tiny_scenes_trian',)"], "tiny_scenes_train"),
+        (
+            ["--config-file", CONFIG, "DATASETS.TRAIN", "('tiny_scenes_trian',)"],
+            "tiny_scenes_train",
+        ),
     ],
 )
 def test_train_net_prints_one_error_and_no_traceback(arguments, words, tmp_path):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from d2freq.engine import load_yaml
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+
+from d2freq.engine import load_yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml"
 LARGEST = 129

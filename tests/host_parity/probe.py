@@ -11,13 +11,16 @@ from pathlib import Path
 
 import torch
 
-import d2freq
-from d2freq.engine import load_yaml
+import d2freq  # chooses the host
+
+# isort: split
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import LazyConfig
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+
+from d2freq.engine import load_yaml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 NAMES = [
@@ -71,9 +74,7 @@ def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
         "initial": initial,
         "frozen": [n for n, p in model.named_parameters() if not p.requires_grad],
         "losses": {key: value.detach() for key, value in losses.items()},
-        "gradients": {
-            n: p.grad.norm() for n, p in model.named_parameters() if p.grad is not None
-        },
+        "gradients": {n: p.grad.norm() for n, p in model.named_parameters() if p.grad is not None},
         "detections": [
             {
                 "image_size": f.image_size,

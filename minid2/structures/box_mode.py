@@ -42,8 +42,8 @@ class BoxMode(IntEnum):
         if from_mode not in absolute or to_mode not in absolute:
             raise NotImplementedError(
                 f"BoxMode.convert from {BoxMode(from_mode).name} to {BoxMode(to_mode).name}: "
-                "minid2 converts between XYXY_ABS and XYWH_ABS. Relative boxes need the image's size: "
-                "multiply them first; rotated boxes need the real Detectron2"
+                "minid2 converts between XYXY_ABS and XYWH_ABS. Relative boxes need the image's "
+                "size: multiply them first; rotated boxes need the real Detectron2"
             )
         if isinstance(box, (list, tuple)) and len(box) != 4:
             raise ValueError(f"a box has 4 numbers, found {len(box)}: {box}")

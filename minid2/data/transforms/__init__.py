@@ -14,9 +14,9 @@ from fvcore.transforms.transform import (
 )
 
 from .augmentation import (
+    AugInput,
     Augmentation,
     AugmentationList,
-    AugInput,
     StandardAugInput,
     apply_augmentations,
 )

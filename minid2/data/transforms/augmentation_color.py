@@ -8,6 +8,8 @@ from fvcore.transforms.transform import BlendTransform
 
 from .augmentation import Augmentation
 
+# ruff: noqa: NPY002 - the global generator is the one that the loader seeds in each worker
+
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 # Principal components of ImageNet's RGB values in [0, 1] (Krizhevsky et al., AlexNet, 4.1).

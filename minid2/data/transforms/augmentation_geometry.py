@@ -21,6 +21,8 @@ from PIL import Image
 from .augmentation import Augmentation, as_augmentation
 from .transform import ResizeTransform
 
+# ruff: noqa: NPY002 - the global generator is the one that the loader seeds in each worker
+
 
 def _happens(prob: float) -> bool:
     return np.random.uniform(0, 1.0) < prob
@@ -301,5 +303,5 @@ class RandomCrop(Augmentation):
         share = np.asarray(self.crop_size, dtype=np.float32)
         if self.crop_type == "relative_range":
             share = share + np.random.rand(2) * (1 - share)
-        height, width = (int(s * part + 0.5) for s, part in zip(size, share, strict=True))
+        height, width = (max(int(s * part + 0.5), 1) for s, part in zip(size, share, strict=True))
         return height, width

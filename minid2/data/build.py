@@ -1,0 +1,345 @@
+"""From the names of data sets to loaders."""
+
+import logging
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Sampler
+
+from ..config import CfgNode, configurable
+from ..utils.comm import get_world_size
+from ..utils.env import seed_all_rng
+from .catalog import DatasetCatalog, MetadataCatalog
+from .class_histogram import print_instances_class_histogram
+from .common import AspectRatioGroupedDataset, DatasetFromList, MapDataset, ToIterableDataset
+from .dataset_mapper import DatasetMapper
+from .detection_utils import check_metadata_consistency
+from .samplers import (
+    InferenceSampler,
+    RandomSubsetTrainingSampler,
+    RepeatFactorTrainingSampler,
+    TrainingSampler,
+)
+
+__all__ = [
+    "build_batch_data_loader",
+    "build_detection_test_loader",
+    "build_detection_train_loader",
+    "get_detection_dataset_dicts",
+    "print_instances_class_histogram",
+]
+
+logger = logging.getLogger(__name__)
+
+
+def filter_images_with_only_crowd_annotations(dataset_dicts: list[dict]) -> list[dict]:
+    """The records that have at least one annotation which is no crowd."""
+    kept = [
+        record
+        for record in dataset_dicts
+        if any(anno.get("iscrowd", 0) == 0 for anno in record["annotations"])
+    ]
+    dropped = len(dataset_dicts) - len(kept)
+    logger.info("Removed %d images with no usable annotations, %d left", dropped, len(kept))
+    return kept
+
+
+def get_detection_dataset_dicts(
+    names: str | Sequence[str],
+    filter_empty: bool = True,
+    min_keypoints: int = 0,
+    proposal_files: Sequence[str] | None = None,
+    check_consistency: bool = True,
+) -> "list[dict] | Dataset":
+    """Load data sets by their names and join them.
+
+    Args:
+        names: one name or several.
+        filter_empty: leave out images with nothing but crowds.
+        min_keypoints: has to be 0.
+        proposal_files: has to be empty.
+        check_consistency: require the same ``thing_classes`` of all.
+
+    Returns:
+        The records; a torch data set where the registered functions return such.
+
+    Raises:
+        KeyError: a name is not registered.
+        AssertionError: a data set has no record, or none is left.
+        ValueError: the data sets have different classes.
+        NotImplementedError: keypoints or proposals are asked for.
+    """
+    if min_keypoints or proposal_files:
+        asked = "min_keypoints" if min_keypoints else "proposal_files (MODEL.LOAD_PROPOSALS)"
+        raise NotImplementedError(f"minid2 has no {asked}; the real Detectron2 has")
+    names = [names] if isinstance(names, str) else list(names)
+    assert names, "no data set is named: set DATASETS.TRAIN or DATASETS.TEST"
+    loaded = {name: DatasetCatalog.get(name) for name in dict.fromkeys(names)}
+    parts = [loaded[name] for name in names]
+
+    if any(isinstance(part, Dataset) for part in parts):
+        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
+    for name, part in loaded.items():
+        assert len(part), f"Dataset '{name}' is empty! Its annotation file lists no image."
+
+    records = [record for part in parts for record in part]
+    if "annotations" in records[0]:
+        if filter_empty:
+            records = filter_images_with_only_crowd_annotations(records)
+        if check_consistency:
+            _check_classes(names, records)
+    assert records, (
+        f"No valid data found in {', '.join(names)}: no image has an annotation that is no crowd. "
+        "DATALOADER.FILTER_EMPTY_ANNOTATIONS: False would keep such images"
+    )
+    return records
+
+
+def _check_classes(names: list[str], records: list[dict]) -> None:
+    if not any("thing_classes" in vars(MetadataCatalog.get(name)) for name in names):
+        return  # class names are optional
+    check_metadata_consistency("thing_classes", names)
+    print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
+
+
+def trivial_batch_collator(batch: list) -> list:
+    """The batch as it is: images of one batch differ in size."""
+    return batch
+
+
+def worker_init_reset_seed(worker_id: int) -> None:
+    """Seed all generators of a worker process differently from the other workers'."""
+    seed_all_rng(torch.initial_seed() % 2**31 + worker_id)
+
+
+def build_batch_data_loader(
+    dataset: Dataset,
+    sampler: Sampler | None,
+    total_batch_size: int | None,
+    *,
+    aspect_ratio_grouping: bool = False,
+    num_workers: int = 0,
+    collate_fn: Callable[[list], Any] | None = None,
+    drop_last: bool = True,
+    single_gpu_batch_size: int | None = None,
+    prefetch_factor: int | None = 2,
+    persistent_workers: bool = False,
+    pin_memory: bool = False,
+    seed: int | None = None,
+    **kwargs: Any,
+):
+    """A loader of lists.
+
+    Args:
+        dataset: map-style with a sampler, or iterable without.
+        sampler: indices, already cut to this process's share.
+        total_batch_size: over all processes; has to be a multiple of their number.
+        aspect_ratio_grouping: put wide images and tall ones in batches of their own.
+        num_workers: loading processes.
+        collate_fn: from a list of elements to a batch; None leaves the list.
+        drop_last: leave out a last batch that is not full.
+        single_gpu_batch_size: instead of ``total_batch_size``, the batch of one process.
+        prefetch_factor: batches a worker prepares ahead.
+        persistent_workers: see ``torch.utils.data.DataLoader``.
+        pin_memory: likewise.
+        seed: of the workers; None takes torch's generator.
+        kwargs: more arguments of ``torch.utils.data.DataLoader``.
+
+    Raises:
+        ValueError: both batch sizes are given, or none.
+        AssertionError: the batch size cannot be divided among the processes.
+    """
+    batch_size = _batch_size_here(total_batch_size, single_gpu_batch_size)
+    if isinstance(dataset, IterableDataset):
+        assert sampler is None, "sampler must be None if dataset is IterableDataset"
+    else:
+        dataset = ToIterableDataset(dataset, sampler, shard_chunk_size=batch_size)
+
+    generator = None
+    if seed is not None:
+        generator = torch.Generator()
+        generator.manual_seed(seed)
+    kwargs.update(
+        num_workers=num_workers,
+        worker_init_fn=worker_init_reset_seed,
+        prefetch_factor=prefetch_factor if num_workers > 0 else None,
+        persistent_workers=persistent_workers,
+        pin_memory=pin_memory,
+        generator=generator,
+    )
+    if not aspect_ratio_grouping:
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            drop_last=drop_last,
+            collate_fn=collate_fn or trivial_batch_collator,
+            **kwargs,
+        )
+    # Grouping needs single elements, and an endless stream has no last batch to drop.
+    elements = DataLoader(dataset, collate_fn=operator.itemgetter(0), **kwargs)
+    batches = AspectRatioGroupedDataset(elements, batch_size)
+    return batches if collate_fn is None else MapDataset(batches, collate_fn)
+
+
+def _batch_size_here(total: int | None, single: int | None) -> int:
+    if (total is None) == (single is None):
+        raise ValueError("give one of total_batch_size and single_gpu_batch_size, not both or none")
+    if single is not None:
+        assert single > 0, f"single_gpu_batch_size has to be positive, got {single}"
+        return single
+    world = get_world_size()
+    assert total > 0 and total % world == 0, (
+        f"Total batch size ({total}) (SOLVER.IMS_PER_BATCH) must be positive and divisible by the "
+        f"number of gpus ({world})."
+    )
+    return total // world
+
+
+def _as_dataset(dataset: "list | Dataset", mapper: Callable | None) -> Dataset:
+    dataset = DatasetFromList(dataset, copy=False) if isinstance(dataset, list) else dataset
+    return dataset if mapper is None else MapDataset(dataset, mapper)
+
+
+def _training_sampler(cfg: CfgNode, dataset: "list[dict] | Dataset") -> Sampler:
+    """The sampler that DATALOADER.SAMPLER_TRAIN names."""
+    loader = cfg.DATALOADER
+    name = loader.SAMPLER_TRAIN
+    logger.info("Using training sampler %s", name)
+    if name == "TrainingSampler":
+        return TrainingSampler(len(dataset))
+    if name == "RepeatFactorTrainingSampler":
+        factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
+            dataset, loader.REPEAT_THRESHOLD, sqrt=loader.REPEAT_SQRT
+        )
+        return RepeatFactorTrainingSampler(factors)
+    if name == "RandomSubsetTrainingSampler":
+        if "RANDOM_SUBSET_RATIO" not in loader:
+            raise KeyError(
+                "RandomSubsetTrainingSampler needs the key DATALOADER.RANDOM_SUBSET_RATIO"
+            )
+        return RandomSubsetTrainingSampler(len(dataset), loader.RANDOM_SUBSET_RATIO)
+    raise ValueError(
+        f"Unknown training sampler: {name} (DATALOADER.SAMPLER_TRAIN); choose TrainingSampler, "
+        "RepeatFactorTrainingSampler or RandomSubsetTrainingSampler"
+    )
+
+
+def _train_loader_from_config(
+    cfg: CfgNode,
+    mapper: Callable | None = None,
+    *,
+    dataset: "list[dict] | Dataset | None" = None,
+    sampler: Sampler | None = None,
+) -> dict[str, Any]:
+    if dataset is None:
+        dataset = get_detection_dataset_dicts(
+            cfg.DATASETS.TRAIN,
+            filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS,
+            proposal_files=cfg.DATASETS.PROPOSAL_FILES_TRAIN if cfg.MODEL.LOAD_PROPOSALS else None,
+        )
+    mapper = DatasetMapper(cfg, True) if mapper is None else mapper
+    if sampler is None and not isinstance(dataset, IterableDataset):
+        sampler = _training_sampler(cfg, dataset)
+    return {
+        "dataset": dataset,
+        "sampler": sampler,
+        "mapper": mapper,
+        "total_batch_size": cfg.SOLVER.IMS_PER_BATCH,
+        "aspect_ratio_grouping": cfg.DATALOADER.ASPECT_RATIO_GROUPING,
+        "num_workers": cfg.DATALOADER.NUM_WORKERS,
+    }
+
+
+@configurable(from_config=_train_loader_from_config)
+def build_detection_train_loader(
+    dataset: "list[dict] | Dataset",
+    *,
+    mapper: Callable[[dict], Any] | None,
+    sampler: Sampler | None = None,
+    total_batch_size: int,
+    aspect_ratio_grouping: bool = True,
+    num_workers: int = 0,
+    collate_fn: Callable[[list], Any] | None = None,
+    **kwargs: Any,
+):
+    """An endless loader of training batches; also ``build_detection_train_loader(cfg)``.
+
+    Args:
+        dataset: records, or a torch data set.
+        mapper: from a record to what the model takes; None leaves the records.
+        sampler: indices; None is a :class:`TrainingSampler`. An iterable data set takes none.
+        total_batch_size: over all processes.
+        aspect_ratio_grouping: put wide images and tall ones in batches of their own; elements
+            need "width" and "height".
+        num_workers: loading processes.
+        collate_fn: from a list of elements to a batch; None leaves the list.
+        kwargs: see :func:`build_batch_data_loader`.
+
+    Returns:
+        Iterable of lists, ``total_batch_size / processes`` long.
+    """
+    dataset = _as_dataset(dataset, mapper)
+    if isinstance(dataset, IterableDataset):
+        assert sampler is None, "sampler must be None if dataset is IterableDataset"
+    elif sampler is None:
+        sampler = TrainingSampler(len(dataset))
+    return build_batch_data_loader(
+        dataset,
+        sampler,
+        total_batch_size,
+        aspect_ratio_grouping=aspect_ratio_grouping,
+        num_workers=num_workers,
+        collate_fn=collate_fn,
+        **kwargs,
+    )
+
+
+def _test_loader_from_config(
+    cfg: CfgNode, dataset_name: str | Sequence[str], mapper: Callable | None = None
+) -> dict[str, Any]:
+    names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
+    proposals = None
+    if cfg.MODEL.LOAD_PROPOSALS:
+        proposals = cfg.DATASETS.PROPOSAL_FILES_TEST
+    return {
+        "dataset": get_detection_dataset_dicts(names, filter_empty=False, proposal_files=proposals),
+        "mapper": DatasetMapper(cfg, False) if mapper is None else mapper,
+        "num_workers": cfg.DATALOADER.NUM_WORKERS,
+    }
+
+
+@configurable(from_config=_test_loader_from_config)
+def build_detection_test_loader(
+    dataset: "list[Any] | Dataset",
+    *,
+    mapper: Callable[[dict[str, Any]], Any],
+    sampler: Sampler | None = None,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    collate_fn: Callable[[list[Any]], Any] | None = None,
+) -> DataLoader:
+    """A loader of every record once; also ``build_detection_test_loader(cfg, "name")``.
+
+    Args:
+        dataset: records, or a torch data set.
+        mapper: from a record to what the model takes.
+        sampler: indices; None is an :class:`InferenceSampler`. An iterable data set takes none.
+        batch_size: of this process; the last batch may be shorter.
+        num_workers: loading processes.
+        collate_fn: from a list of elements to a batch; None leaves the list.
+    """
+    dataset = _as_dataset(dataset, mapper)
+    if isinstance(dataset, IterableDataset):
+        assert sampler is None, "sampler must be None if dataset is IterableDataset"
+    elif sampler is None:
+        sampler = InferenceSampler(len(dataset))
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=False,
+        num_workers=num_workers,
+        collate_fn=collate_fn or trivial_batch_collator,
+    )

@@ -1,0 +1,151 @@
+"""The default way from a record to the input of a model."""
+
+import copy
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import CfgNode, configurable
+from . import detection_utils as utils
+from . import transforms as T
+
+__all__ = ["DatasetMapper"]
+
+
+class DatasetMapper:
+    """Reads the image of a record, augments it with its boxes, and makes tensors of both.
+
+    A callable for :class:`MapDataset` and the loaders.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        augmentations: Sequence[T.Augmentation | T.Transform],
+        image_format: str,
+        use_instance_mask: bool = False,
+        use_keypoint: bool = False,
+        instance_mask_format: str = "polygon",
+        keypoint_hflip_indices: np.ndarray | None = None,
+        precomputed_proposal_topk: int | None = None,
+        recompute_boxes: bool = False,
+    ):
+        """Keep the settings.
+
+        Args:
+            is_train: whether annotations are wanted.
+            augmentations: what to apply to the image, one after the other.
+            image_format: see :func:`detection_utils.read_image`.
+            use_instance_mask: has to be False, and so have ``use_keypoint`` and
+                ``recompute_boxes``.
+            use_keypoint: see there.
+            instance_mask_format: of no effect.
+            keypoint_hflip_indices: has to be None, and so has ``precomputed_proposal_topk``.
+            precomputed_proposal_topk: see there.
+            recompute_boxes: see there.
+
+        Raises:
+            NotImplementedError: masks, keypoints or stored proposals are asked for.
+        """
+        unsupported = {
+            "use_instance_mask (MODEL.MASK_ON)": use_instance_mask,
+            "use_keypoint (MODEL.KEYPOINT_ON)": use_keypoint,
+            "keypoint_hflip_indices": keypoint_hflip_indices is not None,
+            "precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)": precomputed_proposal_topk
+            is not None,
+            "recompute_boxes": recompute_boxes,
+        }
+        wanted = [name for name, asked in unsupported.items() if asked]
+        if wanted:
+            raise NotImplementedError(
+                f"DatasetMapper: minid2 handles boxes only and has no {', '.join(wanted)}; "
+                "the real Detectron2 has"
+            )
+        self.is_train = is_train
+        self.augmentations = T.AugmentationList(augmentations)
+        self.image_format = image_format
+        mode = "training" if is_train else "inference"
+        logging.getLogger(__name__).info("Augmentations in %s: %s", mode, self.augmentations)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        """The arguments that a config stands for; crops come before everything else."""
+        augs = utils.build_augmentation(cfg, is_train)
+        crop = cfg.INPUT.CROP
+        if is_train and crop.ENABLED:
+            augs.insert(0, T.RandomCrop(crop.TYPE, crop.SIZE))
+        topk = "TRAIN" if is_train else "TEST"
+        return {
+            "is_train": is_train,
+            "augmentations": augs,
+            "image_format": cfg.INPUT.FORMAT,
+            "use_instance_mask": cfg.MODEL.MASK_ON,
+            "instance_mask_format": cfg.INPUT.MASK_FORMAT,
+            "use_keypoint": cfg.MODEL.KEYPOINT_ON,
+            "precomputed_proposal_topk": cfg.DATASETS[f"PRECOMPUTED_PROPOSAL_TOPK_{topk}"]
+            if cfg.MODEL.LOAD_PROPOSALS
+            else None,
+        }
+
+    def __call__(self, dataset_dict: dict) -> dict:
+        """Map one record, which stays as it is.
+
+        Args:
+            dataset_dict: a standard record.
+
+        Returns:
+            A copy with "image" (C, H, W), and in training "instances" where the record has
+            "annotations": those that are no crowds and of which something is left.
+
+        Raises:
+            FileNotFoundError, OSError: the image is missing or damaged; the message names the
+                file and the record.
+            SizeMismatchError: the image is not as large as the record says.
+        """
+        record = copy.deepcopy(dataset_dict)
+        if "sem_seg_file_name" in record and self.is_train:
+            raise NotImplementedError(
+                f"record {record.get('image_id')} has 'sem_seg_file_name': minid2 has no semantic "
+                "segmentation; the real Detectron2 has"
+            )
+        image = self._read(record)
+        utils.check_image_size(record, image)
+
+        held = T.AugInput(image)
+        tfms = self.augmentations(held)
+        # Always a copy: a flipped array has negative strides, one from Pillow is read-only.
+        planes = np.atleast_3d(held.image).transpose(2, 0, 1)
+        record["image"] = torch.from_numpy(np.array(planes, order="C"))
+
+        annotations = record.pop("annotations", None)
+        if self.is_train and annotations is not None:
+            record["instances"] = self._instances(annotations, tfms, held.image.shape[:2])
+        return record
+
+    def _read(self, record: dict) -> np.ndarray:
+        path = record["file_name"]
+        try:
+            return utils.read_image(path, format=self.image_format)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"image '{path}' of record image_id={record.get('image_id')} does not exist. Check "
+                "the folder of images that the data set was registered with, and the file_name in "
+                "its annotation file"
+            ) from error
+        except OSError as error:
+            raise OSError(f"record image_id={record.get('image_id')}: {error}") from error
+
+    @staticmethod
+    def _instances(annotations: list[dict], tfms: T.TransformList, size: tuple[int, int]):
+        boxed = [
+            {key: val for key, val in anno.items() if key not in ("segmentation", "keypoints")}
+            for anno in annotations
+            if anno.get("iscrowd", 0) == 0
+        ]
+        moved = [utils.transform_instance_annotations(anno, tfms, size) for anno in boxed]
+        return utils.filter_empty_instances(utils.annotations_to_instances(moved, size))

@@ -1,0 +1,283 @@
+"""The usual training of a detector, out of a config."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...checkpoint import DetectionCheckpointer
+from ...config import CfgNode
+from ...data import build_detection_test_loader, build_detection_train_loader
+from ...evaluation import (
+    DatasetEvaluator,
+    inference_on_dataset,
+    print_csv_format,
+    verify_results,
+)
+from ...modeling import build_model
+from ...solver import build_lr_scheduler, build_optimizer
+from ...utils import comm
+from ...utils.events import EventWriter
+from ...utils.logger import setup_logger
+from .. import hooks
+from ..train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
+from .scaling import auto_scale_workers
+from .setup import create_ddp_model, default_writers
+
+
+class DefaultTrainer(TrainerBase):
+    """Model, optimizer, schedule, loaders, checkpoints and hooks, all from one config.
+
+    Each piece has a ``build_*`` method to override. Example::
+
+        trainer = DefaultTrainer(cfg)
+        trainer.resume_or_load(resume=args.resume)
+        trainer.train()
+
+    With ``SOLVER.AMP.ENABLED`` it trains in float16 on a GPU and in bfloat16 on a CPU.
+
+    Attributes:
+        cfg: the config, scaled to the number of processes.
+        scheduler: the learning-rate schedule.
+        checkpointer: saves and loads the model and this trainer's state.
+        model: wrapped for distributed training if there are several processes.
+        data_loader: the training loader.
+        optimizer: the optimizer.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        super().__init__()
+        project_logger = logging.getLogger(__name__.partition(".")[0])
+        if not project_logger.isEnabledFor(logging.INFO):  # default_setup() was not called
+            setup_logger()
+        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+
+        # The order matters for the random numbers: weights are drawn before the data.
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        data_loader = self.build_train_loader(cfg)
+        # Buffers are alike in all processes already, or SyncBN's business.
+        model = create_ddp_model(model, broadcast_buffers=False)
+        self._trainer = _build_loop(cfg, model, data_loader, optimizer)
+        self._trainer.register_hooks([_RelayAfterBackward(self)])
+
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = DetectionCheckpointer(
+            model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
+        )
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Continue the training in ``OUTPUT_DIR``, or load ``MODEL.WEIGHTS`` and start at 0.
+
+        Args:
+            resume: go on after the iteration of the last checkpoint, with the states of
+                optimizer, schedule and hooks. Without a checkpoint there it makes no difference.
+        """
+        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+        if resume and self.checkpointer.has_checkpoint():
+            self.start_iter = self.iter + 1  # the checkpoint holds the last finished iteration
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """The default hooks; None stands for one that this process or config does without."""
+        cfg = self.cfg
+        main = comm.is_main_process()
+
+        def evaluate() -> Any:
+            self._last_eval_results = self.test(self.cfg, self.model)
+            return self._last_eval_results
+
+        return [
+            hooks.IterationTimer(),
+            hooks.LRScheduler(),
+            self._build_precise_bn(),
+            # Before the evaluation: if that fails, the weights are saved.
+            hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)
+            if main
+            else None,
+            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, evaluate),
+            # Last, so that it writes what the others have stored.
+            hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
+        ]
+
+    def _build_precise_bn(self) -> HookBase | None:
+        if not self.cfg.TEST.PRECISE_BN.ENABLED:
+            return None
+        from fvcore.nn.precise_bn import get_bn_modules  # slow to import
+
+        if not get_bn_modules(self.model):
+            return None
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.DATALOADER.NUM_WORKERS = 0  # a second set of workers would cost memory all along
+        return hooks.PreciseBN(
+            cfg.TEST.EVAL_PERIOD,
+            self.model,
+            self.build_train_loader(cfg),
+            cfg.TEST.PRECISE_BN.NUM_ITER,
+        )
+
+    def build_writers(self) -> list[EventWriter]:
+        """See :func:`default_writers`."""
+        return default_writers(self.cfg.OUTPUT_DIR, self.max_iter)
+
+    def train(self) -> Any:  # type: ignore[override]
+        """Train from ``start_iter`` to ``max_iter``.
+
+        Returns:
+            The results of the last evaluation; None if there was none.
+
+        Raises:
+            SystemExit: the results are not those of ``TEST.EXPECTED_RESULTS``.
+        """
+        super().train(self.start_iter, self.max_iter)
+        results = getattr(self, "_last_eval_results", None)
+        if self.cfg.TEST.EXPECTED_RESULTS and comm.is_main_process():
+            assert results is not None, "TEST.EXPECTED_RESULTS is set, but nothing was evaluated"
+            verify_results(self.cfg, results)
+        return results
+
+    def run_step(self) -> None:
+        """One iteration of the inner training loop."""
+        self._trainer.iter = self.iter
+        self._trainer.run_step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of this trainer's hooks, and under "_trainer" that of the inner loop."""
+        return {**super().state_dict(), "_trainer": self._trainer.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        super().load_state_dict(state_dict)
+        self._trainer.load_state_dict(state_dict["_trainer"])
+
+    @property
+    def model(self) -> nn.Module:
+        """The model that the inner loop trains."""
+        return self._trainer.model
+
+    @model.setter
+    def model(self, value: nn.Module) -> None:
+        self._trainer.model = value
+
+    @property
+    def data_loader(self) -> Any:
+        """The loader that the inner loop draws from."""
+        return self._trainer.data_loader
+
+    @data_loader.setter
+    def data_loader(self, value: Any) -> None:
+        self._trainer.data_loader = value
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer that the inner loop steps."""
+        return self._trainer.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: torch.optim.Optimizer) -> None:
+        self._trainer.optimizer = value
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model, on its device; see :func:`minid2.modeling.build_model`."""
+        model = build_model(cfg)
+        logging.getLogger(__name__).info("Model:\n%s", model)
+        return model
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """SGD by default; :func:`minid2.solver.build_optimizer` shows how to get another."""
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        """See :func:`minid2.solver.build_lr_scheduler`."""
+        return build_lr_scheduler(cfg, optimizer)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """See :func:`minid2.data.build_detection_train_loader`."""
+        return build_detection_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """See :func:`minid2.data.build_detection_test_loader`."""
+        return build_detection_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator | None:
+        """There is none by default: which one fits depends on the data set."""
+        raise NotImplementedError(
+            f"{cls.__name__} has no evaluator for {dataset_name!r}: override build_evaluator(), "
+            "or pass evaluators to test()."
+        )
+
+    @classmethod
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | Sequence[DatasetEvaluator] | None = None,
+    ) -> Any:
+        """Evaluate a model, with the weights it has, on every data set in ``DATASETS.TEST``.
+
+        Args:
+            cfg: names the data sets.
+            model: the model.
+            evaluators: one a data set; by default :meth:`build_evaluator` makes them.
+
+        Returns:
+            The results by data set; of a single data set, its results themselves.
+        """
+        logger = logging.getLogger(__name__)
+        names = cfg.DATASETS.TEST
+        if isinstance(evaluators, DatasetEvaluator):
+            evaluators = [evaluators]
+        if evaluators is not None and len(evaluators) != len(names):
+            raise ValueError(f"{len(evaluators)} evaluators for {len(names)} data sets: {names}")
+
+        results: OrderedDict[str, Any] = OrderedDict()
+        for index, name in enumerate(names):
+            loader = cls.build_test_loader(cfg, name)
+            try:
+                evaluator = evaluators[index] if evaluators else cls.build_evaluator(cfg, name)
+            except NotImplementedError as error:
+                logger.warning("%s is not evaluated. %s", name, error)
+                results[name] = {}
+                continue
+            results[name] = inference_on_dataset(model, loader, evaluator)
+            if comm.is_main_process():
+                logger.info("Evaluation results for %s in csv format:", name)
+                print_csv_format(results[name])
+        return results[names[0]] if len(results) == 1 else results
+
+    auto_scale_workers = staticmethod(auto_scale_workers)
+
+
+class _RelayAfterBackward(HookBase):
+    """Tells the outer trainer's hooks what only the inner loop sees; keeps no state."""
+
+    def __init__(self, outer: DefaultTrainer) -> None:
+        self._outer = weakref.proxy(outer)
+
+    def after_backward(self) -> None:
+        self._outer.after_backward()
+
+
+def _build_loop(
+    cfg: CfgNode, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer
+) -> SimpleTrainer:
+    if not cfg.SOLVER.AMP.ENABLED:
+        return SimpleTrainer(model, data_loader, optimizer)
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    precision = torch.bfloat16 if on_cpu else torch.float16
+    return AMPTrainer(model, data_loader, optimizer, precision=precision)

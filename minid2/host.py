@@ -7,7 +7,7 @@ whichever name imported them.
 import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
 ALIAS = "detectron2"
@@ -37,8 +37,9 @@ def install_as_detectron2() -> None:
             "minid2 cannot stand in for Detectron2: the installed Detectron2 has been imported "
             "already. Call install_as_detectron2() before anything imports detectron2"
         )
-    sys.meta_path.insert(0, _AliasFinder())
-    sys.modules[ALIAS] = sys.modules[HOME]
+    sys.meta_path.insert(0, _Finder())
+    for name in [name for name in sys.modules if _within(name, HOME)]:
+        sys.modules[to_alias(name)] = sys.modules[name]
 
 
 def is_installed_as_detectron2() -> bool:
@@ -50,7 +51,9 @@ def _within(name: str, package: str) -> bool:
     return name == package or name.startswith(package + ".")
 
 
-class _AliasFinder(MetaPathFinder):
+class _Finder(MetaPathFinder):
+    """Finds the modules of minid2 under both names."""
+
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
         home = to_home(fullname)
         if not _within(home, HOME):
@@ -58,8 +61,11 @@ class _AliasFinder(MetaPathFinder):
         found = PathFinder.find_spec(home, path)
         if found is None:
             _explain_absence(home, asker=sys._getframe(2).f_code.co_name)
-        if found is None or home == fullname:
             return None
+        if home == fullname:
+            if type(found.loader) is SourceFileLoader:
+                found.loader = _HomeLoader(home, found.loader.path)
+            return found
         spec = ModuleSpec(fullname, _AliasLoader(home), origin=found.origin)
         spec.submodule_search_locations = found.submodule_search_locations
         return spec
@@ -79,6 +85,23 @@ def _explain_absence(home: str, asker: str) -> None:
         "If it is part of the real Detectron2, install that to use it",
         name=to_alias(home),
     )
+
+
+class _HomeLoader(SourceFileLoader):
+    """Gives a module of minid2 its second name as soon as it exists.
+
+    Were that left to an import by the second name, Python would then set the module as an
+    attribute of its parent, over a function of the same name (``config.instantiate``).
+    """
+
+    def exec_module(self, module: ModuleType) -> None:
+        alias = to_alias(module.__name__)
+        sys.modules[alias] = module
+        try:
+            super().exec_module(module)
+        except BaseException:
+            del sys.modules[alias]
+            raise
 
 
 class _AliasLoader(Loader):

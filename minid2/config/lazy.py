@@ -111,7 +111,7 @@ class LazyConfig:
         ``filename + ".pkl"``, and the log says so; the YAML is then for reading by people.
         """
         plain = OmegaConf.to_container(
-            deepcopy(cfg),
+            as_config(deepcopy(cfg)),
             resolve=False,
             enum_to_str=True,
             structured_config_mode=SCMode.INSTANTIATE,  # a ShapeSpec stays one

@@ -9,6 +9,7 @@ mask and an inverse transform; it takes any size, and its gradient is the filter
 """
 
 import contextlib
+import math
 from fractions import Fraction
 from functools import lru_cache
 
@@ -139,21 +140,24 @@ def working_dtype(x: Tensor) -> torch.dtype:
 
 def _subtract_band(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """``x - down^T (down x across^T) across`` with W innermost: four products."""
-    flat = x.reshape(-1, x.shape[-1])
-    band = (flat @ across.mT).reshape(-1, x.shape[-2], across.shape[0])
+    height, width = x.shape[-2:]
+    maps = math.prod(x.shape[:-2])
+    flat = x.reshape(maps * height, width)
+    band = (flat @ across.mT).reshape(maps, height, across.shape[0])
     band = down.mT @ (down @ band)
-    band = band.reshape(flat.shape[0], across.shape[0])
+    band = band.reshape(maps * height, across.shape[0])
     return torch.addmm(flat, band, across, alpha=-1).reshape(x.shape)
 
 
 def _subtract_band_channels_last(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """The same for (B, C, H, W) with C innermost, where no step needs a transposed copy."""
     batch, channels, height, width = x.shape
+    rows = down.shape[0]
     flat = x.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
-    band = (down @ flat).reshape(-1, width, channels)
+    band = (down @ flat).reshape(batch * rows, width, channels)
     band = across.mT @ (across @ band)
-    band = band.reshape(batch, down.shape[0], width * channels)
-    up = down.mT.expand(batch, -1, -1)
+    band = band.reshape(batch, rows, width * channels)
+    up = down.mT.expand(batch, height, rows)
     filtered = torch.baddbmm(flat, up, band, alpha=-1)
     return filtered.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 

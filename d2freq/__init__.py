@@ -10,6 +10,9 @@ from d2freq.host import choose_host, describe_host
 
 HOST = choose_host()
 
-from d2freq.config import add_d2freq_config  # noqa: E402  the host has to stand first
+# isort: split
+# What follows imports detectron2, so the host has to stand first.
+from d2freq import data, modeling  # noqa: E402, F401  registers
+from d2freq.config import add_d2freq_config  # noqa: E402
 
 __all__ = ["HOST", "__version__", "add_d2freq_config", "describe_host"]

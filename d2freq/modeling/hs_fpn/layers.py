@@ -2,10 +2,13 @@
 
 from collections import OrderedDict
 
+import torch
 from detectron2.layers import get_norm
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["ConvReLUNorm", "initialize"]
+__all__ = ["NORM_GROUPS", "ConvReLUNorm", "initialize"]
+
+NORM_GROUPS = 32  # of "GN", in Detectron2 and in the authors' code
 
 
 class ConvReLUNorm(nn.Sequential):
@@ -23,9 +26,24 @@ class ConvReLUNorm(nn.Sequential):
         steps: OrderedDict[str, nn.Module] = OrderedDict(conv=conv)
         if relu:
             steps["relu"] = nn.ReLU(inplace=True)
-        if norm:
+        if norm == "GN":
+            steps["norm"] = AnySizeGroupNorm(NORM_GROUPS, channels)
+        elif norm:
             steps["norm"] = get_norm(norm, channels)
         super().__init__(steps)
+
+
+class AnySizeGroupNorm(nn.GroupNorm):
+    """GroupNorm that trains on a single pixel too.
+
+    torch refuses a group of one number (one image, a map of 1 x 1, as many groups as channels),
+    which is what a 32-channel neck sees at P5 of a 32 x 32 image. Such a group is all mean: its
+    output is the bias.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def initialize(conv: nn.Conv2d) -> None:

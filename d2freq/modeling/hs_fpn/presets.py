@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from d2freq.errors import UserError
+from d2freq.modeling.hs_fpn.layers import NORM_GROUPS
 
 __all__ = ["PRESETS", "Switches", "resolve_switches"]
 
 NORMS = ("", "GN", "BN", "SyncBN")
-NORM_GROUPS = 32  # of Detectron2's "GN"
 CHOICES = {
     "rounding": ("floor", "ceil"),
     "pool_reduce": ("sum", "mean"),

@@ -14,6 +14,7 @@ def add_d2freq_config(cfg: CN) -> None:
     A key that is there already keeps its value, so the call is idempotent and may also follow
     other extensions.
     """
+    _add_missing(cfg, "D2FREQ", _general())
     _add_missing(cfg.MODEL, "HSFPN", _hsfpn())
     _add_missing(cfg.TEST, "TINY", _tiny())
 
@@ -25,6 +26,15 @@ def _add_missing(parent: CN, name: str, section: CN) -> None:
     for key, value in section.items():
         if key not in parent[name]:
             parent[name][key] = value
+
+
+def _general() -> CN:
+    """D2FREQ: how d2freq's trainer differs from Detectron2's."""
+    node = CN()
+    # True: weights whose shape differs from the model's (another class count) are an error before
+    # training. False: such layers start anew with a warning, as in Detectron2, to fine-tune.
+    node.STRICT_SHAPES = True
+    return node
 
 
 def _hsfpn() -> CN:
@@ -110,4 +120,13 @@ def _hsfpn() -> CN:
 
 def _tiny() -> CN:
     """TEST.TINY: evaluation by the standards of tiny-object benchmarks."""
-    return CN()
+    node = CN()
+    # "aitod": area ranges and detection limits of the AI-TOD benchmark. The names and definitions
+    # are in d2freq/evaluation/protocols.py; TEST.DETECTIONS_PER_IMAGE is independent of a
+    # protocol's limit (1500 for "aitod") and should not be below it in crowded scenes.
+    node.PROTOCOL = "aitod"
+    # True | False. True: detections with NaN or negative sides are an error, which is right for a
+    # final measurement. False, the default: they are dropped, counted and warned of, so that a
+    # bad iteration does not end a training run.
+    node.STRICT = False
+    return node

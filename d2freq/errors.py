@@ -3,3 +3,7 @@
 
 class UserError(ValueError):
     """Bad input: the message names the culprit (file, record, key) and the cure."""
+
+
+class DatasetError(UserError):
+    """A data set that is missing or faulty; the message names file, record and cure."""

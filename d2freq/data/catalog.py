@@ -11,13 +11,9 @@ from pathlib import Path
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2freq.errors import UserError
+from d2freq.errors import DatasetError
 
 VARIABLE = "DETECTRON2_DATASETS"
-
-
-class DatasetError(UserError):
-    """A data set that is missing or faulty; the message names file, record and cure."""
 
 
 @dataclass(frozen=True)

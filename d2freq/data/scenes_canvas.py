@@ -1,4 +1,4 @@
-"""The canvas a scene is painted on: supersampled colour, who owns each pixel, and what stands where.
+"""The canvas of a scene: supersampled colour, who owns each pixel, and what stands where.
 
 All coordinates are final pixels (x to the right, y down, floats allowed); the canvas paints at
 ``SUPERSAMPLE`` times that, so that an object of two pixels still has a shape and soft edges.

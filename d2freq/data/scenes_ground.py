@@ -1,4 +1,4 @@
-"""What lies under the objects: textured ground, fields, water, roads, paved areas, houses, trees."""
+"""What lies under the objects: ground, fields, water, roads, paved areas, houses, trees."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,14 @@ PALETTES = {
     "gravel": ((112, 122, 128), (142, 150, 156)),
 }
 CROPS = [(52, 96, 84), (70, 122, 116), (96, 146, 158), (66, 92, 108), (104, 150, 176), (44, 74, 62)]
-ROOFS = [(60, 74, 128), (70, 92, 148), (96, 96, 100), (140, 142, 146), (74, 80, 92), (112, 130, 150)]
+ROOFS = [
+    (60, 74, 128),
+    (70, 92, 148),
+    (96, 96, 100),
+    (140, 142, 146),
+    (74, 80, 92),
+    (112, 130, 150),
+]
 ASPHALT = (98, 98, 96)
 
 
@@ -93,7 +100,9 @@ def lay_water(canvas: Canvas, share: float, *, river: bool = False) -> None:
         distance = distance - np.quantile(distance[::16, ::16], share)
     water = distance < 0
     shore = (distance >= 0) & (distance < rng.uniform(2, 7))
-    deep = np.array(((92, 72, 40), (84, 86, 52), (110, 92, 54), (66, 60, 42))[rng.integers(4)], np.float32)
+    deep = np.array(
+        ((92, 72, 40), (84, 86, 52), (110, 92, 54), (66, 60, 42))[rng.integers(4)], np.float32
+    )
     along, slope = _coordinates(canvas, rng.uniform(0, np.pi))
     phase = 2 * np.pi * slope / rng.uniform(3.0, 6.0) + 1.5 * fractal(rng, len(along), 8, 3)
     ripple = 3.0 * np.sin(phase) + 5.0 * fractal(rng, len(along), 6, 6)

@@ -11,10 +11,13 @@ from d2freq.data.scenes_canvas import Canvas, ellipse, place, rectangle
 KINDS = ("vehicle", "ship", "aircraft", "storage-tank", "person")
 
 # BGR. Mid greys are left out: they are the colour of the road.
-CAR_PAINT = (
-    [(236, 238, 240), (222, 224, 226), (205, 205, 200), (28, 28, 30), (40, 34, 32)]
-    + [(42, 38, 168), (150, 72, 34), (60, 180, 214), (52, 92, 40), (198, 168, 120)]
-)
+CAR_PAINT = [(236, 238, 240), (222, 224, 226), (205, 205, 200), (28, 28, 30), (40, 34, 32)] + [
+    (42, 38, 168),
+    (150, 72, 34),
+    (60, 180, 214),
+    (52, 92, 40),
+    (198, 168, 120),
+]
 CLOTHES = [(235, 235, 240), (40, 40, 200), (190, 80, 30), (30, 200, 230), (25, 25, 25)]
 
 

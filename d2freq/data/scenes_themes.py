@@ -104,9 +104,7 @@ def _parking(canvas: Canvas, people: Population, angle: float) -> None:
     for row in range(rows):
         for shift in np.arange(-length / 2 + 7, length / 2 - 7, 9.0):
             spot = centre + shift * axis + (26 * (row - (rows - 1) / 2)) * side
-            canvas.paint(
-                rectangle(spot + 4.5 * axis, 0.5, 17, angle), (190, 190, 190), opacity=0.7
-            )
+            canvas.paint(rectangle(spot + 4.5 * axis, 0.5, 17, angle), (190, 190, 190), opacity=0.7)
             if rng.random() < 0.55:
                 turn = angle + np.pi / 2 + (np.pi if rng.random() < 0.5 else 0)
                 people.add("vehicle", spot, turn, (PAVED,), gap=0.2)
@@ -140,7 +138,9 @@ def harbour(canvas: Canvas, people: Population) -> None:
     rng = canvas.rng
     ground.lay_ground(canvas, ("urban", "grass", "dry", "sand")[rng.integers(4)])
     river = rng.random() < 0.3
-    ground.lay_water(canvas, rng.uniform(0.3, 0.45) if river else rng.uniform(0.4, 0.8), river=river)
+    ground.lay_water(
+        canvas, rng.uniform(0.3, 0.45) if river else rng.uniform(0.4, 0.8), river=river
+    )
     people.scatter("ship", rng.integers(5, 14), (WATER,))
     people.scatter("storage-tank", rng.integers(0, 6), (GROUND,))
     _houses(canvas, 18, rng.uniform(0, np.pi))

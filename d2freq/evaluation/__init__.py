@@ -1,0 +1,15 @@
+"""Evaluation of tiny-object detectors: protocols as data, guarded input, fast counting."""
+
+from d2freq.evaluation.guard import DetectionError
+from d2freq.evaluation.protocols import PROTOCOLS, AreaRange, Protocol, get_protocol, register
+from d2freq.evaluation.tiny_coco import TinyCOCOEvaluator
+
+__all__ = [
+    "PROTOCOLS",
+    "AreaRange",
+    "DetectionError",
+    "Protocol",
+    "TinyCOCOEvaluator",
+    "get_protocol",
+    "register",
+]

@@ -1,0 +1,144 @@
+"""The guard in front of the count: bad ground truth and bad detections are refused or repaired.
+
+COCO's evaluators score NaN boxes as hits, unknown categories as silent zeros, and lose matches on
+annotation id 0. Here each such case is an error that names the culprit, or is dropped and counted.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from d2freq.data.coco_faults import Report, find_faults
+from d2freq.errors import DatasetError, UserError
+from d2freq.evaluation.protocols import Protocol
+
+
+class DetectionError(UserError):
+    """Detections that cannot be measured; the message names ids and the cure."""
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Checked ground truth as arrays of N boxes.
+
+    ``categories`` maps ids to names in the order of ids; ``crowd`` marks boxes that excuse
+    detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64.
+    """
+
+    image_ids: np.ndarray
+    categories: dict[int, str]
+    image_id: np.ndarray
+    category_id: np.ndarray
+    xywh: np.ndarray
+    area: np.ndarray
+    crowd: np.ndarray
+    report: Report
+
+    def select(self, image_ids) -> "GroundTruth":
+        """The part on some images."""
+        wanted = np.intersect1d(self.image_ids, np.asarray(list(image_ids), np.int64))
+        keep = np.isin(self.image_id, wanted)
+        per_box = (self.image_id, self.category_id, self.xywh, self.area, self.crowd)
+        return GroundTruth(wanted, self.categories, *(v[keep] for v in per_box), self.report)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N detections as arrays: ids int64, ``xywh`` (N, 4) float64, ``score`` (N,) float64."""
+
+    image_id: np.ndarray
+    category_id: np.ndarray
+    xywh: np.ndarray
+    score: np.ndarray
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def select(self, keep: np.ndarray, dropped: dict[str, int] | None = None) -> "Detections":
+        """Those where ``keep`` (a mask or indices) says so."""
+        per_box = (self.image_id, self.category_id, self.xywh, self.score)
+        return Detections(*(v[keep] for v in per_box), self.dropped if dropped is None else dropped)
+
+
+def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth:
+    """Turn a loaded COCO ground truth into arrays.
+
+    Boxes without extent or outside their image are left out, a missing area becomes w x h,
+    annotation ids are numbered anew, and ignore flags are read as ``protocol.ignore`` says;
+    ``report`` counts all of it.
+
+    Raises:
+        DatasetError: duplicate ids, unknown images or categories, NaN boxes, missing sections.
+    """
+    report = Report(name)
+    boxes = find_faults(data, report, allow_ignore=True)
+    report.raise_if_faulty()
+    if boxes is None:
+        raise DatasetError(f"{name}: the ground truth cannot be read")
+    annotations = data["annotations"]
+    crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
+    if protocol.ignore == "iscrowd or ignore":
+        crowd = crowd | boxes.ignore
+    categories = {c["id"]: c["name"] for c in sorted(data["categories"], key=lambda c: c["id"])}
+    return GroundTruth(
+        image_ids=np.unique(np.array([image["id"] for image in data["images"]], np.int64)),
+        categories=categories,
+        image_id=np.array([a["image_id"] for a in annotations], np.int64)[boxes.keep],
+        category_id=np.array([a["category_id"] for a in annotations], np.int64)[boxes.keep],
+        xywh=boxes.xywh[boxes.keep],
+        area=boxes.area[boxes.keep],
+        crowd=crowd[boxes.keep],
+        report=report,
+    )
+
+
+def guard_detections(
+    detections: Detections, truth: GroundTruth, *, strict: bool = False
+) -> Detections:
+    """Drop what is no detection, and refuse what belongs to other images or categories.
+
+    Args:
+        strict: refuse NaN and negative sides too, instead of dropping and counting them.
+
+    Raises:
+        DetectionError: unknown image or category ids, listed; with ``strict`` also bad boxes.
+    """
+    _refuse_strangers(detections.image_id, truth.image_ids, "image")
+    _refuse_strangers(detections.category_id, np.array(list(truth.categories)), "category")
+    bad_score = ~np.isfinite(detections.score)
+    bad_box = ~np.isfinite(detections.xywh).all(1) & ~bad_score
+    with np.errstate(invalid="ignore"):
+        negative = (detections.xywh[:, 2:] < 0).any(1) & ~bad_score & ~bad_box
+    kinds = {
+        "score is NaN or infinite": bad_score,
+        "box is NaN or infinite": bad_box,
+        "width or height is negative": negative,
+    }
+    dropped = {kind: int(mask.sum()) for kind, mask in kinds.items() if mask.any()}
+    if dropped and strict:
+        bad = np.flatnonzero(bad_score | bad_box | negative)
+        images = ", ".join(map(str, np.unique(detections.image_id[bad])[:10]))
+        what = ", ".join(f"{count} x {kind}" for kind, count in dropped.items())
+        raise DetectionError(
+            f"{len(bad)} of {len(detections)} detections are broken: {what}; images {images}. "
+            "Look for a diverged model, or set TEST.TINY.STRICT False to drop and count them"
+        )
+    return detections.select(~(bad_score | bad_box | negative), dropped) if dropped else detections
+
+
+def _refuse_strangers(ids: np.ndarray, known: np.ndarray, what: str) -> None:
+    strange = ids[~np.isin(ids, known)]
+    if len(strange):
+        counts = Counter(strange.tolist())
+        listed = ", ".join(f"{value} ({count} x)" for value, count in sorted(counts.items())[:10])
+        more = f", and {len(counts) - 10} more" if len(counts) > 10 else ""
+        raise DetectionError(
+            f"detections name {what} ids that the ground truth does not have: {listed}{more}; "
+            f"it has {len(known)}, {_range(known)}. Evaluate on the data set they were made for"
+        )
+
+
+def _range(known: np.ndarray) -> str:
+    return f"{known.min()} to {known.max()}" if len(known) else "none"

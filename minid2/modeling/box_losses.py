@@ -9,15 +9,15 @@ from collections.abc import Callable
 
 import torch
 from fvcore.nn import giou_loss, smooth_l1_loss
-from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss
 
+from ..layers import ciou_loss, diou_loss
 from .box_regression import Box2BoxTransform
 
 # These compare decoded boxes, so they see the corners and not the deltas.
 _IOU_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "giou": giou_loss,
-    "diou": distance_box_iou_loss,
-    "ciou": complete_box_iou_loss,
+    "diou": diou_loss,
+    "ciou": ciou_loss,
 }
 
 

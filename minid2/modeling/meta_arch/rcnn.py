@@ -13,74 +13,17 @@ import torch
 from torch import nn
 
 from ...config import CfgNode, configurable
-from ...layers import move_device_like
-from ...structures import ImageList, Instances
+from ...structures import Instances
 from ...utils.events import get_event_storage
 from ..backbone import Backbone, build_backbone
-from ..postprocessing import detector_postprocess
 from ..proposal_generator import build_proposal_generator
 from ..roi_heads import build_roi_heads
 from .build import META_ARCH_REGISTRY
-
-Records = list[dict[str, Any]]
-
-
-class _PixelModel(nn.Module):
-    """What both networks share: the pixel statistics, the device, and the way to a batch."""
-
-    backbone: Backbone
-    pixel_mean: torch.Tensor
-    pixel_std: torch.Tensor
-
-    def _set_pixel_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        if len(mean) != len(std):
-            raise ValueError(
-                f"MODEL.PIXEL_MEAN has {len(mean)} channels but MODEL.PIXEL_STD has {len(std)}"
-            )
-        for name, values in (("pixel_mean", mean), ("pixel_std", std)):
-            # Not persistent: they belong to the config, so a checkpoint must not override them.
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies, and where `forward` brings its inputs."""
-        return self.pixel_mean.device
-
-    def _move_to_current_device(self, x: torch.Tensor) -> torch.Tensor:
-        return move_device_like(x, self.pixel_mean)
-
-    def preprocess_image(self, batched_inputs: Records) -> ImageList:
-        """Normalise each image, then pad all to one size the backbone can take.
-
-        Padding comes last, so that the border holds zeros, the mean colour.
-        """
-        images = []
-        for record in batched_inputs:
-            pixels = self._move_to_current_device(record["image"])
-            images.append((pixels - self.pixel_mean) / self.pixel_std)
-        return ImageList.from_tensors(
-            images,
-            self.backbone.size_divisibility,
-            padding_constraints=self.backbone.padding_constraints,
-        )
-
-    def _ground_truth(self, batched_inputs: Records) -> list[Instances] | None:
-        if "instances" not in batched_inputs[0]:
-            return None
-        return [record["instances"].to(self.device) for record in batched_inputs]
-
-
-def _rescale(results: list[Instances], records: Records, sizes: list, key: str) -> list[dict]:
-    """Bring each result to the record's "height" and "width" (default: the image's own size)."""
-    outputs = []
-    for result, record, (height, width) in zip(results, records, sizes, strict=True):
-        height, width = record.get("height", height), record.get("width", width)
-        outputs.append({key: detector_postprocess(result, height, width)})
-    return outputs
+from .pixel_model import PixelModel, Records, rescale
 
 
 @META_ARCH_REGISTRY.register()
-class GeneralizedRCNN(_PixelModel):
+class GeneralizedRCNN(PixelModel):
     """Backbone, then region proposals, then a head per region."""
 
     @configurable
@@ -112,7 +55,7 @@ class GeneralizedRCNN(_PixelModel):
         self.roi_heads = roi_heads
         self.input_format = input_format
         self.vis_period = vis_period
-        self._set_pixel_statistics(pixel_mean, pixel_std)
+        self.set_pixel_statistics(pixel_mean, pixel_std)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -144,7 +87,7 @@ class GeneralizedRCNN(_PixelModel):
         if not self.training:
             return self.inference(batched_inputs)
         images = self.preprocess_image(batched_inputs)
-        targets = self._ground_truth(batched_inputs)
+        targets = self.ground_truth(batched_inputs)
         features = self.backbone(images.tensor)
         losses: dict[str, torch.Tensor] = {}
         if self.proposal_generator is None:
@@ -200,7 +143,7 @@ class GeneralizedRCNN(_PixelModel):
     def _postprocess(
         instances: list[Instances], batched_inputs: Records, image_sizes: list
     ) -> list[dict]:
-        return _rescale(instances, batched_inputs, image_sizes, "instances")
+        return rescale(instances, batched_inputs, image_sizes, "instances")
 
     def visualize_training(self, batched_inputs: Records, proposals: list[Instances]) -> None:
         """Put a picture of the first image into the event storage: truth left, proposals right.
@@ -225,7 +168,7 @@ class GeneralizedRCNN(_PixelModel):
 
 
 @META_ARCH_REGISTRY.register()
-class ProposalNetwork(_PixelModel):
+class ProposalNetwork(PixelModel):
     """Backbone and region proposals alone."""
 
     @configurable
@@ -241,7 +184,7 @@ class ProposalNetwork(_PixelModel):
         super().__init__()
         self.backbone = backbone
         self.proposal_generator = proposal_generator
-        self._set_pixel_statistics(pixel_mean, pixel_std)
+        self.set_pixel_statistics(pixel_mean, pixel_std)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -260,9 +203,9 @@ class ProposalNetwork(_PixelModel):
         The proposals hold `proposal_boxes` and `objectness_logits`, rescaled like detections.
         """
         images = self.preprocess_image(batched_inputs)
-        targets = self._ground_truth(batched_inputs)
+        targets = self.ground_truth(batched_inputs)
         features = self.backbone(images.tensor)
         proposals, losses = self.proposal_generator(images, features, targets)
         if self.training:
             return losses
-        return _rescale(proposals, batched_inputs, images.image_sizes, "proposals")
+        return rescale(proposals, batched_inputs, images.image_sizes, "proposals")

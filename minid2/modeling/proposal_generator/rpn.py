@@ -24,12 +24,9 @@ from ..matcher import Matcher
 from ..sampling import subsample_labels
 from .build import PROPOSAL_GENERATOR_REGISTRY
 from .proposal_utils import deduplicate, gather_rows, select_top
-from .rpn_head import build_rpn_head
+from .rpn_head import RPN_HEAD_REGISTRY, StandardRPNHead, build_rpn_head
 
-
-def _anchors_last(prediction: torch.Tensor) -> torch.Tensor:
-    """(B, A * D, H, W) to (B, H, W, A * D): the order in which anchors are generated."""
-    return prediction.permute(0, 2, 3, 1)
+__all__ = ["RPN", "RPN_HEAD_REGISTRY", "StandardRPNHead", "build_rpn_head"]
 
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
@@ -143,9 +140,10 @@ class RPN(nn.Module):
         maps = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(maps)
         logit_maps, delta_maps = self.rpn_head(maps)
-        logits = [_anchors_last(x).flatten(1) for x in logit_maps]
-        box_dim = self.anchor_generator.box_dim
-        deltas = [_anchors_last(x).reshape(x.shape[0], -1, box_dim) for x in delta_maps]
+        # To the order in which the anchors come: row, column, anchor of the cell.
+        dim = self.anchor_generator.box_dim
+        logits = [x.permute(0, 2, 3, 1).flatten(1) for x in logit_maps]
+        deltas = [x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, dim) for x in delta_maps]
         losses: dict[str, torch.Tensor] = {}
         if self.training:
             if gt_instances is None:
@@ -234,7 +232,7 @@ class RPN(nn.Module):
         )
         sampled = labels >= 0
         objectness = F.binary_cross_entropy_with_logits(
-            torch.cat(pred_objectness_logits, dim=1)[sampled].float(),
+            torch.cat(pred_objectness_logits, dim=1)[sampled],
             labels[sampled].float(),
             reduction="sum",
         )

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
-from ...layers import ShapeSpec
+from ...layers import ShapeSpec, cat, cross_entropy
 from ...structures import Instances
 from ...utils.events import get_event_storage
 from ..box_losses import matched_box_loss
@@ -24,6 +24,11 @@ from .inference import fast_rcnn_inference, fast_rcnn_inference_single_image
 __all__ = ["FastRCNNOutputLayers", "fast_rcnn_inference", "fast_rcnn_inference_single_image"]
 
 Predictions = tuple[torch.Tensor, torch.Tensor]
+
+
+def _region_counts(proposals: list[Instances]) -> list[int]:
+    # Not len(): that is always an int, and a trace would keep the number of its example.
+    return [p.proposal_boxes.tensor.shape[0] for p in proposals]
 
 
 def _log_classification_stats(
@@ -162,19 +167,17 @@ class FastRCNNOutputLayers(nn.Module):
                 with objects, `gt_boxes`.
         """
         scores, deltas = predictions
-        gt_classes = torch.cat([p.gt_classes for p in proposals])
+        gt_classes = cat([p.gt_classes for p in proposals])
         _log_classification_stats(scores, gt_classes)
-        sources = torch.cat([p.proposal_boxes.tensor for p in proposals])
+        sources = cat([p.proposal_boxes.tensor for p in proposals])
         # Where an image has no objects nothing was matched, and every region is background.
         targets = [p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes for p in proposals]
         if self.use_sigmoid_ce:
             classification = self.sigmoid_cross_entropy_loss(scores, gt_classes)
-        elif gt_classes.numel() == 0:
-            classification = scores.sum() * 0.0  # a mean over nothing would be NaN
         else:
-            classification = F.cross_entropy(scores, gt_classes)
+            classification = cross_entropy(scores, gt_classes)
         regression = self.box_reg_loss(
-            sources, torch.cat([boxes.tensor for boxes in targets]), deltas, gt_classes
+            sources, cat([boxes.tensor for boxes in targets]), deltas, gt_classes
         )
         losses = {"loss_cls": classification, "loss_box_reg": regression}
         return {name: value * self.loss_weight.get(name, 1.0) for name, value in losses.items()}
@@ -244,9 +247,9 @@ class FastRCNNOutputLayers(nn.Module):
         """Boxes (N_i, K * 4), or (N_i, 4), of each image i."""
         if not proposals:
             return ()
-        sources = torch.cat([p.proposal_boxes.tensor for p in proposals])
+        sources = cat([p.proposal_boxes.tensor for p in proposals])
         boxes = self.box2box_transform.apply_deltas(predictions[1], sources)
-        return boxes.split([len(p) for p in proposals])
+        return boxes.split(_region_counts(proposals))
 
     def predict_boxes_for_gt_classes(
         self, predictions: Predictions, proposals: list[Instances]
@@ -257,13 +260,12 @@ class FastRCNNOutputLayers(nn.Module):
         """
         if not proposals:
             return ()
-        counts = [len(p) for p in proposals]
-        boxes = torch.cat(list(self.predict_boxes(predictions, proposals)))
+        boxes = cat(list(self.predict_boxes(predictions, proposals)))
         boxes = boxes.reshape(len(boxes), boxes.shape[1] // 4, 4)
-        classes = torch.cat([p.gt_classes for p in proposals])
+        classes = cat([p.gt_classes for p in proposals])
         classes = classes.clamp(0, boxes.shape[1] - 1)
         rows = torch.arange(len(boxes), device=boxes.device)
-        return boxes[rows, classes].split(counts)
+        return boxes[rows, classes].split(_region_counts(proposals))
 
     def predict_probs(
         self, predictions: Predictions, proposals: list[Instances]
@@ -271,4 +273,4 @@ class FastRCNNOutputLayers(nn.Module):
         """Probabilities (N_i, K + 1) of each image i."""
         scores = predictions[0]
         probs = scores.sigmoid() if self.use_sigmoid_ce else scores.softmax(dim=-1)
-        return probs.split([len(p) for p in proposals])
+        return probs.split(_region_counts(proposals))

@@ -6,12 +6,15 @@ Shapes: P matched boxes (the positives, already selected).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from fvcore.nn import giou_loss, smooth_l1_loss
 
 from ..layers import ciou_loss, diou_loss
-from .box_regression import Box2BoxTransform
+
+if TYPE_CHECKING:  # box_regression imports this file
+    from .box_regression import Box2BoxTransform
 
 # These compare decoded boxes, so they see the corners and not the deltas.
 _IOU_LOSSES: dict[str, Callable[..., torch.Tensor]] = {

@@ -1,0 +1,34 @@
+"""Random choice of the predictions that a loss sees."""
+
+import torch
+
+from ..layers import nonzero_tuple
+
+__all__ = ["subsample_labels"]
+
+
+def subsample_labels(
+    labels: torch.Tensor, num_samples: int, positive_fraction: float, bg_label: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw positives up to their share, then negatives to fill up.
+
+    Args:
+        labels: (N,); -1 is never drawn, ``bg_label`` is negative, all else positive.
+        num_samples: how many to draw in all.
+        positive_fraction: largest share of positives, in [0, 1].
+        bg_label: the label of negatives.
+
+    Returns:
+        Indices of the positives and of the negatives drawn, int64. Together ``num_samples``, or
+        fewer where there are not enough.
+    """
+    (negative,) = nonzero_tuple(labels == bg_label)
+    (positive,) = nonzero_tuple((labels != bg_label) & (labels != -1))
+
+    def draw(candidates: torch.Tensor, count: int) -> torch.Tensor:
+        order = torch.randperm(candidates.numel(), device=candidates.device)
+        return candidates[order[:count]]
+
+    # Both permutations are drawn whole, positives first: results depend on this order.
+    chosen = draw(positive, int(num_samples * positive_fraction))
+    return chosen, draw(negative, num_samples - chosen.numel())

@@ -179,7 +179,7 @@ def _name_targets(node: Any) -> Any:
     """Callables under ``_target_`` as dotted paths, in nested mappings and lists."""
     if isinstance(node, dict):
         named = {key: _name_targets(value) for key, value in node.items()}
-        if "_target_" in named and callable(named["_target_"]):
+        if hasattr(named.get("_target_"), "__qualname__"):
             named["_target_"] = _convert_target_to_string(named["_target_"])
         return named
     if isinstance(node, (list, tuple)):

@@ -47,7 +47,7 @@ def _convert_target_to_string(t: Any) -> str:
     Objects of minid2 are written with the name that Detectron2's users know, so that a saved
     config can be read on either host.
     """
-    module, qualname = t.__module__, t.__qualname__
+    module, qualname = t.__module__ or "builtins", t.__qualname__  # None for dict.fromkeys
     packages = module.split(".")
     for depth in range(1, len(packages)):
         candidate = ".".join(packages[:depth])

@@ -1,4 +1,4 @@
-"""`detectron2.x` is `minid2.x`; each test in a fresh process, since it is the process that changes."""
+"""`detectron2.x` is `minid2.x`; each test in a process of its own, since that is what changes."""
 
 import subprocess
 import sys

@@ -89,10 +89,11 @@ def test_instances():
     found = Instances((4, 6), scores=torch.arange(3.0), names=["a", "b", "c"])
     found.boxes = random_boxes(3)
     assert "boxes" in found and not found.has("masks") and found.image_size == (4, 6)
-    assert found[-1].names == ["c"] and len(found[found.scores > 0]) == 2
+    assert found[-1].names == ["c"] and len(found[1:]) == 2
     joined = Instances.cat([found, found[:1]])
     assert joined.names == ["a", "b", "c", "a"] and len(joined.boxes) == 4
     found.remove("names")
+    assert len(found[found.scores > 0].boxes) == 2
     assert len(pickle.loads(pickle.dumps(found))) == len(copy.deepcopy(found)) == 3
     for wrong, error in [
         (lambda: setattr(found, "classes", [1]), AssertionError),

@@ -1,0 +1,214 @@
+"""Events and their writers, the logger, seeds, files, and the talk between two processes."""
+
+import json
+import logging
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+
+from minid2.utils import comm
+from minid2.utils.collect_env import collect_env_info
+from minid2.utils.env import TORCH_VERSION, seed_all_rng
+from minid2.utils.events import (
+    CommonMetricPrinter,
+    EventStorage,
+    JSONWriter,
+    TensorboardXWriter,
+    get_event_storage,
+    has_event_storage,
+)
+from minid2.utils.logger import (
+    create_small_table,
+    log_every_n,
+    log_every_n_seconds,
+    log_first_n,
+    setup_logger,
+)
+from minid2.utils.registry import locate
+from minid2.utils.serialize import PicklableWrapper
+
+
+def test_storage_contexts_nest():
+    assert not has_event_storage()
+    with pytest.raises(AssertionError, match="EventStorage"):
+        get_event_storage()
+    with EventStorage(3) as outer:
+        with pytest.raises(RuntimeError), EventStorage() as inner:
+            assert get_event_storage() is inner
+            raise RuntimeError
+        assert get_event_storage() is outer and outer.iter == 3
+
+
+def test_smoothing_is_a_median_over_iterations_not_over_values():
+    with EventStorage() as storage:
+        for iteration in range(40):
+            storage.iter = iteration
+            storage.put_scalars(loss=torch.tensor(float(iteration)), other=1)
+            storage.put_scalar("lr", iteration, smoothing_hint=False)
+            if iteration % 10 == 0:
+                storage.put_scalar("rare", iteration)
+        with storage.name_scope("group"):
+            storage.put_scalar("x", 2, cur_iter=5)
+        latest = storage.latest_with_smoothing_hint(20)
+    assert latest["loss"] == (np.median(range(20, 40)), 39) and latest["lr"] == (39, 39)
+    assert latest["rare"] == (25, 30)  # 20 and 30 lie in the last 20 iterations
+    assert storage.latest()["group/x"] == (2, 5) and storage.count_samples("rare", 20) == 2
+    assert storage.history("loss").global_avg() == pytest.approx(19.5)
+    with pytest.raises(AssertionError, match="'lr'"):
+        storage.put_scalar("lr", 1)
+    with pytest.raises(KeyError, match="'nope'"):
+        storage.history("nope")
+
+
+def test_json_has_each_scalar_once(tmp_path):
+    with EventStorage() as storage:
+        writer = JSONWriter(str(tmp_path / "m.json"), window_size=1)
+        for iteration in range(4):
+            storage.iter = iteration
+            storage.put_scalar("loss", iteration)
+            if iteration == 1:
+                storage.put_scalar("AP", 5.0, smoothing_hint=False)
+            if iteration in (2, 3):
+                writer.write()
+        writer.write()
+        writer.close()
+    lines = [json.loads(line) for line in (tmp_path / "m.json").read_text().splitlines()]
+    assert lines == [
+        {"AP": 5.0, "iteration": 1},
+        {"iteration": 2, "loss": 2.0},
+        {"iteration": 3, "loss": 3.0},
+    ]
+
+
+def test_printer_tells_losses_and_the_time_left(caplog):
+    with EventStorage() as storage, caplog.at_level(logging.INFO):
+        printer = CommonMetricPrinter(max_iter=100, window_size=2)
+        for iteration in range(10):
+            storage.iter = iteration
+            storage.put_scalars(loss_cls=iteration, time=60.0, data_time=0.5)
+            storage.put_scalar("lr", 0.02, smoothing_hint=False)
+        printer.write()
+        assert storage.latest()["eta_seconds"] == (90 * 60, 9)
+        storage.iter = 100
+        printer.write()
+    assert len(caplog.messages) == 1
+    for part in ("eta: 1:30:00", "iter: 9", "loss_cls: 8.5", "time: 60.0000", "lr: 0.02"):
+        assert part in caplog.messages[0]
+
+
+def test_tensorboard_gets_scalars_images_and_histograms(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with EventStorage(7) as storage:
+        writer = TensorboardXWriter(str(tmp_path))
+        storage.put_scalar("loss", 2)
+        storage.put_image("picture", torch.zeros(3, 4, 5))
+        storage.put_histogram("weights", torch.tensor([0.0, 1, 1, 4]), bins=4)
+        writer.write()
+        writer.close()
+        assert not storage._vis_data and not storage._histograms
+    board = EventAccumulator(str(tmp_path), size_guidance={"histograms": 1}).Reload()
+    assert [(event.step, event.value) for event in board.Scalars("loss")] == [(7, 2.0)]
+    assert (board.Images("picture")[0].width, board.Images("picture")[0].height) == (5, 4)
+    histogram = board.Histograms("weights")[0].histogram_value
+    assert list(histogram.bucket) == [1, 2, 0, 1] and list(histogram.bucket_limit) == [1, 2, 3, 4]
+    assert (histogram.num, histogram.sum, histogram.sum_squares) == (4, 6, 18)
+
+
+@pytest.fixture
+def clean_loggers():
+    names = ("detectron2", "minid2", "other")
+    before = {
+        name: (logging.getLogger(name).propagate, logging.getLogger(name).level) for name in names
+    }
+    yield
+    for name in names:
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            handler.close()
+            logger.removeHandler(handler)
+        logger.propagate, logger.level = before[name]
+
+
+def test_logger_prints_once_and_writes_a_file_for_each_rank(tmp_path, capsys, clean_loggers):
+    for _ in range(2):
+        setup_logger(str(tmp_path))
+    setup_logger(str(tmp_path), distributed_rank=2, name="other")
+    logging.getLogger("minid2.engine").warning("from minid2")
+    logging.getLogger("detectron2.engine").info("from the alias")
+    logging.getLogger("other").info("elsewhere")
+    printed = capsys.readouterr().out
+    assert printed.count("d2.engine]: from minid2") == 1 and "WARNING [" in printed
+    assert "d2.engine]: from the alias" in printed and "elsewhere" not in printed
+    assert "\x1b[" not in printed  # no colours where no terminal is
+    written = (tmp_path / "log.txt").read_text()
+    assert written.count("d2.engine WARNING: from minid2") == 1
+    assert "elsewhere" in (tmp_path / "log.txt.rank2").read_text()
+
+
+def test_rate_limited_logging(caplog):
+    for index in range(7):
+        log_first_n(logging.WARNING, "first", n=2)
+        log_every_n(logging.WARNING, "every", n=3)
+        log_every_n_seconds(logging.WARNING, "seconds", n=100)
+        log_first_n(logging.WARNING, f"message {index % 2}", key="message")
+    counts = {text: caplog.messages.count(text) for text in caplog.messages}
+    assert counts == {"first": 2, "every": 3, "seconds": 1, "message 0": 1, "message 1": 1}
+    assert "12.346" in create_small_table({"AP": 12.3456, "n": 3})
+
+
+def test_seeds_versions_and_environment():
+    def draw():
+        seed_all_rng(5)
+        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+
+    assert draw() == draw()
+    seed_all_rng()  # a seed of its own
+    assert TORCH_VERSION >= (2, 6) and torch.__version__ in collect_env_info()
+
+
+def test_closures_travel_to_workers():
+    offset = 3
+    wrapped = pickle.loads(pickle.dumps(PicklableWrapper(lambda x: x + offset)))
+    assert wrapped(4) == 7
+
+
+def test_locate():
+    assert locate("torch.nn.Conv2d") is torch.nn.Conv2d and locate("len") is len
+    with pytest.raises(ImportError, match=r"'torch\.nn\.Nope'"):
+        locate("torch.nn.Nope")
+
+
+def test_alone_there_is_nothing_to_talk_about():
+    assert (comm.get_world_size(), comm.get_rank(), comm.get_local_rank()) == (1, 0, 0)
+    assert comm.get_local_size() == 1 and comm.is_main_process()
+    assert comm.all_gather("x") == comm.gather("x") == ["x"]
+    comm.synchronize()
+    scalars = {"a": torch.tensor(1.0)}
+    assert comm.reduce_dict(scalars) == scalars
+
+
+def _talk(rank: int, address: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    comm.create_local_process_group(2)
+    np.random.seed(rank)  # noqa: NPY002
+    assert (comm.get_world_size(), comm.get_rank(), comm.get_local_rank()) == (2, rank, rank)
+    assert comm.get_local_size() == 2 and comm.is_main_process() == (rank == 0)
+    comm.synchronize()
+    assert comm.all_gather({"rank": rank}) == [{"rank": 0}, {"rank": 1}]
+    assert comm.gather(rank, dst=1) == ([0, 1] if rank == 1 else [])
+    seeds = comm.all_gather(comm.shared_random_seed())
+    assert seeds[0] == seeds[1]
+    names = ["b", "a"] if rank else ["a", "b"]
+    means = comm.reduce_dict({name: torch.tensor(float(ord(name) + rank)) for name in names})
+    if rank == 0:
+        assert means == {"a": ord("a") + 0.5, "b": ord("b") + 0.5}
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes(tmp_path):
+    torch.multiprocessing.spawn(_talk, args=(f"file://{tmp_path}/meet",), nprocs=2)

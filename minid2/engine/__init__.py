@@ -18,7 +18,6 @@ from .hooks import (
     PeriodicCheckpointer,
     PeriodicWriter,
     PreciseBN,
-    TorchMemoryStats,
     TorchProfiler,
 )
 from .launch import DEFAULT_TIMEOUT, launch
@@ -40,7 +39,6 @@ __all__ = [
     "PeriodicWriter",
     "PreciseBN",
     "SimpleTrainer",
-    "TorchMemoryStats",
     "TorchProfiler",
     "TrainerBase",
     "create_ddp_model",

@@ -42,7 +42,8 @@ def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: type[Optimizer]) -> typ
     def clip_all(this: Optimizer, args: Any, kwargs: Any) -> None:
         for group in this.param_groups:
             for param in group["params"]:
-                clip(param)
+                if param.grad is not None:  # torch's clip_grad_value_ fails without one
+                    clip(param)
 
     if isinstance(optimizer, Optimizer):
         optimizer.register_step_pre_hook(clip_all)

@@ -31,6 +31,15 @@ from .scaling import auto_scale_workers
 from .setup import create_ddp_model, default_writers
 
 
+def _of_inner_loop(name: str) -> Any:
+    """An attribute that lives in ``_trainer``, the loop that does the iterations."""
+    return property(
+        lambda self: getattr(self._trainer, name),
+        lambda self, value: setattr(self._trainer, name, value),
+        doc=f"The inner training loop's ``{name}``.",
+    )
+
+
 class DefaultTrainer(TrainerBase):
     """Model, optimizer, schedule, loaders, checkpoints and hooks, all from one config.
 
@@ -159,32 +168,9 @@ class DefaultTrainer(TrainerBase):
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
-    @property
-    def model(self) -> nn.Module:
-        """The model that the inner loop trains."""
-        return self._trainer.model
-
-    @model.setter
-    def model(self, value: nn.Module) -> None:
-        self._trainer.model = value
-
-    @property
-    def data_loader(self) -> Any:
-        """The loader that the inner loop draws from."""
-        return self._trainer.data_loader
-
-    @data_loader.setter
-    def data_loader(self, value: Any) -> None:
-        self._trainer.data_loader = value
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """The optimizer that the inner loop steps."""
-        return self._trainer.optimizer
-
-    @optimizer.setter
-    def optimizer(self, value: torch.optim.Optimizer) -> None:
-        self._trainer.optimizer = value
+    model = _of_inner_loop("model")
+    data_loader = _of_inner_loop("data_loader")
+    optimizer = _of_inner_loop("optimizer")
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

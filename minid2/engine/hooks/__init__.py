@@ -5,7 +5,7 @@ from .checkpoints import BestCheckpointer, PeriodicCheckpointer
 from .evaluation import EvalHook
 from .lr_scheduler import LRScheduler
 from .precise_bn import PreciseBN
-from .profiling import AutogradProfiler, TorchMemoryStats, TorchProfiler
+from .profiling import AutogradProfiler, TorchProfiler
 from .timer import IterationTimer
 from .writer import PeriodicWriter
 
@@ -19,6 +19,5 @@ __all__ = [
     "PeriodicCheckpointer",
     "PeriodicWriter",
     "PreciseBN",
-    "TorchMemoryStats",
     "TorchProfiler",
 ]

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from ..trainer_base import HookBase, TrainerBase
 
-Callback = Callable[[TrainerBase], None]
+Callback = Callable[[TrainerBase], object]
+
+
+def _nothing(trainer: TrainerBase) -> None: ...
 
 
 class CallbackHook(HookBase):
@@ -20,31 +23,24 @@ class CallbackHook(HookBase):
         before_step: Callback | None = None,
         after_step: Callback | None = None,
     ) -> None:
-        self._callbacks = {
-            "before_train": before_train,
-            "after_train": after_train,
-            "before_step": before_step,
-            "after_step": after_step,
-        }
+        self._at_start = before_train or _nothing
+        self._at_end = after_train or _nothing
+        self._before = before_step or _nothing
+        self._after = after_step or _nothing
 
     def before_train(self) -> None:
         """See :class:`HookBase`."""
-        self._call("before_train")
+        self._at_start(self.trainer)
 
     def after_train(self) -> None:
-        """See :class:`HookBase`; the functions are let go, as they may hold the trainer."""
-        self._call("after_train")
-        self._callbacks.clear()
+        """See :class:`HookBase`; lets the functions go, as they may hold the trainer."""
+        self._at_end(self.trainer)
+        self._at_start = self._at_end = self._before = self._after = _nothing
 
     def before_step(self) -> None:
         """See :class:`HookBase`."""
-        self._call("before_step")
+        self._before(self.trainer)
 
     def after_step(self) -> None:
         """See :class:`HookBase`."""
-        self._call("after_step")
-
-    def _call(self, event: str) -> None:
-        callback = self._callbacks.get(event)
-        if callback is not None:
-            callback(self.trainer)
+        self._after(self.trainer)

@@ -1,8 +1,7 @@
-"""Where the time and the memory of some iterations go."""
+"""Where the time of some iterations goes."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,10 +12,10 @@ from ..trainer_base import HookBase, TrainerBase
 
 
 class TorchProfiler(HookBase):
-    """Trace chosen iterations with ``torch.profiler.profile``.
+    """Trace chosen iterations with ``torch.profiler.profile``, for ``chrome://tracing``.
 
-    For example ``TorchProfiler(lambda trainer: 10 < trainer.iter < 20, cfg.OUTPUT_DIR)``. The
-    first iterations are slow and tell little. ``chrome://tracing`` opens the files.
+    For example ``TorchProfiler(lambda trainer: 10 < trainer.iter < 20, cfg.OUTPUT_DIR)``; the
+    first iterations are slow and tell little.
 
     Args:
         enable_predicate: maps the trainer to whether to trace the coming iteration.
@@ -47,38 +46,30 @@ class TorchProfiler(HookBase):
 
     def after_step(self) -> None:
         """Stop tracing and save."""
-        if self._profiler is None:
-            return
         profiler, self._profiler = self._profiler, None
+        if profiler is None:
+            return
         profiler.__exit__(None, None, None)
-        if not self._save_tensorboard:  # tensorboard's form was written by its handler
+        name = f"iter{self.trainer.iter}"
+        if self._save_tensorboard:
+            folder = os.path.join(self._output_dir, "log")
+            torch.profiler.tensorboard_trace_handler(folder, worker_name=name)(profiler)
+        else:
             os.makedirs(self._output_dir, exist_ok=True)
-            trace = os.path.join(self._output_dir, f"profiler-trace-iter{self.trainer.iter}.json")
-            profiler.export_chrome_trace(trace)
-            logging.getLogger(__name__).info("Profile saved to %s", trace)
+            profiler.export_chrome_trace(
+                os.path.join(self._output_dir, f"profiler-trace-{name}.json")
+            )
 
     def _make_profiler(self) -> Any:
-        handler = None
-        if self._save_tensorboard:
-            handler = torch.profiler.tensorboard_trace_handler(
-                os.path.join(self._output_dir, "log"), worker_name=f"iter{self.trainer.iter}"
-            )
         return torch.profiler.profile(
-            activities=self._activities,
-            record_shapes=True,
-            profile_memory=True,
-            with_stack=True,
-            on_trace_ready=handler,
+            activities=self._activities, record_shapes=True, profile_memory=True
         )
 
 
 class AutogradProfiler(TorchProfiler):
     """As :class:`TorchProfiler`, with the lighter ``torch.autograd.profiler.profile``.
 
-    Args:
-        enable_predicate: see :class:`TorchProfiler`.
-        output_dir: see :class:`TorchProfiler`.
-        use_cuda: measure the kernels of CUDA too, where there is one.
+    ``use_cuda`` measures the kernels of CUDA too, where there is one.
     """
 
     def __init__(
@@ -93,32 +84,3 @@ class AutogradProfiler(TorchProfiler):
 
     def _make_profiler(self) -> Any:
         return torch.autograd.profiler.profile(use_device=self._device)
-
-
-class TorchMemoryStats(HookBase):
-    """Log the memory that CUDA holds, every ``period`` iterations, ``max_runs`` times at most."""
-
-    def __init__(self, period: int = 20, max_runs: int = 10) -> None:
-        self._period = period
-        self._runs_left = max_runs
-
-    def after_step(self) -> None:
-        """Log if it is time and there is a GPU."""
-        done = self.trainer.iter + 1
-        if self._runs_left <= 0 or not torch.cuda.is_available():
-            return
-        if done % self._period and done != self.trainer.max_iter:
-            return
-        self._runs_left -= 1
-        mebibytes = {
-            "reserved": torch.cuda.memory_reserved(),
-            "most reserved": torch.cuda.max_memory_reserved(),
-            "allocated": torch.cuda.memory_allocated(),
-            "most allocated": torch.cuda.max_memory_allocated(),
-        }
-        logging.getLogger(__name__).info(
-            "iter: %d  CUDA memory in MiB: %s",
-            self.trainer.iter,
-            ", ".join(f"{name} {size / 2**20:.0f}" for name, size in mebibytes.items()),
-        )
-        torch.cuda.reset_peak_memory_stats()

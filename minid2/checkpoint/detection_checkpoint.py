@@ -114,8 +114,8 @@ class DetectionCheckpointer(Checkpointer):
             )
         if "model" in content:
             return content
-        if not f.endswith(".pkl"):
-            return {"model": content}
+        if not f.endswith(".pkl") or any("." in name for name in content):
+            return {"model": content}  # Caffe2 has no dots in its names
         blobs = content.get("blobs", content)
         weights = {name: blob for name, blob in blobs.items() if not name.endswith("_momentum")}
         return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}

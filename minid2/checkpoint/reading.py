@@ -52,9 +52,8 @@ def read_checkpoint(path: str) -> Any:
         raise
     except Exception as error:  # what a damaged pickle raises depends on the byte that is missing
         raise CheckpointError(
-            f"{path} ({os.path.getsize(path)} bytes) cannot be read as a checkpoint: "
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'}. "
-            f"It is cut off or of another format. {_cure(path)}"
+            f"{path} ({os.path.getsize(path)} bytes) is cut off or no checkpoint "
+            f"({type(error).__name__}: {str(error)[:80]}). {_cure(path)}"
         ) from error
 
 
@@ -119,8 +118,9 @@ def _builders() -> dict[tuple[str, str], Any]:
 
     plain = (bool, bytearray, complex, dict, float, frozenset, int, list, set, str, tuple)
     found: dict[tuple[str, str], Any] = {}
-    for module in ("builtins", "__builtin__"):
+    for module in ("builtins", "__builtin__"):  # the latter is Python 2's
         found |= {(module, kind.__name__): kind for kind in plain}
+    found |= {("__builtin__", "long"): int, ("__builtin__", "unicode"): str}
     found |= {("collections", t.__name__): t for t in (Counter, OrderedDict, defaultdict, deque)}
     found["_codecs", "encode"] = lambda text, encoding="latin1": text.encode(encoding)
 

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from ..data import MetadataCatalog
+from ..data.catalog import MetadataCatalog
 from ..structures import Instances
 from ..utils import comm
 from ..utils.file_io import PathManager
+from ..utils.logger import create_small_table
 from .counting import count_boxes, quiet_coco
 from .evaluator import DatasetEvaluator
 
@@ -213,7 +214,7 @@ class COCOEvaluator(DatasetEvaluator):
             self._logger.warning("No predictions from the model!")
             return dict.fromkeys(METRICS, float("nan"))
         results = {name: _percent(coco_eval.stats[i]) for i, name in enumerate(METRICS)}
-        self._log_table(f"Evaluation results for {iou_type}", results)
+        self._logger.info("Evaluation results for %s: \n%s", iou_type, create_small_table(results))
         if not all(np.isfinite(list(results.values()))):
             self._logger.info("Some metrics cannot be computed and is shown as NaN.")
         if class_names is None or len(class_names) <= 1:
@@ -227,21 +228,10 @@ class COCOEvaluator(DatasetEvaluator):
         for index, name in enumerate(class_names):
             known = precision[:, :, index, 0, -1]
             known = known[known > -1]
-            by_class[f"{name}"] = _percent(known.mean() if known.size else -1)
-        self._log_table(f"Per-category {iou_type} AP", by_class)
+            by_class[str(name)] = _percent(known.mean() if known.size else -1)
+        table = tabulate(by_class.items(), ["category", "AP"], tablefmt="pipe", floatfmt=".3f")
+        self._logger.info("Per-category %s AP: \n%s", iou_type, table)
         return results | {f"AP-{name}": score for name, score in by_class.items()}
-
-    def _log_table(self, title: str, scores: dict[str, float]) -> None:
-        columns = 6
-        cells = [f"{score:.3f}" for score in scores.values()]
-        lines = list(itertools.zip_longest(*[iter(zip(scores, cells, strict=True))] * columns))
-        text = "\n\n".join(
-            tabulate(
-                [[v for _, v in filter(None, line)]], [n for n, _ in filter(None, line)], "pipe"
-            )
-            for line in lines
-        )
-        self._logger.info("%s:\n%s", title, text)
 
 
 def instances_to_coco_json(instances: Instances, img_id: int) -> list[dict]:

@@ -1,0 +1,286 @@
+"""Checkpoints: every format read, nothing run, nothing half written."""
+
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+from collections import OrderedDict
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torchvision
+from omegaconf import OmegaConf
+from torch import nn
+
+from minid2.checkpoint import (
+    CheckpointError,
+    DetectionCheckpointer,
+    PeriodicCheckpointer,
+    UnsafeCheckpointError,
+)
+from minid2.checkpoint.c2_model_loading import (
+    align_and_update_state_dicts,
+    convert_c2_detectron_names,
+)
+from minid2.config import get_cfg
+
+
+class Head(nn.Module):
+    """A classifier whose layers are named as those of Faster R-CNN's box head."""
+
+    def __init__(self, num_classes=3):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 1)
+        self.cls_score = nn.Linear(2, num_classes + 1)
+
+
+def same(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_round_trip_resumes_model_optimizer_and_extras(tmp_path):
+    model, other = Head(), Head()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    sum(p.sum() for p in model.parameters()).backward()
+    optimizer.step()
+    first = DetectionCheckpointer(model, str(tmp_path), optimizer=optimizer)
+    PeriodicCheckpointer(first, period=5, max_iter=10).step(4, note="kept")
+
+    fresh = torch.optim.SGD(other.parameters(), lr=0.7, momentum=0.9)
+    second = DetectionCheckpointer(other, str(tmp_path), optimizer=fresh)
+    rest = second.resume_or_load("", resume=True)
+    assert rest == {"iteration": 4, "note": "kept"}
+    assert same(model, other)
+    assert fresh.param_groups[0]["lr"] == 0.1
+    assert torch.equal(
+        *(next(iter(o.state.values()))["momentum_buffer"] for o in (optimizer, fresh))
+    )
+    assert sorted(os.listdir(tmp_path)) == ["last_checkpoint", "model_0000004.pth"]
+
+    weights_only = torch.optim.SGD(other.parameters(), lr=0.7)
+    third = DetectionCheckpointer(other, optimizer=weights_only)
+    third.resume_or_load(second.get_checkpoint_file(), resume=False)
+    assert weights_only.param_groups[0]["lr"] == 0.7
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_torchvision_resnet_gives_torchvision_features(tmp_path, depth):
+    from minid2.layers import ShapeSpec
+    from minid2.modeling.backbone import build_resnet_backbone
+
+    cfg = get_cfg()
+    cfg.MODEL.RESNETS.DEPTH = depth
+    cfg.MODEL.RESNETS.STRIDE_IN_1X1 = False
+    cfg.MODEL.RESNETS.RES2_OUT_CHANNELS = 64 if depth == 18 else 256
+    cfg.MODEL.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
+    model = nn.ModuleDict({"bottom_up": build_resnet_backbone(cfg, ShapeSpec(channels=3))})
+    source = getattr(torchvision.models, f"resnet{depth}")().eval()
+    for module in source.modules():  # batch statistics that a wrong name would not reproduce
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.uniform_(-0.1, 0.1)
+    torch.save(source.state_dict(), tmp_path / "resnet.pth")
+
+    DetectionCheckpointer(model).load(str(tmp_path / "resnet.pth"))
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        features = model["bottom_up"].eval()(image)
+        x = source.maxpool(source.relu(source.bn1(source.conv1(image))))
+        for index in range(1, 5):
+            x = getattr(source, f"layer{index}")(x)
+            torch.testing.assert_close(features[f"res{index + 1}"], x, atol=1e-5, rtol=1e-5)
+
+
+def test_detectron2_pickle_with_numpy_arrays(tmp_path):
+    model, other = Head(), Head()
+    weights = {f"{k}": v.numpy() for k, v in model.state_dict().items()}
+    for protocol in (2, 4, 5):
+        path = str(tmp_path / "zoo.pkl")
+        with open(path, "wb") as file:
+            content = {"model": OrderedDict(weights), "__author__": "zoo", "lr": np.float32(2)}
+            pickle.dump(content, file, protocol)
+        nn.init.zeros_(other.conv.weight)
+        assert DetectionCheckpointer(other).load(path) == {"__author__": "zoo", "lr": 2.0}
+        assert same(model, other)
+
+
+def test_longest_ending_wins_and_ambiguity_is_an_error(caplog):
+    state = {"net.a.w": torch.zeros(1), "net.b.w": torch.zeros(1), "net.c.w": torch.zeros(2)}
+    file = {"w": torch.ones(1), "b.w": torch.full((1,), 2.0), "c.w": torch.ones(3)}
+    with caplog.at_level(logging.WARNING):
+        matched = align_and_update_state_dicts(state, file, c2_conversion=False)
+    assert matched == {"net.a.w": file["w"], "net.b.w": file["b.w"], "c.w": file["c.w"]}
+    assert "c.w" in caplog.text and "(3,)" in caplog.text and "(2,)" in caplog.text
+    with pytest.raises(ValueError, match=r"net\.a\.w.*net\.b\.w"):
+        align_and_update_state_dicts(state, {"w": torch.ones(1)}, c2_conversion=False)
+
+
+def test_caffe2_names_and_class_order():
+    scores = torch.arange(3.0)  # background, first, second class
+    weights, origins = convert_c2_detectron_names(
+        {
+            "res_conv1_bn_s": torch.ones(1),
+            "res4_22_branch2c_w": torch.ones(1),
+            "fpn_inner_res5_2_sum_w": torch.ones(1),
+            "conv_rpn_fpn2_b": torch.ones(1),
+            "cls_score_b": scores,
+            "bbox_pred_b": scores.repeat_interleave(4),
+        }
+    )
+    assert list(weights) == [
+        "stem.conv1.norm.weight",
+        "res4.22.conv3.weight",
+        "fpn_lateral5.weight",
+        "proposal_generator.rpn_head.conv.bias",
+        "cls_score.bias",
+        "bbox_pred.bias",
+    ]
+    assert origins["fpn_lateral5.weight"] == "fpn_inner_res5_2_sum_w"
+    assert weights["cls_score.bias"].tolist() == [1, 2, 0]
+    assert weights["bbox_pred.bias"].tolist() == [1] * 4 + [2] * 4
+
+
+class Payload:
+    """Unpickled in full it would make a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("name", ["evil.pkl", "evil.pth"])
+def test_hostile_file_is_refused_and_not_run(tmp_path, name):
+    trap = tmp_path / "trap"
+    content = {"model": {"w": torch.ones(1).numpy()}, "extra": Payload(str(trap))}
+    with open(tmp_path / name, "wb") as file:
+        (pickle.dump if name.endswith("pkl") else torch.save)(content, file)
+    with pytest.raises(
+        UnsafeCheckpointError, match=rf"{name} is refused.*mkdir.*None of it was run"
+    ):
+        DetectionCheckpointer(Head()).load(str(tmp_path / name))
+    assert not trap.exists()
+
+
+def test_config_and_numpy_beside_the_weights_are_read(tmp_path):
+    model = Head()
+    extras = {
+        "cfg": get_cfg(),
+        "lazy": OmegaConf.create({"model": {"depth": 18, "stages": [1, 2.5, "x", None]}}),
+        "best": np.float64(25.9),
+        "history": np.arange(3),
+    }
+    DetectionCheckpointer(model, str(tmp_path)).save("m", **extras)
+    got = DetectionCheckpointer(Head()).load(str(tmp_path / "m.pth"))
+    assert got["cfg"] == extras["cfg"] and got["lazy"] == extras["lazy"]
+    assert got["best"] == 25.9 and got["history"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.97])
+@pytest.mark.parametrize("suffix", ["pth", "pkl"])
+def test_truncated_file_is_named_with_the_cure(tmp_path, keep, suffix):
+    checkpointer = DetectionCheckpointer(Head(), str(tmp_path))
+    checkpointer.save("model_0000009")
+    path = tmp_path / f"model_0000019.{suffix}"
+    if suffix == "pth":
+        torch.save({"model": Head().state_dict()}, path)
+    else:
+        path.write_bytes(pickle.dumps({"model": {"w": np.ones(99)}}))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(CheckpointError, match=r"model_0000019.*cut off.*'model_0000009\.pth'"):
+        checkpointer.load(str(path))
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.pth.*MODEL\.WEIGHTS"):
+        DetectionCheckpointer(Head()).load(str(tmp_path / "nothing.pth"))
+
+
+def test_other_class_count_warns_with_names(tmp_path, caplog):
+    DetectionCheckpointer(Head(num_classes=80), str(tmp_path)).save("coco")
+    model = Head(num_classes=8)
+    with caplog.at_level(logging.WARNING):
+        DetectionCheckpointer(model).load(str(tmp_path / "coco.pth"))
+    assert "cls_score.weight" in caplog.text and "(81, 2)" in caplog.text
+    assert "80 classes, the model has 8" in caplog.text
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    checkpointer = DetectionCheckpointer(Head(), str(tmp_path))
+    checkpointer.save("model")
+    before = (tmp_path / "model.pth").read_bytes()
+
+    def full_disk(data, file):
+        file.write(b"half a check")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match=r"model\.pth.*No space left.*untouched"):
+        checkpointer.save("model")
+    assert (tmp_path / "model.pth").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["last_checkpoint", "model.pth"]
+
+
+def save_and_die(folder):
+    def write_half(data, file):
+        file.write(b"half a checkpoint")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.save = write_half
+    DetectionCheckpointer(Head(), folder).save("model", iteration=2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its process by fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_kill_while_writing_keeps_the_old_file(tmp_path):
+    model, other = Head(), Head()
+    DetectionCheckpointer(model, str(tmp_path)).save("model", iteration=1)
+    process = multiprocessing.get_context("fork").Process(
+        target=save_and_die, args=(str(tmp_path),)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    rest = DetectionCheckpointer(other, str(tmp_path)).resume_or_load("")
+    assert rest == {"iteration": 1} and same(model, other)
+
+
+def one_of_two(rank, folder):
+    dist.init_process_group(
+        "gloo", f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(seconds=60)
+    )
+    model = nn.Linear(2, 2)
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    checkpointer = DetectionCheckpointer(wrapped, f"{folder}/rank{rank}")
+    nn.init.constant_(model.weight, 3.0)
+    checkpointer.save("model", iteration=7)
+    nn.init.zeros_(model.weight)
+    assert checkpointer.load(f"{folder}/rank{rank}/model.pth") == {"iteration": 7}
+    assert bool((model.weight == 3).all())
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its processes by fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_only_the_main_process_has_the_file(tmp_path):
+    """As on two machines without a shared disk: the other process gets the content."""
+    start = multiprocessing.get_context("fork").Process
+    for rank in (0, 1):
+        (tmp_path / f"rank{rank}").mkdir()
+    processes = [start(target=one_of_two, args=(rank, str(tmp_path))) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert os.listdir(tmp_path / "rank1") == []

@@ -203,17 +203,21 @@ def _as_dataset(dataset: "list | Dataset", mapper: Callable | None) -> Dataset:
 
 
 def _training_sampler(cfg: CfgNode, dataset: "list[dict] | Dataset") -> Sampler:
-    """The sampler that DATALOADER.SAMPLER_TRAIN names."""
+    """The sampler that DATALOADER.SAMPLER_TRAIN names.
+
+    As in Detectron2 the stream's seed is SEED itself, also where that is -1, "no seed": the order
+    of the data is then the same in every run, unlike the augmentations.
+    """
     loader = cfg.DATALOADER
     name = loader.SAMPLER_TRAIN
     logger.info("Using training sampler %s", name)
     if name == "TrainingSampler":
-        return TrainingSampler(len(dataset))
+        return TrainingSampler(len(dataset), seed=cfg.SEED)
     if name == "RepeatFactorTrainingSampler":
         factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
             dataset, loader.REPEAT_THRESHOLD, sqrt=loader.REPEAT_SQRT
         )
-        return RepeatFactorTrainingSampler(factors)
+        return RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
     if name == "RandomSubsetTrainingSampler":
         if "RANDOM_SUBSET_RATIO" not in loader:
             raise KeyError(

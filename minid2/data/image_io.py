@@ -68,7 +68,7 @@ def convert_PIL_to_numpy(image: "PILImage", format: str | None) -> np.ndarray:
                 f"image format {format!r} (INPUT.FORMAT) cannot be made from mode {image.mode!r}: "
                 f"choose RGB, BGR, L, {YUV} or another mode of Pillow"
             ) from error
-    array = np.asarray(image)
+    array = np.array(image)  # a copy that can be written to, which torch wants
     if format == "BGR":
         return array[:, :, ::-1]
     if format == "L":

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_DPI = 100
+DPI = 100
 
 
 class VisImage:
@@ -22,8 +22,8 @@ class VisImage:
         self.scale = scale
         self.height, self.width = img.shape[:2]
         # a little more than whole pixels, as matplotlib rounds the product with the dpi down
-        inches = [(int(side * scale) + 0.01) / _DPI for side in (self.width, self.height)]
-        self.fig = Figure(figsize=inches, dpi=_DPI, frameon=False)
+        inches = [(int(side * scale) + 0.01) / DPI for side in (self.width, self.height)]
+        self.fig = Figure(figsize=inches, dpi=DPI, frameon=False)
         self.canvas = FigureCanvasAgg(self.fig)
         self.ax = self.fig.add_axes((0.0, 0.0, 1.0, 1.0))
         self.ax.axis("off")
@@ -34,10 +34,6 @@ class VisImage:
         extent = (0, self.width, self.height, 0)
         pixels = np.clip(img, 0, 255).astype(np.uint8)
         self.ax.imshow(pixels, extent=extent, interpolation="nearest")
-
-    def points(self, pixels: float) -> float:
-        """A length in pixels of the image, in matplotlib's points."""
-        return pixels * self.scale * 72 / _DPI
 
     def save(self, filepath: str) -> None:
         """Write the picture; the ending of the name says in which format."""

@@ -14,7 +14,7 @@ import torch
 from ..data.catalog import Metadata, MetadataCatalog
 from ..structures import Boxes, BoxMode, Instances
 from .colormap import colormap, random_color
-from .vis_image import VisImage
+from .vis_image import DPI, VisImage
 
 __all__ = ["ColorMode", "VisImage", "Visualizer", "random_color"]
 
@@ -189,7 +189,7 @@ class Visualizer:
             y1 - y0 + line,
             fill=False,
             edgecolor=edge_color,
-            linewidth=self.output.points(line),
+            linewidth=line * self.output.scale * 72 / DPI,  # in points
             alpha=alpha,
             linestyle=line_style,
         )
@@ -240,7 +240,7 @@ class Visualizer:
 
     def _draw_label(self, label: str, box: np.ndarray, color: Any) -> None:
         size = self._default_font_size * 0.75
-        line_height = size * 1.8 / 0.72  # points to pixels, with the margin around the text
+        line_height = size * 1.3 * DPI / 72  # with the margin around the text
         x0, y0, _, y1 = box
         top = y0 - line_height if y0 >= line_height else y1 + 1  # above, or below at the border
         position = (float(x0), float(top))

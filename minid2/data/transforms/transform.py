@@ -51,7 +51,7 @@ class ResizeTransform(Transform):
             return self._resize_float(img, method)
         grey = img.ndim == 3 and img.shape[2] == 1
         pillow = Image.fromarray(img[..., 0] if grey else img)
-        resized = np.asarray(pillow.resize((self.new_w, self.new_h), method))
+        resized = np.array(pillow.resize((self.new_w, self.new_h), method))
         return resized[..., None] if grey else resized
 
     def _resize_float(self, img: np.ndarray, method: int) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import torch
 from fvcore.common.param_scheduler import (
     CosineParamScheduler,
     MultiStepParamScheduler,
     ParamScheduler,
-    StepWithFixedGammaParamScheduler,
 )
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -108,10 +108,11 @@ def _build_schedule(solver: CfgNode) -> ParamScheduler:
             )
         return CosineParamScheduler(1.0, last)
     if name == "WarmupStepWithFixedGammaLR":
-        return StepWithFixedGammaParamScheduler(
-            base_value=1.0,
-            num_decays=solver.NUM_DECAYS,
-            gamma=solver.GAMMA,
+        # Not fvcore's StepWithFixedGammaParamScheduler: it fails at the very end of a training.
+        phases = solver.NUM_DECAYS + 1
+        return MultiStepParamScheduler(
+            values=[solver.GAMMA**phase for phase in range(phases)],
+            milestones=[math.ceil(phase * solver.MAX_ITER / phases) for phase in range(1, phases)],
             num_updates=solver.MAX_ITER,
         )
     raise ValueError(

@@ -155,6 +155,14 @@ def test_cosine_ends_at_its_end():
     torch.testing.assert_close(rates, 0.1 + 0.45 * (1 + torch.cos(torch.pi * position)))
 
 
+def test_fixed_gamma_decays_in_equal_phases():
+    cfg = _scheduler_config(
+        LR_SCHEDULER_NAME="WarmupStepWithFixedGammaLR", MAX_ITER=10, WARMUP_ITERS=0, NUM_DECAYS=3
+    )
+    expected = [1.0] * 3 + [0.1] * 2 + [0.01] * 3 + [0.001] * 2  # 2.5 iterations a phase
+    torch.testing.assert_close(_rates(cfg)[:, 0], torch.tensor(expected))
+
+
 def test_rescaled_interval_keeps_the_whole_schedule():
     cosine = CosineParamScheduler(1.0, 0.0)
     warm = WarmupParamScheduler(cosine, 0.1, 0.2, "constant", rescale_interval=True)

@@ -73,12 +73,12 @@ class Box2BoxTransform:
         """
         deltas = deltas.float()  # half precision cannot tell the pixels of a large image
         centre, size = _centre_and_size(boxes.to(deltas.dtype).unsqueeze(1))
-        shift, scale = (deltas.reshape(len(deltas), -1, 4) / deltas.new_tensor(self.weights)).split(
-            2, dim=-1
-        )
+        # unflatten, not reshape: it bears N = 0 and leaves N open in a trace.
+        encoded = deltas.unflatten(1, (-1, 4)) / deltas.new_tensor(self.weights)
+        shift, scale = encoded.split(2, dim=-1)
         centre = centre + shift * size
         half = 0.5 * size * torch.exp(scale.clamp(max=self.scale_clamp))
-        return torch.cat([centre - half, centre + half], dim=-1).reshape(deltas.shape)
+        return torch.cat([centre - half, centre + half], dim=-1).flatten(1)
 
 
 class Box2BoxTransformLinear:
@@ -103,14 +103,13 @@ class Box2BoxTransformLinear:
         return distances / size.repeat(1, 2) if self.normalize_by_size else distances
 
     def apply_deltas(self, deltas: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-        """Decode ``deltas`` (N, K * 4) at ``boxes`` (N, 4) into (N, K * 4), in boxes' dtype."""
-        shape = deltas.shape
-        distances = deltas.relu().to(boxes.dtype).reshape(len(deltas), -1, 4)
+        """Decode ``deltas`` (N, K * 4) at ``boxes`` (N, 4) into (N, K * 4), in their dtype."""
+        distances = deltas.relu().to(boxes.dtype).unflatten(1, (-1, 4))
         centre, size = _centre_and_size(boxes.unsqueeze(1))
         if self.normalize_by_size:
             distances = distances * size.repeat(1, 1, 2)
         before, after = distances.split(2, dim=-1)
-        return torch.cat([centre - before, centre + after], dim=-1).reshape(shape)
+        return torch.cat([centre - before, centre + after], dim=-1).flatten(1)
 
 
 def _dense_box_regression_loss(

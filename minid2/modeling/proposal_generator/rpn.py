@@ -18,8 +18,7 @@ from ...structures import Boxes, ImageList, Instances, pairwise_iou
 from ...utils.events import get_event_storage
 from ...utils.memory import retry_if_cuda_oom
 from ..anchor_generator import build_anchor_generator
-from ..box_losses import matched_box_loss
-from ..box_regression import Box2BoxTransform
+from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
 from ..matcher import Matcher
 from ..sampling import subsample_labels
 from .build import PROPOSAL_GENERATOR_REGISTRY
@@ -220,15 +219,14 @@ class RPN(nn.Module):
         storage.put_scalar("rpn/num_pos_anchors", counts[0] / images)
         storage.put_scalar("rpn/num_neg_anchors", counts[1] / images)
 
-        # Only positives are encoded: they are some hundreds out of hundreds of thousands.
-        image_index, anchor_index = positive.nonzero(as_tuple=True)
-        localization = matched_box_loss(
-            torch.cat(pred_anchor_deltas, dim=1)[image_index, anchor_index],
-            Boxes.cat(anchors).tensor[anchor_index],
-            torch.stack(gt_boxes)[image_index, anchor_index],
-            transform=self.box2box_transform,
-            kind=self.box_reg_loss_type,
-            beta=self.smooth_l1_beta,
+        localization = _dense_box_regression_loss(
+            anchors,
+            self.box2box_transform,
+            pred_anchor_deltas,
+            gt_boxes,
+            positive,
+            box_reg_loss_type=self.box_reg_loss_type,
+            smooth_l1_beta=self.smooth_l1_beta,
         )
         sampled = labels >= 0
         objectness = F.binary_cross_entropy_with_logits(

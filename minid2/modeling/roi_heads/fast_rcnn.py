@@ -215,7 +215,7 @@ class FastRCNNOutputLayers(nn.Module):
         """
         is_object = (gt_classes >= 0) & (gt_classes < self.num_classes)
         index = is_object.nonzero().squeeze(1)
-        choices = pred_deltas.reshape(-1, pred_deltas.shape[1] // 4, 4)
+        choices = pred_deltas.unflatten(1, (-1, 4))
         shared = choices.shape[1] == 1
         chosen = choices[index, 0] if shared else choices[index, gt_classes[index]]
         loss = matched_box_loss(
@@ -261,7 +261,7 @@ class FastRCNNOutputLayers(nn.Module):
         if not proposals:
             return ()
         boxes = cat(list(self.predict_boxes(predictions, proposals)))
-        boxes = boxes.reshape(len(boxes), boxes.shape[1] // 4, 4)
+        boxes = boxes.unflatten(1, (-1, 4))
         classes = cat([p.gt_classes for p in proposals])
         classes = classes.clamp(0, boxes.shape[1] - 1)
         rows = torch.arange(len(boxes), device=boxes.device)

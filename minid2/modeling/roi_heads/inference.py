@@ -56,7 +56,7 @@ def fast_rcnn_inference_single_image(
     confident = (scores[:, :-1] > score_thresh) & usable.unsqueeze(1)
     region, category = confident.nonzero().unbind(1)
     # Only the candidates are gathered and clipped, not all N * K boxes.
-    choices = boxes.reshape(boxes.shape[0], -1, 4)
+    choices = boxes.unflatten(1, (-1, 4))
     shared = choices.shape[1] == 1
     candidates = Boxes(choices[region, 0] if shared else choices[region, category])
     candidates.clip(image_shape)

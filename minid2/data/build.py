@@ -1,4 +1,4 @@
-"""From the names of data sets to loaders."""
+"""Loaders of training and test batches."""
 
 import logging
 import operator
@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from ..config import CfgNode, configurable
 from ..utils.comm import get_world_size
 from ..utils.env import seed_all_rng
-from .catalog import DatasetCatalog, MetadataCatalog
-from .class_histogram import print_instances_class_histogram
 from .common import AspectRatioGroupedDataset, DatasetFromList, MapDataset, ToIterableDataset
+from .dataset_dicts import (
+    filter_images_with_only_crowd_annotations,
+    get_detection_dataset_dicts,
+    print_instances_class_histogram,
+)
 from .dataset_mapper import DatasetMapper
-from .detection_utils import check_metadata_consistency
 from .samplers import (
     InferenceSampler,
     RandomSubsetTrainingSampler,
@@ -27,81 +29,12 @@ __all__ = [
     "build_batch_data_loader",
     "build_detection_test_loader",
     "build_detection_train_loader",
+    "filter_images_with_only_crowd_annotations",
     "get_detection_dataset_dicts",
     "print_instances_class_histogram",
 ]
 
 logger = logging.getLogger(__name__)
-
-
-def filter_images_with_only_crowd_annotations(dataset_dicts: list[dict]) -> list[dict]:
-    """The records that have at least one annotation which is no crowd."""
-    kept = [
-        record
-        for record in dataset_dicts
-        if any(anno.get("iscrowd", 0) == 0 for anno in record["annotations"])
-    ]
-    dropped = len(dataset_dicts) - len(kept)
-    logger.info("Removed %d images with no usable annotations, %d left", dropped, len(kept))
-    return kept
-
-
-def get_detection_dataset_dicts(
-    names: str | Sequence[str],
-    filter_empty: bool = True,
-    min_keypoints: int = 0,
-    proposal_files: Sequence[str] | None = None,
-    check_consistency: bool = True,
-) -> "list[dict] | Dataset":
-    """Load data sets by their names and join them.
-
-    Args:
-        names: one name or several.
-        filter_empty: leave out images with nothing but crowds.
-        min_keypoints: has to be 0.
-        proposal_files: has to be empty.
-        check_consistency: require the same ``thing_classes`` of all.
-
-    Returns:
-        The records; a torch data set where the registered functions return such.
-
-    Raises:
-        KeyError: a name is not registered.
-        AssertionError: a data set has no record, or none is left.
-        ValueError: the data sets have different classes.
-        NotImplementedError: keypoints or proposals are asked for.
-    """
-    if min_keypoints or proposal_files:
-        asked = "min_keypoints" if min_keypoints else "proposal_files (MODEL.LOAD_PROPOSALS)"
-        raise NotImplementedError(f"minid2 has no {asked}; the real Detectron2 has")
-    names = [names] if isinstance(names, str) else list(names)
-    assert names, "no data set is named: set DATASETS.TRAIN or DATASETS.TEST"
-    loaded = {name: DatasetCatalog.get(name) for name in dict.fromkeys(names)}
-    parts = [loaded[name] for name in names]
-
-    if any(isinstance(part, Dataset) for part in parts):
-        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
-    for name, part in loaded.items():
-        assert len(part), f"Dataset '{name}' is empty! Its annotation file lists no image."
-
-    records = [record for part in parts for record in part]
-    if "annotations" in records[0]:
-        if filter_empty:
-            records = filter_images_with_only_crowd_annotations(records)
-        if check_consistency:
-            _check_classes(names, records)
-    assert records, (
-        f"No valid data found in {', '.join(names)}: no image has an annotation that is no crowd. "
-        "DATALOADER.FILTER_EMPTY_ANNOTATIONS: False would keep such images"
-    )
-    return records
-
-
-def _check_classes(names: list[str], records: list[dict]) -> None:
-    if not any("thing_classes" in vars(MetadataCatalog.get(name)) for name in names):
-        return  # class names are optional
-    check_metadata_consistency("thing_classes", names)
-    print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
 
 
 def trivial_batch_collator(batch: list) -> list:
@@ -155,6 +88,7 @@ def build_batch_data_loader(
     if isinstance(dataset, IterableDataset):
         assert sampler is None, "sampler must be None if dataset is IterableDataset"
     else:
+        assert sampler is not None, "a map-style dataset needs a sampler"
         dataset = ToIterableDataset(dataset, sampler, shard_chunk_size=batch_size)
 
     generator = None
@@ -190,19 +124,19 @@ def _batch_size_here(total: int | None, single: int | None) -> int:
         assert single > 0, f"single_gpu_batch_size has to be positive, got {single}"
         return single
     world = get_world_size()
-    assert total > 0 and total % world == 0, (
+    assert total is not None and total > 0 and total % world == 0, (
         f"Total batch size ({total}) (SOLVER.IMS_PER_BATCH) must be positive and divisible by the "
         f"number of gpus ({world})."
     )
     return total // world
 
 
-def _as_dataset(dataset: "list | Dataset", mapper: Callable | None) -> Dataset:
+def _as_dataset(dataset: "list | Dataset", mapper: Callable | None) -> Any:
     dataset = DatasetFromList(dataset, copy=False) if isinstance(dataset, list) else dataset
     return dataset if mapper is None else MapDataset(dataset, mapper)
 
 
-def _training_sampler(cfg: CfgNode, dataset: "list[dict] | Dataset") -> Sampler:
+def _training_sampler(cfg: CfgNode, dataset: Any) -> Sampler:
     """The sampler that DATALOADER.SAMPLER_TRAIN names.
 
     As in Detectron2 the stream's seed is SEED itself, also where that is -1, "no seed": the order
@@ -284,13 +218,13 @@ def build_detection_train_loader(
     Returns:
         Iterable of lists, ``total_batch_size / processes`` long.
     """
-    dataset = _as_dataset(dataset, mapper)
-    if isinstance(dataset, IterableDataset):
+    mapped = _as_dataset(dataset, mapper)
+    if isinstance(mapped, IterableDataset):
         assert sampler is None, "sampler must be None if dataset is IterableDataset"
     elif sampler is None:
-        sampler = TrainingSampler(len(dataset))
+        sampler = TrainingSampler(len(mapped))
     return build_batch_data_loader(
-        dataset,
+        mapped,
         sampler,
         total_batch_size,
         aspect_ratio_grouping=aspect_ratio_grouping,
@@ -334,13 +268,13 @@ def build_detection_test_loader(
         num_workers: loading processes.
         collate_fn: from a list of elements to a batch; None leaves the list.
     """
-    dataset = _as_dataset(dataset, mapper)
-    if isinstance(dataset, IterableDataset):
+    mapped = _as_dataset(dataset, mapper)
+    if isinstance(mapped, IterableDataset):
         assert sampler is None, "sampler must be None if dataset is IterableDataset"
     elif sampler is None:
-        sampler = InferenceSampler(len(dataset))
+        sampler = InferenceSampler(len(mapped))
     return DataLoader(
-        dataset,
+        mapped,
         batch_size=batch_size,
         sampler=sampler,
         drop_last=False,

@@ -45,7 +45,7 @@ class _DatasetCatalog(UserDict):
             )
         self[name] = func
 
-    def get(self, name: str) -> list[dict]:
+    def get(self, name: str) -> list[dict]:  # type: ignore[override]
         """Load the data set: call the registered function.
 
         Raises:
@@ -123,7 +123,7 @@ def _new_name(key: str) -> str:
 class _MetadataCatalog(UserDict):
     """Maps a data set's name to its one :class:`Metadata`."""
 
-    def get(self, name: str) -> Metadata:
+    def get(self, name: str) -> Metadata:  # type: ignore[override]
         """The metadata of ``name``; made, with nothing in it, when first asked for."""
         if not name:
             raise AssertionError(

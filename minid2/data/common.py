@@ -5,7 +5,7 @@ import itertools
 import logging
 import pickle
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["AspectRatioGroupedDataset", "DatasetFromList", "MapDataset", "ToIter
 logger = logging.getLogger(__name__)
 
 
-class _PickledList(Sequence):
+class _PickledList:
     """A list kept as one array of bytes.
 
     Python objects are copied into every worker process by reference counting alone; an array
@@ -37,7 +37,7 @@ class _PickledList(Sequence):
     def __getitem__(self, index: int) -> Any:
         position = range(len(self))[index]  # IndexError and negative indices as for a list
         start = self._ends[position - 1] if position else 0
-        return pickle.loads(self._bytes[start : self._ends[position]])
+        return pickle.loads(memoryview(self._bytes[start : self._ends[position]]))
 
 
 class DatasetFromList(Dataset):
@@ -79,7 +79,7 @@ class MapDataset(Dataset):
             return _MappedIterable(dataset, map_func)
         return super().__new__(cls)
 
-    def __init__(self, dataset: Dataset, map_func: Callable[[Any], Any]):
+    def __init__(self, dataset: Any, map_func: Callable[[Any], Any]):
         """Wrap.
 
         Args:
@@ -118,7 +118,7 @@ class MapDataset(Dataset):
 class _MappedIterable(IterableDataset):
     """:class:`MapDataset` for a stream."""
 
-    def __init__(self, dataset: IterableDataset, map_func: Callable[[Any], Any]):
+    def __init__(self, dataset: Any, map_func: Callable[[Any], Any]):
         self._dataset = dataset
         self._map_func = PicklableWrapper(map_func)
 
@@ -161,7 +161,7 @@ class ToIterableDataset(IterableDataset):
         self.shard_chunk_size = shard_chunk_size
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info() if self.shard_sampler else None

@@ -5,6 +5,7 @@ H x W is the image, N its annotated instances.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ def _refuse_masks(annotation: dict) -> None:
 
 def transform_instance_annotations(
     annotation: dict,
-    transforms: T.Transform | Sequence[T.Transform],
+    transforms: Any,
     image_size: tuple[int, int],
     *,
     keypoint_hflip_indices: np.ndarray | None = None,
@@ -83,7 +84,7 @@ def transform_instance_annotations(
 
     Args:
         annotation: has "bbox" and "bbox_mode".
-        transforms: what was done to the image.
+        transforms: what was done to the image: a transform or a list of them.
         image_size: height, width afterwards; the box is cut off at its border.
         keypoint_hflip_indices: has to be None.
 

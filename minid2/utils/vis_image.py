@@ -22,8 +22,8 @@ class VisImage:
         self.scale = scale
         self.height, self.width = img.shape[:2]
         # a little more than whole pixels, as matplotlib rounds the product with the dpi down
-        inches = [(int(side * scale) + 0.01) / DPI for side in (self.width, self.height)]
-        self.fig = Figure(figsize=inches, dpi=DPI, frameon=False)
+        width, height = ((int(side * scale) + 0.01) / DPI for side in (self.width, self.height))
+        self.fig = Figure(figsize=(width, height), dpi=DPI, frameon=False)
         self.canvas = FigureCanvasAgg(self.fig)
         self.ax = self.fig.add_axes((0.0, 0.0, 1.0, 1.0))
         self.ax.axis("off")

@@ -37,7 +37,7 @@ def _create_text_labels(
     """Texts such as "car 93%", "car|crowd", "3 20%" (no names) or "20%" (no classes)."""
     if classes is None and scores is None:
         return None
-    labels = [""] * len(classes if classes is not None else scores)
+    labels = [""] * len(scores or ())
     if classes is not None:
         labels = [class_names[int(c)] if class_names else str(int(c)) for c in classes]
     if scores is not None:

@@ -381,7 +381,7 @@ def test_public_names_exist_there_with_the_same_arguments(module):
         if inspect.isclass(item):  # its __init__ comes by itself
             continue
         arguments = [
-            [(p.name, p.kind, p.default) for p in inspect.signature(f).parameters.values()]
+            [(p.name, p.kind, str(p.default)) for p in inspect.signature(f).parameters.values()]
             for f in (item, other)
         ]
         assert arguments[0] == arguments[1], name

@@ -6,6 +6,7 @@ import logging
 import os
 
 import numpy as np
+import torch
 
 from ...structures import Boxes, BoxMode
 from ...utils.file_io import PathManager
@@ -34,7 +35,8 @@ def convert_to_coco_dict(dataset_name: str) -> dict:
     original = {index: category for category, index in mapping.items()}
     records = DatasetCatalog.get(dataset_name)
 
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for position, record in enumerate(records):
         image = {
             "id": record.get("image_id", position),
@@ -79,7 +81,7 @@ def _annotation(anno: dict, image: dict) -> dict:
     shape = anno.get("segmentation")
     if not shape:
         # float32, as the areas that are measured against the limits of "small" elsewhere
-        converted["area"] = Boxes([corners]).area()[0].item()
+        converted["area"] = Boxes(torch.tensor([corners])).area()[0].item()
     elif isinstance(shape, dict):
         from pycocotools import mask
 

@@ -5,7 +5,7 @@ N boxes, H x W pixels, C channels.
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fvcore.transforms.transform import Transform, TransformList
@@ -29,6 +29,10 @@ class Augmentation:
 
     # The input's attributes that get_transform takes; None: read from its signature.
     input_args: tuple[str, ...] | None = None
+
+    if TYPE_CHECKING:  # the attributes that _init sets
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _init(self, params: dict[str, Any] | None = None) -> None:
         """Store a constructor's ``locals()`` as attributes, for ``repr``."""

@@ -6,10 +6,9 @@ from .augmentation_color import (
     RandomLighting,
     RandomSaturation,
 )
+from .augmentation_crop import FixedSizeCrop, RandomCrop
 from .augmentation_geometry import (
-    FixedSizeCrop,
     RandomApply,
-    RandomCrop,
     RandomFlip,
     Resize,
     ResizeScale,

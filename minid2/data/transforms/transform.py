@@ -11,7 +11,11 @@ from torch.nn import functional as F
 
 __all__ = ["ExtentTransform", "ResizeTransform"]
 
-_FLOAT_MODES = {Image.NEAREST: "nearest", Image.BILINEAR: "bilinear", Image.BICUBIC: "bicubic"}
+# plain numbers, as they appear in configs
+NEAREST, BILINEAR, BICUBIC = (
+    int(Image.Resampling[name]) for name in ("NEAREST", "BILINEAR", "BICUBIC")
+)
+_FLOAT_MODES = {NEAREST: "nearest", BILINEAR: "bilinear", BICUBIC: "bicubic"}
 
 
 class ResizeTransform(Transform):
@@ -28,7 +32,7 @@ class ResizeTransform(Transform):
             interp: a Pillow resampling method; None is bilinear.
         """
         super().__init__()
-        interp = Image.BILINEAR if interp is None else interp
+        interp = BILINEAR if interp is None else interp
         self._set_attributes({"h": h, "w": w, "new_h": new_h, "new_w": new_w, "interp": interp})
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
@@ -79,7 +83,7 @@ class ResizeTransform(Transform):
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         """Resize a map of labels: the nearest label, never a mixture."""
-        return self.apply_image(segmentation, interp=Image.NEAREST)
+        return self.apply_image(segmentation, interp=NEAREST)
 
     def inverse(self) -> "ResizeTransform":
         """The resize back; the pixels lost on the way stay lost."""
@@ -93,7 +97,7 @@ class ExtentTransform(Transform):
         self,
         src_rect: tuple[float, float, float, float],
         output_size: tuple[int, int],
-        interp: int = Image.BILINEAR,
+        interp: int = BILINEAR,
         fill: int = 0,
     ):
         """Describe the cut-out.
@@ -115,7 +119,7 @@ class ExtentTransform(Transform):
         grey = img.ndim == 3 and img.shape[2] == 1
         result = Image.fromarray(img[..., 0] if grey else img).transform(
             size=(width, height),
-            method=Image.EXTENT,
+            method=Image.Transform.EXTENT,
             data=self.src_rect,
             resample=self.interp if interp is None else interp,
             fill=self.fill,
@@ -131,4 +135,4 @@ class ExtentTransform(Transform):
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         """Cut out of a map of labels, by nearest neighbour."""
-        return self.apply_image(segmentation, interp=Image.NEAREST)
+        return self.apply_image(segmentation, interp=NEAREST)

@@ -1,0 +1,116 @@
+"""From the names of data sets to one list of records."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from tabulate import tabulate
+from torch.utils.data import ConcatDataset, Dataset
+
+from .catalog import DatasetCatalog, MetadataCatalog
+from .detection_utils import check_metadata_consistency
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = 3  # pairs of class and count, side by side
+
+
+def filter_images_with_only_crowd_annotations(dataset_dicts: list[dict]) -> list[dict]:
+    """The records that have at least one annotation which is no crowd."""
+    kept = [
+        record
+        for record in dataset_dicts
+        if any(anno.get("iscrowd", 0) == 0 for anno in record["annotations"])
+    ]
+    dropped = len(dataset_dicts) - len(kept)
+    logger.info("Removed %d images with no usable annotations, %d left", dropped, len(kept))
+    return kept
+
+
+def get_detection_dataset_dicts(
+    names: str | Sequence[str],
+    filter_empty: bool = True,
+    min_keypoints: int = 0,
+    proposal_files: Sequence[str] | None = None,
+    check_consistency: bool = True,
+) -> "list[dict] | Dataset":
+    """Load data sets by their names and join them.
+
+    Args:
+        names: one name or several.
+        filter_empty: leave out images with nothing but crowds.
+        min_keypoints: has to be 0.
+        proposal_files: has to be empty.
+        check_consistency: require the same ``thing_classes`` of all.
+
+    Returns:
+        The records; a torch data set where the registered functions return such.
+
+    Raises:
+        KeyError: a name is not registered.
+        AssertionError: a data set has no record, or none is left.
+        ValueError: the data sets have different classes.
+        NotImplementedError: keypoints or proposals are asked for.
+    """
+    if min_keypoints or proposal_files:
+        asked = "min_keypoints" if min_keypoints else "proposal_files (MODEL.LOAD_PROPOSALS)"
+        raise NotImplementedError(f"minid2 has no {asked}; the real Detectron2 has")
+    names = [names] if isinstance(names, str) else list(names)
+    assert names, "no data set is named: set DATASETS.TRAIN or DATASETS.TEST"
+    loaded = {name: DatasetCatalog.get(name) for name in dict.fromkeys(names)}
+    parts: list[Any] = [loaded[name] for name in names]
+
+    if any(isinstance(part, Dataset) for part in parts):
+        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
+    for name, part in loaded.items():
+        assert len(part), f"Dataset '{name}' is empty! Its annotation file lists no image."
+
+    records = [record for part in parts for record in part]
+    if "annotations" in records[0]:
+        if filter_empty:
+            records = filter_images_with_only_crowd_annotations(records)
+        if check_consistency:
+            _check_classes(names, records)
+    assert records, (
+        f"No valid data found in {', '.join(names)}: no image has an annotation that is no crowd. "
+        "DATALOADER.FILTER_EMPTY_ANNOTATIONS: False would keep such images"
+    )
+    return records
+
+
+def _check_classes(names: list[str], records: list[dict]) -> None:
+    if not any("thing_classes" in vars(MetadataCatalog.get(name)) for name in names):
+        return  # class names are optional
+    check_metadata_consistency("thing_classes", names)
+    print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
+
+
+def print_instances_class_histogram(dataset_dicts: list[dict], class_names: list[str]) -> None:
+    """Log the number of instances of each class, crowds left out.
+
+    Args:
+        dataset_dicts: records with "annotations".
+        class_names: names by class id.
+
+    Raises:
+        AssertionError: an annotation has a class id without a name.
+    """
+    count: Counter[int] = Counter()
+    for record in dataset_dicts:
+        for anno in record["annotations"]:
+            category = anno["category_id"]
+            assert 0 <= category < len(class_names), (
+                f"Got an invalid category_id={category} for a dataset of {len(class_names)} "
+                f"classes, in image {record.get('file_name', record.get('image_id'))}"
+            )
+            count[category] += anno.get("iscrowd", 0) == 0
+    pairs = [(name[:20], count[index]) for index, name in enumerate(class_names)]
+    rows = [
+        sum(chunk, ()) for chunk in zip_longest(*[iter(pairs)] * _COLUMNS, fillvalue=(None, None))
+    ]
+    table = tabulate(rows, headers=["category", "#instances"] * _COLUMNS, tablefmt="pipe")
+    logger.info(
+        "Distribution of %d instances among %d classes:\n%s", count.total(), len(pairs), table
+    )

@@ -120,7 +120,7 @@ class CfgNode(_CfgNode):
         """Which file of the chain of bases holds the key."""
         read: list[str] = []
 
-        class Recorder(cls):
+        class Recorder(cls):  # type: ignore[misc, valid-type]
             @classmethod
             def _open_cfg(cls, filename: str) -> IO:
                 read.append(filename)

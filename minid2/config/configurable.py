@@ -57,7 +57,7 @@ def _configurable_function(from_config: Callable, function: Callable) -> Callabl
             args, kwargs = (), _explicit_arguments(from_config, args, kwargs)
         return function(*args, **kwargs)
 
-    wrapped.from_config = from_config
+    wrapped.from_config = from_config  # type: ignore[attr-defined]
     return wrapped
 
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import difflib
-import inspect
 import logging
 import os
 import re
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from types import ModuleType
@@ -99,7 +99,7 @@ class LazyConfig:
     @staticmethod
     def load_rel(filename: str, keys: Keys = None) -> Any:
         """:meth:`load` with a path relative to the source file of the caller."""
-        caller = inspect.currentframe().f_back.f_code.co_filename
+        caller = sys._getframe(1).f_code.co_filename
         assert os.path.exists(caller), f"load_rel needs a caller in a file, not {caller}"
         return LazyConfig.load(os.path.join(os.path.dirname(caller), filename), keys)
 

@@ -1,7 +1,7 @@
 """The ways to write a box as numbers, and the conversions between them."""
 
 from enum import IntEnum, unique
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -55,4 +55,5 @@ class BoxMode(IntEnum):
             return result
         if isinstance(box, np.ndarray):
             return result.numpy()
-        return type(box)(result.tolist())
+        plain: Any = result.tolist()
+        return tuple(plain) if isinstance(box, tuple) else plain

@@ -19,7 +19,7 @@ class ImageList:
     of shape (2,) instead of a tuple.
     """
 
-    def __init__(self, tensor: torch.Tensor, image_sizes: list[tuple[int, int]]):
+    def __init__(self, tensor: torch.Tensor, image_sizes: Sequence[tuple[int, int] | torch.Tensor]):
         """Keep a batch that is padded already."""
         self.tensor = tensor
         self.image_sizes = image_sizes

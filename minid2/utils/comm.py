@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-_local_group: dist.ProcessGroup | None = None  # the ranks of this machine
+_local_group: Any = None  # the ranks of this machine
 
 
 def _running() -> bool:
@@ -79,7 +79,7 @@ def synchronize() -> None:
 
 
 @functools.cache
-def _object_group() -> dist.ProcessGroup | None:
+def _object_group() -> Any:
     """A gloo group of all ranks: pickled objects need no GPU memory there."""
     return dist.new_group(backend="gloo") if dist.get_backend() == "nccl" else None
 

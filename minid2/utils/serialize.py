@@ -11,7 +11,7 @@ class PicklableWrapper:
 
     def __init__(self, obj: Any):
         """Wrap ``obj``; a wrapper is not wrapped again."""
-        self._obj = obj._obj if isinstance(obj, PicklableWrapper) else obj
+        self._obj: Any = obj._obj if isinstance(obj, PicklableWrapper) else obj
 
     def __reduce__(self):
         return _unpickle, (cloudpickle.dumps(self._obj),)

@@ -104,8 +104,8 @@ class Box2BoxTransformLinear:
 
     def apply_deltas(self, deltas: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Decode ``deltas`` (N, K * 4) at ``boxes`` (N, 4) into (N, K * 4), in their dtype."""
-        distances = deltas.relu().to(boxes.dtype).unflatten(1, (-1, 4))
-        centre, size = _centre_and_size(boxes.unsqueeze(1))
+        distances = deltas.relu().unflatten(1, (-1, 4))
+        centre, size = _centre_and_size(boxes.to(deltas.dtype).unsqueeze(1))
         if self.normalize_by_size:
             distances = distances * size.repeat(1, 1, 2)
         before, after = distances.split(2, dim=-1)

@@ -42,13 +42,13 @@ class _ResidualBlock(CNNBlockBase):
         """
         super().__init__(in_channels, out_channels, stride)
         self.shortcut = None
-        # Shortcut first: this order is that of the parameters, and of the random draws.
         if in_channels != out_channels:
             self.shortcut = _conv(in_channels, out_channels, 1, norm=norm, stride=stride)
         self._names = [f"conv{number}" for number in range(1, len(convs) + 1)]
         for name, options in zip(self._names, convs, strict=True):
             self.add_module(name, _conv(**options, norm=norm))
-        for conv in self.children():
+        # Equal seeds give Detectron2's weights: the shortcut comes first above and last here.
+        for conv in sorted(self.children(), key=lambda conv: conv is self.shortcut):
             c2_msra_fill(conv)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

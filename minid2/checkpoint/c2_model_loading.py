@@ -16,11 +16,13 @@ __all__ = ["align_and_update_state_dicts", "convert_c2_detectron_names"]
 
 _BLOB = re.compile(r"(?P<layer>.+?)_(?P<norm>(bn|gn)_)?(?P<kind>w|b|s|rm|riv)")
 _KINDS = {"w": "weight", "s": "weight", "b": "bias", "rm": "running_mean", "riv": "running_var"}
-_CONV_OF_BRANCH = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
 _RPN_HEAD = "proposal_generator.rpn_head"
 _LAYERS = [  # (Caffe2's name of a layer, ours); the first that fits the whole name counts
     (r"(res_)?conv1", "stem.conv1"),
-    (r"res(\d)_(\d+)_branch(1|2a|2b|2c)", lambda m: f"res{m[1]}.{m[2]}.{_CONV_OF_BRANCH[m[3]]}"),
+    (r"res(\d)_(\d+)_branch1", r"res\1.\2.shortcut"),
+    (r"res(\d)_(\d+)_branch2a", r"res\1.\2.conv1"),
+    (r"res(\d)_(\d+)_branch2b", r"res\1.\2.conv2"),
+    (r"res(\d)_(\d+)_branch2c", r"res\1.\2.conv3"),
     (r"pred", "linear"),
     (r"fpn_inner_res(\d)_\d+_sum(_lateral)?", r"fpn_lateral\1"),
     (r"fpn_res(\d)_\d+_sum", r"fpn_output\1"),
@@ -42,7 +44,7 @@ def _translate(blob: str) -> str:
     for pattern, replacement in _LAYERS:
         found = re.fullmatch(pattern, layer)
         if found:
-            layer = replacement(found) if callable(replacement) else found.expand(replacement)
+            layer = found.expand(replacement)
             break
     else:
         layer = layer.replace("_", ".")

@@ -5,6 +5,8 @@ and the configs in Detectron2's checkpoints, goes through an unpickler that find
 here and no others.
 """
 
+import functools
+import io
 import os
 import pickle
 import types
@@ -112,6 +114,7 @@ def _is_numpy_scalar(name: str) -> bool:
     return isinstance(found, type) and issubclass(found, np.generic)
 
 
+@functools.cache
 def _builders() -> dict[tuple[str, str], Any]:
     """What data, arrays, tensors and configs are made by, under each name that they had."""
     from ..config import CfgNode
@@ -141,6 +144,7 @@ def _builders() -> dict[tuple[str, str], Any]:
     return found
 
 
+@functools.cache
 def _omegaconf_builders() -> dict[tuple[str, str], Any]:
     from omegaconf import base, dictconfig, listconfig, nodes
 
@@ -151,6 +155,4 @@ def _omegaconf_builders() -> dict[tuple[str, str], Any]:
 
 def _load_storage(data: bytes) -> Any:
     """A tensor's memory in a plain pickle: torch's own function would trust its bytes."""
-    import io
-
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

@@ -1,6 +1,7 @@
 """Files that are either the old one or the complete new one, never half of it."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from typing import IO, Any
@@ -59,19 +60,14 @@ class AtomicPathManager:
                 yield file
             return
         with open_atomically(path) as file:
-            yield file if "b" in mode else _TextView(file)
+            if "b" in mode:
+                yield file
+            else:
+                text = io.TextIOWrapper(file, encoding="utf-8")
+                yield text
+                text.detach()  # flushes, and leaves the file open for its last steps
 
     def __getattr__(self, name: str) -> Any:
         if name == "_inner":  # not there yet while copy or pickle build the object
             raise AttributeError(name)
         return getattr(self._inner, name)
-
-
-class _TextView:
-    """Writes text to a file of bytes without closing it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode())

@@ -14,10 +14,10 @@ import torch
 from tabulate import tabulate
 
 from ..data.catalog import MetadataCatalog
-from ..structures import Instances
 from ..utils import comm
 from ..utils.file_io import PathManager
 from ..utils.logger import create_small_table
+from .coco_json import instances_to_coco_json
 from .counting import count_boxes, quiet_coco
 from .evaluator import DatasetEvaluator
 
@@ -93,7 +93,6 @@ class COCOEvaluator(DatasetEvaluator):
         return path
 
     def reset(self) -> None:
-        """Forget all predictions."""
         self._predictions: list[dict] = []
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
@@ -232,21 +231,6 @@ class COCOEvaluator(DatasetEvaluator):
         table = tabulate(by_class.items(), ["category", "AP"], tablefmt="pipe", floatfmt=".3f")
         self._logger.info("Per-category %s AP: \n%s", iou_type, table)
         return results | {f"AP-{name}": score for name, score in by_class.items()}
-
-
-def instances_to_coco_json(instances: Instances, img_id: int) -> list[dict]:
-    """Detections of an image, on the CPU, in COCO's result format (boxes as x, y, w, h)."""
-    for field in ("pred_masks", "pred_keypoints"):
-        if instances.has(field):
-            raise NotImplementedError(f"minid2 does not evaluate {field}; the real Detectron2 does")
-    boxes = instances.pred_boxes.tensor.clone()
-    boxes[:, 2:] -= boxes[:, :2]
-    return [
-        {"image_id": img_id, "category_id": label, "bbox": box, "score": score}
-        for box, score, label in zip(
-            boxes.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), strict=True
-        )
-    ]
 
 
 def _require_bbox(task: str) -> None:

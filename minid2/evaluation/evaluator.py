@@ -45,16 +45,13 @@ class DatasetEvaluators(DatasetEvaluator):
 
     def __init__(self, evaluators: list[DatasetEvaluator]) -> None:
         """Hold ``evaluators``, to be called in this order."""
-        super().__init__()
         self._evaluators = evaluators
 
     def reset(self) -> None:
-        """Reset all of them."""
         for evaluator in self._evaluators:
             evaluator.reset()
 
     def process(self, inputs: Any, outputs: Any) -> None:
-        """Show the batch to all of them."""
         for evaluator in self._evaluators:
             evaluator.process(inputs, outputs)
 
@@ -105,7 +102,11 @@ def inference_on_dataset(
     logger = logging.getLogger(__name__)
     if not isinstance(evaluator, DatasetEvaluator):
         evaluator = DatasetEvaluators(list(evaluator or []))
-    notify = _Notifier(callbacks or {})
+
+    def notify(event: str) -> None:
+        if callbacks and event in callbacks:
+            callbacks[event]()
+
     total = len(data_loader)
     logger.info("Start inference on %d batches", total)
     evaluator.reset()
@@ -133,15 +134,6 @@ def inference_on_dataset(
 
     result = evaluator.evaluate()
     return {} if result is None else result
-
-
-class _Notifier:
-    def __init__(self, callbacks: Mapping[str, Callable]) -> None:
-        self._callbacks = callbacks
-
-    def __call__(self, event: str) -> None:
-        if event in self._callbacks:
-            self._callbacks[event]()
 
 
 class _Stopwatch:

@@ -91,7 +91,8 @@ def test_converted_torchvision_weights_load_alike(tmp_path):
         {k: v for k, v in m.state_dict().items() if "bottom_up" in k}
         for m in (*models.values(), plain)
     ]
-    assert len(states[0]) > 100
+    stem = states[0]["backbone.bottom_up.stem.conv1.weight"]
+    assert len(states[0]) == 100 and torch.equal(stem, weights["conv1.weight"])
     for state in states[1:]:
         assert state.keys() == states[0].keys()
         assert all(torch.equal(state[key], states[0][key]) for key in state)

@@ -37,7 +37,7 @@ class _PickledList:
     def __getitem__(self, index: int) -> Any:
         position = range(len(self))[index]  # IndexError and negative indices as for a list
         start = self._ends[position - 1] if position else 0
-        return pickle.loads(memoryview(self._bytes[start : self._ends[position]]))
+        return pickle.loads(self._bytes[start : self._ends[position]].tobytes())
 
 
 class DatasetFromList(Dataset):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DPI = 100
+DPI = 128  # a power of two, so that pixels / DPI * DPI is exact
 
 
 class VisImage:
@@ -21,8 +21,7 @@ class VisImage:
         self.img = img
         self.scale = scale
         self.height, self.width = img.shape[:2]
-        # a little more than whole pixels, as matplotlib rounds the product with the dpi down
-        width, height = ((int(side * scale) + 0.01) / DPI for side in (self.width, self.height))
+        width, height = (int(side * scale) / DPI for side in (self.width, self.height))
         self.fig = Figure(figsize=(width, height), dpi=DPI, frameon=False)
         self.canvas = FigureCanvasAgg(self.fig)
         self.ax = self.fig.add_axes((0.0, 0.0, 1.0, 1.0))

@@ -18,6 +18,8 @@ from .vis_image import DPI, VisImage
 
 __all__ = ["ColorMode", "VisImage", "Visualizer", "random_color"]
 
+_FONT_DPI = 100  # a font of size 72 is this many pixels high, times the scale
+
 
 @unique
 class ColorMode(Enum):
@@ -177,19 +179,23 @@ class Visualizer:
             edge_color: its colour, in any form that matplotlib takes.
             line_style: as for matplotlib.
         """
-        from matplotlib.patches import Rectangle
+        from matplotlib.patches import Polygon
 
-        x0, y0, x1, y1 = (float(value) for value in box_coord)
-        # In pixels of the image: an eighth of the shorter side, but never invisibly thin.
-        least, most = 1.0 / self.output.scale, max(self._default_font_size / 4, 1)
-        line = float(np.clip(min(x1 - x0, y1 - y0) / 8, least, max(most, least)))
-        rectangle = Rectangle(
-            (x0 - line / 2, y0 - line / 2),  # so that the line covers nothing of the object
-            x1 - x0 + line,
-            y1 - y0 + line,
+        x0, y0, x1, y1 = (float(value) * self.output.scale for value in box_coord)
+        # In whole pixels of the picture: an eighth of the shorter side, but never too thin to see.
+        most = max(self._default_font_size / 4, 1) * self.output.scale
+        line = max(int(min((x1 - x0) / 8, (y1 - y0) / 8, most)), 1)
+        # The line stands around the box, so that it covers nothing of the object.
+        left, top = np.floor([x0, y0]) - line / 2
+        right, bottom = np.ceil([x1, y1]) + line / 2
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        rectangle = Polygon(
+            corners / self.output.scale,
             fill=False,
             edgecolor=edge_color,
-            linewidth=line * self.output.scale * 72 / DPI,  # in points
+            linewidth=line * 72 / DPI,  # in points
+            joinstyle="miter",
+            snap=False,
             alpha=alpha,
             linestyle=line_style,
         )
@@ -222,7 +228,7 @@ class Visualizer:
         self.output.ax.text(
             *position,
             text,
-            size=size * self.output.scale,
+            size=size * self.output.scale * _FONT_DPI / DPI,
             family="sans-serif",
             bbox={"facecolor": "black", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"},
             verticalalignment="top",
@@ -240,7 +246,7 @@ class Visualizer:
 
     def _draw_label(self, label: str, box: np.ndarray, color: Any) -> None:
         size = self._default_font_size * 0.75
-        line_height = size * 1.3 * DPI / 72  # with the margin around the text
+        line_height = size * 1.3 * _FONT_DPI / 72  # with the margin around the text
         x0, y0, _, y1 = box
         top = y0 - line_height if y0 >= line_height else y1 + 1  # above, or below at the border
         position = (float(x0), float(top))

@@ -90,8 +90,8 @@ class Resize(Augmentation):
 
     def get_transform(self, image: np.ndarray) -> ResizeTransform:
         """The one resize."""
-        height, width = image.shape[:2]
-        return ResizeTransform(height, width, *self.shape, self.interp)
+        (height, width), (new_h, new_w) = image.shape[:2], self.shape
+        return ResizeTransform(height, width, new_h, new_w, self.interp)
 
 
 class ResizeShortestEdge(Augmentation):

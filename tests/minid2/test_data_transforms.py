@@ -1,0 +1,160 @@
+"""Augmentations: what they promise, whatever chance says."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minid2.data import transforms as T
+
+# ruff: noqa: NPY002 - augmentations draw from numpy's global generator
+
+
+@pytest.fixture
+def image():
+    np.random.seed(0)
+    return np.random.randint(0, 256, (40, 60, 3)).astype(np.uint8)
+
+
+def marked(height, width, box):
+    """A black image with a white box."""
+    image = np.zeros((height, width, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    image[y0:y1, x0:x1] = 255
+    return image
+
+
+@pytest.mark.parametrize(
+    "aug",
+    [
+        T.RandomFlip(1.0),
+        T.RandomFlip(1.0, horizontal=False, vertical=True),
+        T.ResizeShortestEdge([80, 80]),
+        T.Resize((80, 30)),
+        T.ResizeScale(2, 2, 40, 60),
+        T.FixedSizeCrop((60, 70)),
+        T.RandomCrop("absolute", (35, 58)),
+        T.ExtentTransform((4, 2, 34, 32), (60, 60)),
+        T.AugmentationList([T.RandomFlip(1.0), T.Resize((80, 120)), T.PadTransform(2, 3, 4, 5)]),
+    ],
+    ids=repr,
+)
+def test_boxes_follow_the_pixels(aug):
+    """The white pixels lie where the transformed box says."""
+    np.random.seed(1)
+    held = T.AugInput(marked(40, 60, (14, 10, 26, 22)), boxes=np.array([[14.0, 10, 26, 22]]))
+    T.AugmentationList([aug])(held)
+    white = np.argwhere(held.image[..., 0] > 130)
+    found = [white[:, 1].min(), white[:, 0].min(), white[:, 1].max() + 1, white[:, 0].max() + 1]
+    if isinstance(aug, T.FixedSizeCrop):  # pads with 128
+        assert held.image.shape == (60, 70, 3)
+    assert np.abs(held.boxes[0] - found).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "before, length, limit, after",
+    [
+        ((40, 60), 20, 1000, (20, 30)),
+        ((60, 40), 20, 1000, (30, 20)),
+        ((40, 60), 100, 90, (60, 90)),  # the longer side decides
+        ((427, 640), 800, 1333, (800, 1199)),
+    ],
+)
+def test_the_shortest_edge_rule(before, length, limit, after):
+    assert T.ResizeShortestEdge.get_output_shape(*before, length, limit) == after
+
+
+@pytest.mark.parametrize(
+    "kind, size, low, high",
+    [
+        ("relative", (0.5, 0.25), (20, 15), (20, 15)),
+        ("relative_range", (0.5, 0.25), (20, 15), (40, 60)),
+        ("absolute", (100, 30), (40, 30), (40, 30)),
+        ("absolute_range", (10, 50), (10, 10), (40, 50)),
+    ],
+)
+def test_crop_sizes_stay_in_range(kind, size, low, high):
+    crop = T.RandomCrop(kind, size)
+    sizes = np.array([crop.get_crop_size((40, 60)) for _ in range(200)])
+    assert (sizes >= low).all() and (sizes <= high).all()
+    assert (sizes.min(0) - low).max() <= 3 and (np.array(high) - sizes.max(0)).max() <= 3
+    assert T.RandomCrop("relative", (0.2, 0.2)).get_crop_size((1, 1)) == (1, 1)
+
+
+def test_bytes_are_resized_by_pillow_and_grey_keeps_its_axis(image):
+    tfm = T.ResizeTransform(40, 60, 17, 90, Image.BICUBIC)
+    expected = np.asarray(Image.fromarray(image).resize((90, 17), Image.BICUBIC))
+    assert np.array_equal(tfm.apply_image(image), expected)
+    assert tfm.apply_image(image[..., :1]).shape == (17, 90, 1)
+    assert tfm.inverse().apply_image(tfm.apply_image(image)).shape == image.shape
+    with pytest.raises(AssertionError, match="made for 40x60 images, got 39x60"):
+        tfm.apply_image(image[1:])
+    with pytest.raises(ValueError, match="needs a uint8 image"):
+        tfm.apply_image(image.astype(np.float32), interp=Image.LANCZOS)
+
+
+def test_colour_at_intensity_one_changes_nothing(image):
+    for aug in (T.RandomBrightness, T.RandomContrast, T.RandomSaturation):
+        held = T.AugInput(image.copy())
+        aug(1.0, 1.0)(held)
+        assert np.array_equal(held.image, image)
+    dark = T.RandomBrightness(0.5, 0.5).get_transform(image).apply_image(image)
+    assert np.abs(dark - image / 2.0).max() <= 0.5
+    with pytest.raises(AssertionError, match="only works on RGB.*INPUT.FORMAT"):
+        T.RandomSaturation(0.5, 1.5).get_transform(image[..., :1])
+
+
+def test_probability_decides(image):
+    never = T.RandomApply(T.Resize(9), prob=0.0)
+    always = T.RandomApply(T.Resize(9), prob=1.0)
+    assert isinstance(never(T.AugInput(image)), T.NoOpTransform)
+    assert isinstance(always(T.AugInput(image)), T.ResizeTransform)
+    flips = [T.RandomFlip(0.25).get_transform(image) for _ in range(400)]
+    assert 60 < sum(isinstance(f, T.HFlipTransform) for f in flips) < 140
+
+
+def test_own_augmentations_get_what_their_arguments_name(image):
+    class Look(T.Augmentation):
+        def __init__(self, level, more=3):
+            self._init(locals())
+
+        def get_transform(self, boxes, image):
+            assert boxes.shape == (1, 4) and image.shape == (40, 60, 3)
+            return T.NoOpTransform()
+
+    assert repr(Look(2)) == "Look(level=2)"
+    Look(2)(T.AugInput(image, boxes=np.zeros((1, 4))))
+
+    class Wants(T.Augmentation):
+        def get_transform(self, depth):
+            return T.NoOpTransform()
+
+    with pytest.raises(AttributeError, match="needs input attribute 'depth'"):
+        Wants()(T.AugInput(image))
+
+    class Forgets(T.Augmentation):
+        def get_transform(self, image):
+            return None
+
+    with pytest.raises(AssertionError, match="must return an instance of Transform"):
+        Forgets()(T.AugInput(image))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: T.RandomFlip(horizontal=True, vertical=True), "Cannot do both"),
+        (lambda: T.RandomFlip(horizontal=False), "At least one"),
+        (lambda: T.ResizeShortestEdge([1, 2, 3]), "must be two values"),
+        (lambda: T.ResizeShortestEdge([1, 2], sample_style="any"), "'range' or 'choice'"),
+        (lambda: T.RandomCrop("relativ", (1, 1)), "crop_type .INPUT.CROP.TYPE.*relativ"),
+        (lambda: T.RandomCrop("relative", (192, 192)), "INPUT.CROP.SIZE.*192.*relative"),
+        (lambda: T.RandomCrop("absolute", (0.9, 0.9)), "INPUT.CROP.SIZE.*absolute"),
+        (lambda: T.RandomCrop("absolute_range", (30, 10)), "INPUT.CROP.SIZE"),
+        (lambda: T.RandomApply(T.RandomFlip(), 1.5), "between 0.0 and 1.0"),
+        (lambda: T.AugmentationList(["flip"]), "expected an Augmentation.*'flip'"),
+        (lambda: T.AugInput([[1]]), "numpy array"),
+    ],
+)
+def test_wrong_settings_are_refused_at_once(make, message):
+    with pytest.raises((ValueError, AssertionError), match=message):
+        make()

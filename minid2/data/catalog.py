@@ -81,7 +81,7 @@ class Metadata(SimpleNamespace):
     def __getattr__(self, key: str) -> Any:  # called only where there is no such attribute
         if key in _RENAMED:
             return getattr(self, _new_name(key))
-        known = ", ".join(vars(self)) if len(vars(self)) > 1 else ""
+        known = ", ".join(k for k in vars(self) if k != "name")
         found = f"Available keys are: {known}." if known else "metadata is empty."
         raise AttributeError(
             f"Attribute '{key}' does not exist in the metadata of dataset '{self.name}': {found}"

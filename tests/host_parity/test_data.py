@@ -168,6 +168,14 @@ def test_mapper_of_a_config(names, is_train):
         assert torch.equal(found["image"], expected["image"])
 
 
+def test_resized_shapes_are_equal():
+    rng = np.random.RandomState(0)
+    for height, width, length in rng.randint(1, 1500, (20000, 3)).tolist():
+        args = (height, width, length, 1333)
+        expected = host_T.ResizeShortestEdge.get_output_shape(*args)
+        assert mini_T.ResizeShortestEdge.get_output_shape(*args) == expected, args
+
+
 def test_transforms_of_float_and_grey_images():
     rng = np.random.RandomState(0)
     images = [rng.rand(9, 12, 3).astype("float32"), rng.rand(9, 12), rng.rand(9, 12, 1) * 255]

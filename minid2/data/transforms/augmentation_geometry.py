@@ -157,13 +157,11 @@ class ResizeShortestEdge(Augmentation):
             short_edge_length: wanted length of the shorter side.
             max_size: limit of the longer side.
         """
-        length = short_edge_length * 1.0
-        scale = length / min(oldh, oldw)
-        shape = (length, scale * oldw) if oldh < oldw else (scale * oldh, length)
-        if max(shape) > max_size:
-            shrink = max_size * 1.0 / max(shape)
-            shape = (shape[0] * shrink, shape[1] * shrink)
-        return int(shape[0] + 0.5), int(shape[1] + 0.5)
+        short, long = sorted((oldh, oldw))
+        new_long = float(short_edge_length) / short * long
+        shrink = min(1.0, max_size / new_long)
+        sizes = int(short_edge_length * shrink + 0.5), int(new_long * shrink + 0.5)
+        return sizes if oldh < oldw else sizes[::-1]
 
 
 class ResizeScale(Augmentation):

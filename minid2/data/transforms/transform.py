@@ -77,8 +77,7 @@ class ResizeTransform(Transform):
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Scale points, (N, 2), in place; whole-number points stay whole, cut off."""
-        coords[:, 0] = coords[:, 0] * (self.new_w * 1.0 / self.w)
-        coords[:, 1] = coords[:, 1] * (self.new_h * 1.0 / self.h)
+        coords[:] = coords * np.array([self.new_w / self.w, self.new_h / self.h])
         return coords
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:

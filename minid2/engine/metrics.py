@@ -48,7 +48,8 @@ def write_metrics(
         )
     storage.put_scalar(f"{prefix}total_loss", total, cur_iter=cur_iter)
     if len(averages) > 1:  # a single loss is the total
-        storage.put_scalars(cur_iter=cur_iter, **averages)
+        for name, average in averages.items():
+            storage.put_scalar(name, average, cur_iter=cur_iter)
 
 
 def _to_floats(losses: Mapping[str, torch.Tensor]) -> dict[str, float]:

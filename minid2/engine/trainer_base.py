@@ -31,7 +31,7 @@ class HookBase:
     one class only the first does.
     """
 
-    trainer: TrainerBase = None  # type: ignore[assignment]  # a weak proxy, set by register_hooks
+    trainer: Any = None  # a weak proxy of the trainer, from register_hooks on
 
     def before_train(self) -> None:
         """Before the first iteration."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch.optim import Optimizer
 
 from ..config import CfgNode
+
+_OptimizerT = TypeVar("_OptimizerT", bound="type[Optimizer] | Optimizer")
 
 
 class GradientClipType(Enum):
@@ -19,7 +21,7 @@ class GradientClipType(Enum):
     NORM = "norm"
 
 
-def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: type[Optimizer]) -> type[Optimizer]:
+def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: _OptimizerT) -> _OptimizerT:
     """Return ``optimizer`` such that it clips, if ``SOLVER.CLIP_GRADIENTS.ENABLED``.
 
     The clipping happens inside ``step``, hence after a gradient scaler has unscaled.
@@ -53,7 +55,8 @@ def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: type[Optimizer]) -> typ
         optimizer.__init__(self, *args, **kwargs)
         self.register_step_pre_hook(clip_all)
 
-    return type(f"{optimizer.__name__}WithGradientClip", (optimizer,), {"__init__": init_and_hook})
+    name = f"{optimizer.__name__}WithGradientClip"
+    return cast(_OptimizerT, type(name, (optimizer,), {"__init__": init_and_hook}))
 
 
 def _build_clipper(options: CfgNode) -> Callable[[torch.Tensor], Any]:

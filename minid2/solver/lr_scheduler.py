@@ -91,7 +91,7 @@ class LRMultiplier(LRScheduler):
         self._max_iter = max_iter
         super().__init__(optimizer, last_epoch=last_iter)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float]:  # type: ignore[override]
         """The rates of all groups at the present iteration."""
         factor = self._multiplier(self.last_epoch / self._max_iter)
         return [factor * base_lr for base_lr in self.base_lrs]

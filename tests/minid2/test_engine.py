@@ -197,7 +197,22 @@ def test_bfloat16_on_cpu():
     for name, value in reference.model.state_dict().items():
         torch.testing.assert_close(trainer.model.state_dict()[name], value, atol=0.05, rtol=0.05)
     assert not _same_weights(trainer.model, reference.model)
-    trainer.load_state_dict(trainer.state_dict())
+
+
+def test_gradient_scale_cancels_and_is_resumed():
+    def build(**scaler):
+        scaler = torch.amp.GradScaler("cpu", growth_interval=2, **scaler)
+        return _simple(loop=AMPTrainer, precision=torch.bfloat16, grad_scaler=scaler)
+
+    trainer, unscaled = build(init_scale=2.0**10), build(enabled=False)
+    trainer.train(0, 4)
+    unscaled.train(0, 4)
+    assert _same_weights(trainer.model, unscaled.model)  # powers of two scale exactly
+    resumed = build()
+    resumed.load_state_dict(trainer.state_dict())
+    assert resumed.grad_scaler.get_scale() == 2.0**12
+    resumed.load_state_dict(unscaled.state_dict())  # one that has no scale
+    assert resumed.grad_scaler.get_scale() == 2.0**12
 
 
 def test_float16_on_cpu_is_refused():

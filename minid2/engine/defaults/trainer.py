@@ -26,18 +26,10 @@ from ...utils import comm
 from ...utils.events import EventWriter
 from ...utils.logger import setup_logger
 from .. import hooks
-from ..train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
+from ..train_loop import HookBase, TrainerBase
+from .inner_loop import RelayAfterBackward, build_inner_loop, of_inner_loop
 from .scaling import auto_scale_workers
 from .setup import create_ddp_model, default_writers
-
-
-def _of_inner_loop(name: str) -> Any:
-    """An attribute that lives in ``_trainer``, the loop that does the iterations."""
-    return property(
-        lambda self: getattr(self._trainer, name),
-        lambda self, value: setattr(self._trainer, name, value),
-        doc=f"The inner training loop's ``{name}``.",
-    )
 
 
 class DefaultTrainer(TrainerBase):
@@ -73,8 +65,8 @@ class DefaultTrainer(TrainerBase):
         data_loader = self.build_train_loader(cfg)
         # Buffers are alike in all processes already, or SyncBN's business.
         model = create_ddp_model(model, broadcast_buffers=False)
-        self._trainer = _build_loop(cfg, model, data_loader, optimizer)
-        self._trainer.register_hooks([_RelayAfterBackward(self)])
+        self._trainer = build_inner_loop(cfg, model, data_loader, optimizer)
+        self._trainer.register_hooks([RelayAfterBackward(self)])
 
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.checkpointer = DetectionCheckpointer(
@@ -168,9 +160,9 @@ class DefaultTrainer(TrainerBase):
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
-    model = _of_inner_loop("model")
-    data_loader = _of_inner_loop("data_loader")
-    optimizer = _of_inner_loop("optimizer")
+    model = of_inner_loop("model")
+    data_loader = of_inner_loop("data_loader")
+    optimizer = of_inner_loop("optimizer")
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -247,23 +239,3 @@ class DefaultTrainer(TrainerBase):
         return results[names[0]] if len(results) == 1 else results
 
     auto_scale_workers = staticmethod(auto_scale_workers)
-
-
-class _RelayAfterBackward(HookBase):
-    """Tells the outer trainer's hooks what only the inner loop sees; keeps no state."""
-
-    def __init__(self, outer: DefaultTrainer) -> None:
-        self._outer = weakref.proxy(outer)
-
-    def after_backward(self) -> None:
-        self._outer.after_backward()
-
-
-def _build_loop(
-    cfg: CfgNode, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer
-) -> SimpleTrainer:
-    if not cfg.SOLVER.AMP.ENABLED:
-        return SimpleTrainer(model, data_loader, optimizer)
-    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    precision = torch.bfloat16 if on_cpu else torch.float16
-    return AMPTrainer(model, data_loader, optimizer, precision=precision)

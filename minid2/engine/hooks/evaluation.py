@@ -50,8 +50,8 @@ class EvalHook(HookBase):
             assert isinstance(results, Mapping), (
                 f"Eval function must return a dict. Got {results} instead."
             )
-            scalars = dict(_flatten(results))
-            self.trainer.storage.put_scalars(**scalars, smoothing_hint=False)
+            for name, value in list(_flatten(results)):  # all are numbers, or none is stored
+                self.trainer.storage.put_scalar(name, value, smoothing_hint=False)
         # Evaluations differ in length; without this the next iteration's time would show it.
         comm.synchronize()
 

@@ -29,7 +29,7 @@ class LRScheduler(HookBase):
         optimizer: torch.optim.Optimizer | None = None,
         scheduler: TorchScheduler | ParamScheduler | None = None,
     ) -> None:
-        self._optimizer = optimizer
+        self._optimizer: Any = optimizer
         self._scheduler = scheduler
 
     def before_train(self) -> None:

@@ -124,7 +124,7 @@ def pairwise_intersection(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """(N, M) intersection over union, in [0, 1]; 0 where boxes do not meet."""
     shared = pairwise_intersection(boxes1, boxes2)
-    return _ratio(shared, boxes1.area()[:, None] + boxes2.area() - shared)
+    return _ratio(shared, (boxes1.area()[:, None] + boxes2.area()).sub_(shared))
 
 
 def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
@@ -154,12 +154,19 @@ def pairwise_point_box_distance(points: torch.Tensor, boxes: Boxes) -> torch.Ten
 
 
 def _intersection(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Areas of the intersections of (..., 4) boxes that broadcast."""
-    start = torch.maximum(a[..., :2], b[..., :2])
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - start).clamp_(min=0)
-    return sides[..., 0] * sides[..., 1]
+    """Areas of the intersections of (..., 4) boxes that broadcast.
+
+    One side at a time and in place: with many objects and anchors this is the peak of a training
+    step, and both sides at once would double it.
+    """
+
+    def overlap(axis: int) -> torch.Tensor:
+        end = torch.minimum(a[..., axis + 2], b[..., axis + 2])
+        return end.sub_(torch.maximum(a[..., axis], b[..., axis])).clamp_(min=0)
+
+    return overlap(0).mul_(overlap(1))
 
 
 def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
     """``part / whole``, and 0 instead of 0 / 0 for boxes without area."""
-    return torch.where(part > 0, part / whole, part.new_zeros(()))
+    return (part / whole).masked_fill_((part > 0).logical_not_(), 0.0)

@@ -187,10 +187,11 @@ def _find_box_faults(report: Report, annotations: list, images: dict) -> Boxes |
         hits = np.flatnonzero(mask)
         return [f"{_name(annotations[i])} has bbox {annotations[i]['bbox']}" for i in hits]
 
-    finite = np.isfinite(xywh).all(1)
+    finite = np.asarray(np.isfinite(xywh).all(axis=1))
     report.error("NaN or infinite box", "Correct or remove it.", examples(~finite))
-    x, y, w, h = xywh.T
-    negative, zero = (w < 0) | (h < 0), (w == 0) | (h == 0)
+    x, y, w, h = (xywh[:, k] for k in range(4))
+    negative: np.ndarray = (w < 0) | (h < 0)
+    zero: np.ndarray = (w == 0) | (h == 0)
     report.repair("negative width or height", "Left out.", examples(finite & negative))
     report.repair("empty box", "Left out: nothing overlaps it.", examples(zero & ~negative))
     unknown = {"width": np.inf, "height": np.inf}
@@ -213,9 +214,10 @@ def _find_box_faults(report: Report, annotations: list, images: dict) -> Boxes |
 
 
 def _is_box(value: object) -> bool:
-    numbers = isinstance(value, list | tuple) and len(value) == 4
-    return numbers and all(type(v) in (int, float) for v in value)
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        return False
+    return all(type(v) in (int, float) for v in value)
 
 
 def _number(value: object) -> float:
-    return float(value) if type(value) in (int, float) else float("nan")
+    return float(value) if isinstance(value, int | float) else float("nan")

@@ -64,7 +64,7 @@ def _photograph(canvas: Canvas) -> np.ndarray:
     cast = rng.uniform(0.94, 1.06, 3).astype(np.float32)
     haze = rng.uniform(0, 0.12)
     photo = (1 - haze) * photo * cast * rng.uniform(0.9, 1.15) + haze * 190
-    photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.35, 0.75))
+    photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.35, 0.75)), np.float32)
     noise = rng.normal(0, rng.uniform(1.5, 4.5), photo.shape)
-    noise += rng.normal(0, rng.uniform(0.5, 2.5), (*photo.shape[:2], 1))
+    noise += rng.normal(0, rng.uniform(0.5, 2.5), (size, size, 1))
     return np.clip(np.round(photo + noise), 0, 255).astype(np.uint8)

@@ -48,6 +48,10 @@ class Canvas:
         azimuth = self.rng.uniform(0, 2 * np.pi)
         self.sun = self.rng.uniform(0.5, 1.3) * np.array([np.cos(azimuth), np.sin(azimuth)])
 
+    def some(self, low: int, high: int) -> int:
+        """A random number from ``low`` to below ``high``."""
+        return int(self.rng.integers(low, high))
+
     def polygon(self, points: np.ndarray) -> Patch | None:
         """The pixels inside a polygon of (N, 2) points, or None where it lies outside."""
         scaled = np.asarray(points, np.float64) * SUPERSAMPLE

@@ -129,8 +129,8 @@ def town(canvas: Canvas, people: Population) -> None:
     _parking(canvas, people, angle)
     _houses(canvas, 90, angle)
     people.line_up("vehicle", posts, rng.uniform(0.05, 0.16), (ROAD,))
-    people.scatter("person", rng.integers(0, 7), (GROUND, ROAD, PAVED))
-    people.plant_trees(rng.integers(8, 40))
+    people.scatter("person", canvas.some(0, 7), (GROUND, ROAD, PAVED))
+    people.plant_trees(canvas.some(8, 40))
 
 
 def harbour(canvas: Canvas, people: Population) -> None:
@@ -141,12 +141,12 @@ def harbour(canvas: Canvas, people: Population) -> None:
     ground.lay_water(
         canvas, rng.uniform(0.3, 0.45) if river else rng.uniform(0.4, 0.8), river=river
     )
-    people.scatter("ship", rng.integers(5, 14), (WATER,))
-    people.scatter("storage-tank", rng.integers(0, 6), (GROUND,))
+    people.scatter("ship", canvas.some(5, 14), (WATER,))
+    people.scatter("storage-tank", canvas.some(0, 6), (GROUND,))
     _houses(canvas, 18, rng.uniform(0, np.pi))
-    people.scatter("vehicle", rng.integers(0, 6), (GROUND,))
-    people.scatter("person", rng.integers(0, 8), (GROUND,))
-    people.plant_trees(rng.integers(0, 24))
+    people.scatter("vehicle", canvas.some(0, 6), (GROUND,))
+    people.scatter("person", canvas.some(0, 8), (GROUND,))
+    people.plant_trees(canvas.some(0, 24))
 
 
 def airfield(canvas: Canvas, people: Population) -> None:
@@ -167,11 +167,11 @@ def airfield(canvas: Canvas, people: Population) -> None:
             break
         turn = nose + rng.normal(0, 0.25)
         people.add("aircraft", rng.uniform(0, size, 2), turn, (PAVED,), gap=3)
-    people.scatter("vehicle", rng.integers(0, 7), (PAVED, GROUND))
-    people.scatter("storage-tank", rng.integers(0, 4), (GROUND,))
-    people.scatter("person", rng.integers(0, 6), (PAVED,))
+    people.scatter("vehicle", canvas.some(0, 7), (PAVED, GROUND))
+    people.scatter("storage-tank", canvas.some(0, 4), (GROUND,))
+    people.scatter("person", canvas.some(0, 6), (PAVED,))
     _houses(canvas, 12, angle, 60)
-    people.plant_trees(rng.integers(0, 20))
+    people.plant_trees(canvas.some(0, 20))
 
 
 def industry(canvas: Canvas, people: Population) -> None:
@@ -188,9 +188,9 @@ def industry(canvas: Canvas, people: Population) -> None:
             people.add("storage-tank", spot, rng.uniform(0, 6.28), (GROUND,), gap=2)
     _houses(canvas, 16, angle, 70)
     people.line_up("vehicle", posts, rng.uniform(0.04, 0.12), (ROAD,))
-    people.scatter("vehicle", rng.integers(0, 6), (GROUND,))
-    people.scatter("person", rng.integers(0, 7), (GROUND, ROAD))
-    people.plant_trees(rng.integers(0, 14))
+    people.scatter("vehicle", canvas.some(0, 6), (GROUND,))
+    people.scatter("person", canvas.some(0, 7), (GROUND, ROAD))
+    people.plant_trees(canvas.some(0, 14))
 
 
 def countryside(canvas: Canvas, people: Population) -> None:
@@ -200,13 +200,13 @@ def countryside(canvas: Canvas, people: Population) -> None:
     ground.lay_fields(canvas)
     if rng.random() < 0.3:
         ground.lay_water(canvas, rng.uniform(0.14, 0.22), river=True)
-        people.scatter("ship", rng.integers(0, 4), (WATER,))
+        people.scatter("ship", canvas.some(0, 4), (WATER,))
     posts = _through_road(canvas, rng.uniform(13, 17))
-    _houses(canvas, rng.integers(0, 6), rng.uniform(0, np.pi), 30)
+    _houses(canvas, canvas.some(0, 6), rng.uniform(0, np.pi), 30)
     people.line_up("vehicle", posts, rng.uniform(0.03, 0.1), (ROAD,))
-    people.scatter("vehicle", rng.integers(0, 4), (GROUND,))
-    people.scatter("person", rng.integers(2, 9), (GROUND, ROAD))
-    people.plant_trees(rng.integers(15, 60))
+    people.scatter("vehicle", canvas.some(0, 4), (GROUND,))
+    people.scatter("person", canvas.some(2, 9), (GROUND, ROAD))
+    people.plant_trees(canvas.some(15, 60))
 
 
 def wasteland(canvas: Canvas, people: Population) -> None:
@@ -216,7 +216,7 @@ def wasteland(canvas: Canvas, people: Population) -> None:
         ground.lay_fields(canvas)
     else:
         ground.lay_water(canvas, canvas.rng.uniform(0.3, 0.9))
-    people.plant_trees(int(canvas.rng.integers(20, 70)))
+    people.plant_trees(canvas.some(20, 70))
 
 
 # Theme and its share of the pictures.

@@ -61,9 +61,10 @@ def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Cou
     One category at a time, since the engine wants a dictionary a detection: memory holds those of
     one category only.
     """
-    shape = (len(protocol.iou_thresholds), RECALL_POINTS, len(truth.categories))
-    shape += (len(protocol.all_areas), len(protocol.max_dets))
-    precision, recall = np.empty(shape), np.empty(shape[:1] + shape[2:])
+    thresholds = len(protocol.iou_thresholds)
+    cells = (len(truth.categories), len(protocol.all_areas), len(protocol.max_dets))
+    precision = np.empty((thresholds, RECALL_POINTS, *cells))
+    recall = np.empty((thresholds, *cells))
     quiet = len(detections) < LARGE
     for k, category in enumerate(tqdm(truth.categories, desc="counting", disable=quiet)):
         result = _count_category(truth, detections, protocol, category)

@@ -5,7 +5,7 @@ annotation id 0. Here each such case is an error that names the culprit, or is d
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,8 +39,15 @@ class GroundTruth:
         """The part on some images."""
         wanted = np.intersect1d(self.image_ids, np.asarray(list(image_ids), np.int64))
         keep = np.isin(self.image_id, wanted)
-        per_box = (self.image_id, self.category_id, self.xywh, self.area, self.crowd)
-        return GroundTruth(wanted, self.categories, *(v[keep] for v in per_box), self.report)
+        return replace(
+            self,
+            image_ids=wanted,
+            image_id=self.image_id[keep],
+            category_id=self.category_id[keep],
+            xywh=self.xywh[keep],
+            area=self.area[keep],
+            crowd=self.crowd[keep],
+        )
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,13 @@ class Detections:
 
     def select(self, keep: np.ndarray, dropped: dict[str, int] | None = None) -> "Detections":
         """Those where ``keep`` (a mask or indices) says so."""
-        per_box = (self.image_id, self.category_id, self.xywh, self.score)
-        return Detections(*(v[keep] for v in per_box), self.dropped if dropped is None else dropped)
+        return Detections(
+            self.image_id[keep],
+            self.category_id[keep],
+            self.xywh[keep],
+            self.score[keep],
+            self.dropped if dropped is None else dropped,
+        )
 
 
 def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth:

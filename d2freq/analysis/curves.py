@@ -1,0 +1,86 @@
+"""The loss curve of a training run as a PNG, with AP beside it where it was measured."""
+
+import json
+import math
+import os
+from collections import defaultdict
+from pathlib import Path
+
+from d2freq.errors import UserError
+
+Series = dict[str, tuple[list[int], list[float]]]
+
+
+def read_metrics(metrics: str | os.PathLike) -> Series:
+    """Read Detectron2's metrics.json: one JSON object a line, with ``iteration``.
+
+    Iterations that were logged twice (a resumed run) keep their last value; a last line that was
+    cut off is skipped.
+
+    Raises:
+        UserError: there is no such file, or no metric in it.
+    """
+    try:
+        lines = Path(metrics).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{metrics}: {error.strerror}; a training run writes it") from error
+    points: dict[str, dict[int, float]] = defaultdict(dict)
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise UserError(f"{metrics}: line {number} is no JSON ({error})") from error
+        if not isinstance(record, dict) or "iteration" not in record:
+            continue
+        for key, value in record.items():
+            if key != "iteration" and isinstance(value, int | float) and math.isfinite(value):
+                points[key][record["iteration"]] = float(value)
+    if not points:
+        raise UserError(f"{metrics}: holds no metrics; has the run logged anything yet?")
+    series = {key: sorted(values.items()) for key, values in points.items()}
+    return {key: ([i for i, _ in pairs], [v for _, v in pairs]) for key, pairs in series.items()}
+
+
+def plot_losses(metrics: str | os.PathLike, output: str | os.PathLike) -> Path:
+    """Draw total and single losses over iterations, AP on a second panel; returns ``output``.
+
+    Raises:
+        UserError: the file has no losses.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    series = read_metrics(metrics)
+    losses = {k: v for k, v in series.items() if k.startswith("loss") or "/loss" in k}
+    losses = {"total_loss": series["total_loss"]} | losses if "total_loss" in series else losses
+    if not losses:
+        raise UserError(f"{metrics}: no 'total_loss' and no 'loss*'; it has {sorted(series)[:8]}")
+    scores = {k: v for k, v in series.items() if _is_score(k)}
+    figure = Figure(figsize=(11 if scores else 6.5, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 2 if scores else 1, squeeze=False)[0]
+    for name, (iterations, values) in losses.items():
+        total = name == "total_loss"
+        style = {"color": "black", "linewidth": 1.8} if total else {"linewidth": 1.0}
+        panels[0].plot(iterations, values, label=name, **style)
+    panels[0].set(xlabel="iteration", ylabel="loss", title="Training losses")
+    panels[0].set_ylim(bottom=0)
+    if scores:
+        for name, (iterations, values) in scores.items():
+            panels[1].plot(iterations, values, marker="o", markersize=4, label=name.split("/")[-1])
+        panels[1].set(xlabel="iteration", ylabel="percent", title="Average precision")
+        panels[1].set_ylim(0, 100)
+    for panel in panels:
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
+    path = Path(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, format="png")
+    return path
+
+
+def _is_score(key: str) -> bool:
+    """``bbox/AP`` or ``<data set>/bbox/AP50``, not the AP of single categories."""
+    return "bbox/AP" in key and "bbox/AP-" not in key

@@ -1,0 +1,359 @@
+"""TinyCOCOEvaluator against pycocotools with the same parameters, and the guard's promises."""
+
+import contextlib
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from detectron2.structures import Boxes, Instances
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from d2freq.errors import DatasetError, UserError
+from d2freq.evaluation import DetectionError, TinyCOCOEvaluator, get_protocol
+from d2freq.evaluation.counting import count
+from d2freq.evaluation.guard import Detections, guard_detections, guard_ground_truth
+
+AITOD = get_protocol("aitod")
+
+
+def make_truth(rng, images=6, boxes=25, categories=3, crowds=True) -> dict:
+    """Random ground truth whose areas often lie exactly on 64, 256 and 1024."""
+    annotations = []
+    for image in range(1, images):  # the last image stays empty
+        for _ in range(rng.integers(0, boxes)):
+            w, h = rng.integers(2, 40, 2)
+            if rng.random() < 0.4:
+                w, h = [(8, 8), (4, 16), (16, 16), (8, 32), (32, 32), (16, 64)][rng.integers(6)]
+            x, y = rng.integers(0, 160, 2)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image * 7,
+                    "category_id": int(rng.integers(1, categories + 1)) * 3,
+                    "bbox": [float(v) for v in (x, y, w, h)],
+                    "area": float(w * h),
+                    "iscrowd": int(crowds and rng.random() < 0.1),
+                }
+            )
+    return {
+        "images": [
+            {"id": i * 7, "file_name": f"{i}.png", "width": 256, "height": 256}
+            for i in range(1, images + 1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 3 * k, "name": f"kind{k}"} for k in range(1, categories + 2)],
+    }
+
+
+def make_detections(rng, truth: dict, noise=60) -> list[dict]:
+    """Shaken copies of the ground truth, some with equal scores, and false alarms."""
+    rows = []
+    for annotation in truth["annotations"]:
+        for _ in range(rng.integers(0, 3)):
+            box = np.array(annotation["bbox"]) + rng.integers(-2, 3, 4)
+            rows.append((annotation["image_id"], annotation["category_id"], box))
+    kinds = [category["id"] for category in truth["categories"]]
+    for image in truth["images"]:
+        for _ in range(noise):
+            box = np.concatenate([rng.uniform(0, 200, 2), rng.uniform(2, 40, 2)])
+            rows.append((image["id"], int(rng.choice(kinds[:-1])), box))
+    return [
+        {
+            "image_id": image,
+            "category_id": kind,
+            "bbox": np.maximum(box, [0, 0, 1, 1]).tolist(),
+            "score": float(np.round(rng.random(), 2)),
+        }
+        for image, kind, box in rows
+    ]
+
+
+def to_arrays(rows: list[dict]) -> Detections:
+    return Detections(
+        np.array([r["image_id"] for r in rows], np.int64),
+        np.array([r["category_id"] for r in rows], np.int64),
+        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
+        np.array([r["score"] for r in rows], np.float64),
+    )
+
+
+def reference(truth: dict, rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of pycocotools with AI-TOD's parameters."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        gt = COCO()
+        gt.dataset = json.loads(json.dumps(truth))
+        gt.createIndex()
+        evaluation = COCOeval(gt, gt.loadRes(json.loads(json.dumps(rows))), "bbox")
+        evaluation.params.maxDets = [100, 300, 1500]
+        evaluation.params.areaRng = [[0, 1e10], [0, 64], [64, 256], [256, 1024], [1024, 1e10]]
+        evaluation.params.areaRngLbl = ["all", "vt", "t", "s", "m"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval["precision"], evaluation.eval["recall"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_counts_equal_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    truth = make_truth(rng)
+    rows = make_detections(rng, truth)
+    precision, recall = reference(truth, rows)
+    counts = count(guard_ground_truth(truth, AITOD, "random"), to_arrays(rows), AITOD)
+    assert np.abs(counts.precision - precision).max() <= 1e-12
+    assert np.abs(counts.recall - recall).max() <= 1e-12
+
+
+def test_counts_equal_pycocotools_beyond_100_detections():
+    """Limits 100, 300 and 1500 all cut: 1600 detections of one category in one picture."""
+    rng = np.random.default_rng(1)
+    truth = make_truth(rng, images=2, boxes=150, categories=1, crowds=False)
+    rows = make_detections(rng, truth, noise=1600)
+    precision, recall = reference(truth, rows)
+    counts = count(guard_ground_truth(truth, AITOD, "crowded"), to_arrays(rows), AITOD)
+    assert np.abs(counts.precision - precision).max() <= 1e-12
+    assert np.abs(counts.recall - recall).max() <= 1e-12
+    assert counts.ar(limit=0) < counts.ar(limit=1) < counts.ar(limit=2)
+
+
+def test_shared_ends_of_area_ranges_count_in_both():
+    truth = make_truth(np.random.default_rng(0), images=1, boxes=1)
+    edge = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [5, 5, 8, 8], "area": 64}
+    truth["annotations"] = [edge]
+    rows = [{"image_id": 7, "category_id": 3, "bbox": [5, 5, 8, 8], "score": 0.9}]
+    counts = count(guard_ground_truth(truth, AITOD, "edge"), to_arrays(rows), AITOD)
+    assert counts.ap("vt") == counts.ap("t") == 100.0
+    assert math.isnan(counts.ap("s"))
+
+
+# --- the evaluator as Detectron2 calls it ------------------------------------------------------
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Registers a COCO dictionary under a name of its own."""
+    names = []
+
+    def register(truth: dict) -> str:
+        path = tmp_path / f"truth{len(names)}.json"
+        path.write_text(json.dumps(truth))
+        name = f"tiny_coco_test_{tmp_path.name}_{len(names)}"
+        register_coco_instances(name, {}, str(path), str(tmp_path))
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+def feed(evaluator, rows: list[dict], truth: dict) -> None:
+    kinds = [category["id"] for category in truth["categories"]]
+    for image in truth["images"]:
+        own = [row for row in rows if row["image_id"] == image["id"]]
+        boxes = torch.tensor([row["bbox"] for row in own]).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        found = Instances((image["height"], image["width"]))
+        found.pred_boxes = Boxes(boxes)
+        found.scores = torch.tensor([row["score"] for row in own])
+        classes = [kinds.index(row["category_id"]) for row in own]
+        found.pred_classes = torch.tensor(classes, dtype=torch.int64)
+        evaluator.process([{"image_id": image["id"]}], [{"instances": found}])
+
+
+def perfect(truth: dict) -> list[dict]:
+    keys = ("image_id", "category_id", "bbox")
+    return [{**{key: a[key] for key in keys}, "score": 0.9} for a in truth["annotations"]]
+
+
+def test_evaluator_reports_and_saves(dataset, tmp_path):
+    truth = make_truth(np.random.default_rng(3), crowds=False)
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False, output_dir=str(tmp_path))
+    feed(evaluator, perfect(truth), truth)
+    box = evaluator.evaluate()["bbox"]
+    assert box["AP"] == box["AP50"] == box["APvt"] == box["AR@1500"] == pytest.approx(100.0)
+    assert list(box)[:7] == ["AP", "AP50", "AP75", "APvt", "APt", "APs", "APm"]
+    assert all(isinstance(value, float) for value in box.values())
+    assert math.isnan(box["AP-kind4"])  # a category without ground truth
+    saved = json.loads((tmp_path / "tiny_results.json").read_text())
+    assert saved["protocol"] == "aitod" and "AI-TOD" in saved["source"]
+    assert saved["ground_truth"] == len(truth["annotations"]) == saved["detections"]
+    assert saved["per_category"]["kind4"]["AP"] is None
+    rows = json.loads((tmp_path / "coco_instances_results.json").read_text())
+    key = lambda row: (row["image_id"], row["category_id"], row["bbox"])  # noqa: E731
+    assert sorted(map(key, rows)) == sorted(map(key, perfect(truth)))
+
+
+def test_evaluator_equals_the_hosts_evaluator_on_common_keys(dataset):
+    """AP, AP50 and AP75 do not depend on the area ranges: Detectron2 gives the same."""
+    from detectron2.evaluation import COCOEvaluator
+
+    rng = np.random.default_rng(5)
+    truth = make_truth(rng)
+    name, rows = dataset(truth), make_detections(rng, truth, noise=20)
+    ours = TinyCOCOEvaluator(name, distributed=False)
+    theirs = COCOEvaluator(name, ("bbox",), False, max_dets_per_image=1500, use_fast_impl=False)
+    with contextlib.redirect_stdout(io.StringIO()):
+        DatasetCatalog.get(name)
+        for evaluator in (ours, theirs):
+            evaluator.reset()
+            feed(evaluator, rows, truth)
+        expected, found = theirs.evaluate()["bbox"], ours.evaluate()["bbox"]
+    for key in ("AP", "AP50", "AP75"):
+        assert found[key] == pytest.approx(expected[key], abs=1e-9)
+
+
+def test_no_detection_is_zero_and_no_ground_truth_is_nan(dataset):
+    truth = make_truth(np.random.default_rng(4), crowds=False)
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False)
+    assert evaluator.evaluate()["bbox"]["AP"] == 0.0  # nothing processed at all
+    feed(evaluator, [], truth)
+    box = evaluator.evaluate()["bbox"]
+    assert box["AP"] == box["AP50"] == box["AR@100"] == 0.0
+    bare = {**truth, "annotations": []}
+    evaluator = TinyCOCOEvaluator(dataset(bare), distributed=False)
+    feed(evaluator, perfect(truth), truth)
+    assert math.isnan(evaluator.evaluate()["bbox"]["AP"])
+
+
+def test_img_ids_select_a_part(dataset):
+    truth = make_truth(np.random.default_rng(6), crowds=False)
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False)
+    feed(evaluator, [row for row in perfect(truth) if row["image_id"] == 7], truth)
+    assert evaluator.evaluate()["bbox"]["AP"] < 100.0
+    assert evaluator.evaluate(img_ids=[7])["bbox"]["AP"] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_processes_gather_once_and_the_main_one_measures(dataset, monkeypatch, main):
+    """Each of two processes has seen half of the images."""
+    import d2freq.evaluation.tiny_coco as module
+
+    truth = make_truth(np.random.default_rng(7), crowds=False)
+    name, rows = dataset(truth), perfect(truth)
+    halves = []
+    for parity in (0, 1):
+        evaluator = TinyCOCOEvaluator(name, distributed=True)
+        part = {**truth, "images": truth["images"][parity::2]}
+        feed(evaluator, rows, part)
+        halves.append(evaluator)
+    sent = [module._join(half._batches) for half in halves]
+    calls = []
+    monkeypatch.setattr(module.comm, "synchronize", lambda: None)
+    monkeypatch.setattr(module.comm, "is_main_process", lambda: main)
+    monkeypatch.setattr(module.comm, "gather", lambda data, dst: calls.append(dst) or sent)
+    results = halves[0].evaluate()
+    assert calls == [0]
+    if main:
+        assert results["bbox"]["AP"] == pytest.approx(100.0)
+    else:
+        assert results == {}
+
+
+def test_evaluator_refuses_what_it_cannot_measure(dataset, tmp_path):
+    truth = make_truth(np.random.default_rng(0))
+    name = dataset(truth)
+    with pytest.raises(UserError, match=r"no evaluation protocol 'aitood'.*aitod"):
+        TinyCOCOEvaluator(name, protocol="aitood")
+    with pytest.raises(UserError, match="boxes only"):
+        TinyCOCOEvaluator(name, tasks=("segm",))
+    evaluator = TinyCOCOEvaluator(name, distributed=False)
+    with pytest.raises(UserError, match="no 'instances'"):
+        evaluator.process([{"image_id": 7}], [{"proposals": None}])
+    found = Instances((256, 256))
+    found.pred_boxes, found.scores = Boxes(torch.rand(1, 4)), torch.ones(1)
+    found.pred_classes = torch.tensor([9])
+    evaluator.process([{"image_id": 7}], [{"instances": found}])
+    with pytest.raises(DetectionError, match=r"class 9.*NUM_CLASSES 4"):
+        evaluator.evaluate()
+    path = tmp_path / "truth0.json"
+    path.write_text(path.read_text()[:-300])
+    with pytest.raises(DatasetError, match=r"truth0\.json.*cut off"):
+        TinyCOCOEvaluator(name, distributed=False, allow_cached_coco=False)
+
+
+# --- the guard, fault by fault -------------------------------------------------------------------
+
+ONE = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 64}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [9, 9, 6, 6], "area": 36, "iscrowd": 0}
+    ],
+    "categories": [{"id": 1, "name": "ship"}],
+}
+HIT = {"image_id": 1, "category_id": 1, "bbox": [9.0, 9.0, 6.0, 6.0], "score": 0.9}
+
+
+def score(truth: dict, rows: list[dict], strict: bool = False):
+    checked = guard_ground_truth(truth, AITOD, "one.json")
+    found = guard_detections(to_arrays(rows), checked, strict=strict)
+    return count(checked, found, AITOD).ap(), checked, found
+
+
+def with_annotation(**changes) -> dict:
+    return {**ONE, "annotations": [{**ONE["annotations"][0], **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        ({"score": float("nan")}, "score is NaN or infinite"),
+        ({"bbox": [float("nan"), 9, 6, 6]}, "box is NaN or infinite"),
+        ({"bbox": [9, 9, -6, 6]}, "width or height is negative"),
+    ],
+)
+def test_broken_detection_is_dropped_and_counted(broken, kind):
+    ap, _, found = score(ONE, [{**HIT, **broken}])
+    assert (ap, found.dropped) == (0.0, {kind: 1})
+    ap, _, found = score(ONE, [{**HIT, **broken}, HIT])
+    assert ap == pytest.approx(100.0)
+    with pytest.raises(DetectionError, match=kind):
+        score(ONE, [HIT, {**HIT, **broken}], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"image_id": 5}, r"image ids.*5 \(1 x\)"), ({"category_id": 4}, r"category ids.*4 \(1 x\)")],
+)
+def test_detection_of_unknown_image_or_category_is_refused(changes, message):
+    with pytest.raises(DetectionError, match=message):
+        score(ONE, [{**HIT, **changes}])
+
+
+@pytest.mark.parametrize(
+    ("changes", "ap", "repair"),
+    [
+        ({"id": 0}, 100.0, "annotation id 0"),
+        ({"bbox": [9, 9, 0, 6]}, float("nan"), "empty box"),
+        ({"bbox": [9, 9, -6, 6]}, float("nan"), "negative width or height"),
+        ({"ignore": 1}, float("nan"), "ignore flag"),
+        ({"bbox": [90, 9, 6, 6]}, float("nan"), "box outside its image"),
+    ],
+)
+def test_ground_truth_is_repaired_and_the_repair_counted(changes, ap, repair):
+    found, checked, _ = score(with_annotation(**changes), [HIT])
+    assert found == pytest.approx(ap, nan_ok=True)
+    assert {fault.kind: fault.count for fault in checked.report.repairs} == {repair: 1}
+    assert repair in checked.report.warning()
+
+
+def test_missing_area_becomes_width_times_height():
+    truth = with_annotation()
+    del truth["annotations"][0]["area"]
+    ap, checked, _ = score(truth, [HIT])
+    assert ap == pytest.approx(100.0)
+    assert checked.area.tolist() == [36.0]
+    assert [fault.kind for fault in checked.report.repairs] == ["no area"]
+
+
+def test_duplicate_annotation_id_and_unknown_category_are_refused():
+    with pytest.raises(DatasetError, match="duplicate annotation id"):
+        score({**ONE, "annotations": ONE["annotations"] * 2}, [HIT])
+    with pytest.raises(DatasetError, match=r"unknown category_id.*category_id 8"):
+        score(with_annotation(category_id=8), [HIT])

@@ -400,6 +400,7 @@ def test_launch_refuses_auto_on_two_machines():
 # Processes import their function by name, so they get a script of their own.
 SCRIPT = """
     import sys
+    import warnings
     import torch
     from torch import nn
     from minid2.engine import create_ddp_model, launch
@@ -412,7 +413,9 @@ SCRIPT = """
         model(batch).square().mean().backward()
         joined = [parameter.grad.clone() for parameter in model.parameters()]
         model.zero_grad()
-        ddp = create_ddp_model(model, broadcast_buffers=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ddp = create_ddp_model(model, broadcast_buffers=False)
         assert ddp is not model and comm.get_world_size() == comm.get_local_size() == 2
         ddp(batch[2 * rank : 2 * rank + 2]).square().mean().backward()
         for parameter, expected in zip(model.parameters(), joined, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import logging
 import os
 from typing import Any
@@ -35,6 +36,11 @@ def create_ddp_model(
         return model
     if "device_ids" not in kwargs and all(p.is_cuda for p in model.parameters()):
         kwargs["device_ids"] = [comm.get_local_rank()]
+    # torch renamed this one: the new one still makes buffers equal once, at the start.
+    renamed = "forward_sync_buffers"
+    if renamed in inspect.signature(DistributedDataParallel).parameters:
+        if "broadcast_buffers" in kwargs:
+            kwargs[renamed] = kwargs.pop("broadcast_buffers")
     ddp = DistributedDataParallel(model, **kwargs)
     if fp16_compression:
         from torch.distributed.algorithms.ddp_comm_hooks import default_hooks

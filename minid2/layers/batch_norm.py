@@ -24,6 +24,10 @@ class FrozenBatchNorm2d(nn.Module):
     """
 
     _version = 3
+    weight: torch.Tensor
+    bias: torch.Tensor
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
 
     def __init__(self, num_features: int, eps: float = 1e-5):
         """Make an identity.
@@ -101,7 +105,7 @@ def _copy_norm(old: nn.Module, new: nn.Module) -> nn.Module:
                 setattr(new, name, nn.Parameter(value.detach().clone()))
             else:
                 setattr(new, name, value.detach().clone())
-    if old.running_mean is not None:
+    if isinstance(old.running_mean, torch.Tensor):
         new.to(old.running_mean.device)
     return new.train(old.training)
 
@@ -141,8 +145,9 @@ class NaiveSyncBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         dtype, x = x.dtype, x.float()
         mean, variance, images = self._joined_moments(x)
+        assert self.running_mean is not None and self.running_var is not None
         # All processes empty: the moments mean nothing, so they must not be remembered.
-        momentum = self.momentum * (images > 0)
+        momentum = (self.momentum or 0.0) * (images > 0)
         with torch.no_grad():
             self.running_mean.lerp_(mean.detach(), momentum)
             self.running_var.lerp_(variance.detach(), momentum)

@@ -42,7 +42,7 @@ class BufferList(nn.Module):
         return len(self._buffers)
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        return iter(self._buffers.values())
+        return (self.get_buffer(str(index)) for index in range(len(self)))
 
 
 def _per_feature(values: Sequence, num_features: int, name: str) -> list[Sequence[float]]:

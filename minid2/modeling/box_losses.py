@@ -14,7 +14,7 @@ from fvcore.nn import giou_loss, smooth_l1_loss
 from ..layers import ciou_loss, diou_loss
 
 if TYPE_CHECKING:  # box_regression imports this file
-    from .box_regression import Box2BoxTransform
+    from .box_regression import Box2BoxTransform, Box2BoxTransformLinear
 
 # These compare decoded boxes, so they see the corners and not the deltas.
 _IOU_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
@@ -29,7 +29,7 @@ def matched_box_loss(
     sources: torch.Tensor,
     targets: torch.Tensor,
     *,
-    transform: Box2BoxTransform,
+    transform: Box2BoxTransform | Box2BoxTransformLinear,
     kind: str,
     beta: float,
 ) -> torch.Tensor:

@@ -126,12 +126,12 @@ class ROIPooler(nn.Module):
         levels = assign_boxes_to_levels(
             box_lists, self.min_level, self.max_level, self.canonical_box_size, self.canonical_level
         )
-        pooled, places = [], []
+        crops, places = [], []
         for level, (feature, pooler) in enumerate(zip(x, self.level_poolers, strict=True)):
             (place,) = nonzero_tuple(levels == level)
             places.append(place)
-            pooled.append(pooler(feature, regions[place]))
-        pooled = torch.cat(pooled)
+            crops.append(pooler(feature, regions[place]))
+        pooled = torch.cat(crops)
         # Level by level, back to box by box.
         return torch.empty_like(pooled).index_copy(0, torch.cat(places), pooled)
 

@@ -28,9 +28,9 @@ def detector_postprocess(
         ValueError: if there are no boxes.
         NotImplementedError: if there are masks or keypoints.
     """
-    for name in _UNKNOWN:
-        if results.has(name):
-            raise NotImplementedError(f"minid2 cannot rescale {name}; install Detectron2 for them")
+    for field in _UNKNOWN:
+        if results.has(field):
+            raise NotImplementedError(f"minid2 cannot rescale {field}; install Detectron2 for them")
     name = next((n for n in ("pred_boxes", "proposal_boxes") if results.has(n)), None)
     if name is None:
         raise ValueError("detections to rescale have neither pred_boxes nor proposal_boxes")

@@ -17,6 +17,10 @@ class Backbone(nn.Module, ABC):
     ``_out_feature_strides`` (dicts by name), or overrides ``output_shape``.
     """
 
+    _out_features: list[str]
+    _out_feature_channels: dict[str, int]
+    _out_feature_strides: dict[str, int]
+
     def __init__(self):
         super().__init__()
 

@@ -5,6 +5,7 @@ Shapes: N images, C_i channels of bottom-up level i, D pyramid channels, H_i x W
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from fvcore.nn.weight_init import c2_xavier_fill
@@ -33,6 +34,8 @@ class FPN(Backbone):
     finest), ``in_features`` (finest first), ``top_block``, ``bottom_up``, ``_fuse_type`` and
     ``_square_pad``.
     """
+
+    top_block: Any  # None, or a module with num_levels and in_feature
 
     def __init__(
         self,
@@ -69,8 +72,10 @@ class FPN(Backbone):
             )
         if fuse_type not in ("sum", "avg"):
             raise ValueError(f"fuse_type (MODEL.FPN.FUSE_TYPE) is sum or avg, got {fuse_type!r}")
-        strides = [shapes[name].stride for name in in_features]
-        if any(coarse != 2 * fine for fine, coarse in zip(strides, strides[1:], strict=False)):
+        strides = [shapes[name].stride or 0 for name in in_features]
+        if strides[0] < 1 or any(
+            coarse != 2 * fine for fine, coarse in zip(strides, strides[1:], strict=False)
+        ):
             raise ValueError(f"each FPN level needs twice the stride before, got {strides}")
 
         levels = [int(math.log2(stride)) for stride in strides]
@@ -98,7 +103,7 @@ class FPN(Backbone):
         self.in_features = tuple(in_features)
         self.bottom_up = bottom_up
         if top_block is not None:
-            levels += range(levels[-1] + 1, levels[-1] + 1 + top_block.num_levels)
+            levels += range(levels[-1] + 1, levels[-1] + 1 + self.top_block.num_levels)
         self._out_feature_strides = {f"p{level}": 2**level for level in levels}
         self._out_features = list(self._out_feature_strides)
         self._out_feature_channels = dict.fromkeys(self._out_features, out_channels)

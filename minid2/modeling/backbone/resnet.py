@@ -29,12 +29,15 @@ ResNetBlockBase = CNNBlockBase  # its first name, still imported by older projec
 class ResNet(Backbone):
     """A stem and stages ``res2, res3, ...``; any of their outputs are features."""
 
+    avgpool: nn.Module
+    linear: nn.Linear
+    stem: CNNBlockBase
     make_stage = staticmethod(make_stage)
     make_default_stages = staticmethod(make_default_stages)
 
     def __init__(
         self,
-        stem: nn.Module,
+        stem: CNNBlockBase,
         stages: list[list[CNNBlockBase]],
         num_classes: int | None = None,
         out_features: list[str] | None = None,
@@ -134,6 +137,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
         ValueError: for a combination of keys that no ResNet has; the message names them.
         NotImplementedError: for MODEL.RESNETS.DEFORM_ON_PER_STAGE.
     """
+    assert input_shape.channels is not None, "the image's channels are not known"
     keys = cfg.MODEL.RESNETS
     narrow = _check_keys(keys)
     width = keys.NUM_GROUPS * keys.WIDTH_PER_GROUP

@@ -4,6 +4,7 @@ Shapes: N images, C channels, H x W the input of a block, s its stride.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from fvcore.nn.weight_init import c2_msra_fill
@@ -17,7 +18,7 @@ __all__ = ["BasicBlock", "BasicStem", "BottleneckBlock"]
 Norm = str | Callable[[int], nn.Module]
 
 
-def _conv(c_in: int, c_out: int, kernel: int, *, norm: Norm, **options: int) -> Conv2d:
+def _conv(c_in: int, c_out: int, kernel: int, *, norm: Norm, **options: Any) -> Conv2d:
     """A convolution without bias that keeps the size at stride 1, and its norm."""
     padding = options.get("dilation", 1) * (kernel // 2)
     return Conv2d(

@@ -185,13 +185,13 @@ class HSFPN(FPN):
         # Two maps go down: `fused`, the pyramid level itself, and `attended`, the same before
         # the top-down addition, where SDP of the level below looks in the two-pass order.
         fused = attended = self._lateral(top, features)
-        window = fused.shape[-2:]
         results = {f"p{top}": self._module("output", top)(fused)}
         for stage in below:
             level = self._lateral(stage, features)
             if self.switches.spatial_dependency:
                 above = fused if self.switches.top_down == "one_pass" else attended
-                level = self._module("sdp", stage)(level, above, window)
+                # Blocks as large as the top level's map (HS-FPN, Sec. 3.2): 2, 4, 8 per side.
+                level = self._module("sdp", stage)(level, above, 2 ** (top - stage))
             attended = level
             fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
             if self.average:

@@ -1,7 +1,8 @@
 """SDP, the spatial dependency perception module (HS-FPN, Sec. 3.2 and Fig. 6).
 
 Shape shorthand: B images, C channels, H x W of this level, h x w = H/2 x W/2 of the level above,
-r x s the window (H5 x W5, the map of the top level), n = (H/r)(W/s) windows.
+g windows per side (2, 4, 8 at P4, P3, P2: a window is as large as the map of P5, H5 x W5),
+r x s = H/g x W/g the window, n = g g windows.
 
 The paper upsamples the level above to H x W before it computes keys. Nearest upsampling repeats
 every pixel 2 x 2 times and commutes with 1x1 convolution, ReLU and normalisation, and softmax over
@@ -10,6 +11,7 @@ are computed and attended at h x w: equal results, a quarter of the products and
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -50,53 +52,46 @@ class SpatialDependencyPerception(nn.Module):
         self.key = projection()
         self.value = projection() if separate_value else None
 
-    def forward(self, x: Tensor, above: Tensor, window: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, above: Tensor, grid: int) -> Tensor:
         """Enrich a level by the level above.
 
         Args:
             x: (B, C, H, W).
             above: (B, C, H/2, W/2).
-            window: (r, s); H has to be a multiple of 2r and W of 2s.
+            grid: g, windows per side, an even number; H and W have to be multiples of it.
 
         Returns:
             (B, C, H, W).
         """
-        height, width = x.shape[-2:]
-        rows, columns = window
         if not torch.jit.is_tracing():
-            _check_sizes(x, above, window)
-        grid = (height // rows, width // columns)
-
-        queries = self.query(x)
-        queries = queries.reshape(*x.shape[:2], grid[0], rows, grid[1], columns)
-        queries = queries.permute(0, 2, 4, 3, 5, 1)
-        queries = queries.reshape(x.shape[0], grid[0] * grid[1], rows * columns, x.shape[1])
+            _check_sizes(x, above, grid)
+        queries = self.query(x).unflatten(3, (grid, -1)).unflatten(2, (grid, -1))
+        queries = queries.permute(0, 2, 4, 3, 5, 1)  # (B, g, g, r, s, C)
+        window = queries.shape[3:5]
         keys = _windows_under(self.key(above), grid)
         values = keys if self.value is None else _windows_under(self.value(above), grid)
 
         # The windows stand in the place of the heads, so one bias serves all images.
         mixed = F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=_repetition_bias(window, grid, like=queries)
+            queries.flatten(3, 4).flatten(1, 2),
+            keys,
+            values,
+            attn_mask=_repetition_bias(window, grid, like=keys),
         )
-        mixed = mixed.reshape(x.shape[0], grid[0], grid[1], rows, columns, x.shape[1])
-        mixed = mixed.permute(0, 5, 1, 3, 2, 4)
+        mixed = mixed.unflatten(2, window).unflatten(1, (grid, grid)).permute(0, 5, 1, 3, 2, 4)
         # Added window by window: the one write that puts the windows back is the residual's.
         return (x.reshape(mixed.shape) + mixed).reshape(x.shape)
 
 
-def _windows_under(above: Tensor, grid: tuple[int, int]) -> Tensor:
+def _windows_under(above: Tensor, grid: int) -> Tensor:
     """(B, C, h, w) -> (B, n, l, C): the pixels of the level above under each window.
 
     A window of odd size cuts through a pixel, which then belongs to both of its neighbours.
     """
-    batch, channels, height, width = above.shape
-    pairs = above.reshape(
-        batch, channels, grid[0] // 2, height * 2 // grid[0], grid[1] // 2, width * 2 // grid[1]
-    )
-    halves = _halve(_halve(pairs, 5), 3)  # (B, C, pairs, 2, r', pairs, 2, s')
+    pairs = above.unflatten(3, (grid // 2, -1)).unflatten(2, (grid // 2, -1))
+    halves = _halve(_halve(pairs, 5), 3)  # (B, C, g/2, 2, r', g/2, 2, s')
     windows = halves.permute(0, 2, 3, 5, 6, 4, 7, 1)
-    pixels = halves.shape[4] * halves.shape[7]
-    return windows.reshape(batch, grid[0] * grid[1], pixels, channels)
+    return windows.flatten(5, 6).flatten(1, 4)
 
 
 def _halve(x: Tensor, dim: int) -> Tensor:
@@ -106,34 +101,45 @@ def _halve(x: Tensor, dim: int) -> Tensor:
     return torch.stack((x.narrow(dim, 0, half), x.narrow(dim, size - half, half)), dim=dim)
 
 
-def _repetition_bias(window: tuple[int, int], grid: tuple[int, int], like: Tensor) -> Tensor | None:
+def _repetition_bias(window: Sequence[int], grid: int, like: Tensor) -> Tensor | None:
     """Logarithm of how often upsampling repeats each key, up to a constant: (1, n, 1, l).
 
     ``None`` where all keys are repeated equally often, that is, where both window sizes are even.
     """
     rows, columns = window
-    if not torch.jit.is_tracing() and rows % 2 == 0 and columns % 2 == 0:
+    if not _sizes_are_symbols() and rows % 2 == 0 and columns % 2 == 0:
         return None
-    down = _axis_bias(rows, grid[0], like)
-    across = _axis_bias(columns, grid[1], like)
+    down = _axis_bias(rows, grid, like)
+    across = _axis_bias(columns, grid, like)
     bias = down[:, None, :, None] + across[None, :, None, :]
-    return bias.reshape(1, grid[0] * grid[1], 1, down.shape[1] * across.shape[1])
+    return bias.flatten(2, 3).flatten(0, 1)[None, :, None]
 
 
-def _axis_bias(size: int, windows: int, like: Tensor) -> Tensor:
-    """(windows, ceil(size / 2)): -log 2 at the pixel that an odd window shares, else 0."""
+def _axis_bias(size: int, grid: int, like: Tensor) -> Tensor:
+    """(g, ceil(size / 2)): -log 2 at the pixel that an odd window shares, else 0."""
     half = (size + 1) // 2
     position = torch.arange(half, device=like.device)
     is_cut = torch.stack((position == half - 1, position == 0))
     bias = is_cut.to(like.dtype) * (-math.log(2) * (size % 2))
-    return bias.repeat(windows // 2, 1)
+    return bias.repeat(grid // 2, 1)
 
 
-def _check_sizes(x: Tensor, above: Tensor, window: tuple[int, int]) -> None:
-    for axis, size in zip((-2, -1), window, strict=True):
-        if x.shape[axis] != 2 * above.shape[axis] or x.shape[axis] % (2 * size):
-            raise ValueError(
-                f"SDP: a level of {tuple(x.shape[-2:])} under one of {tuple(above.shape[-2:])} "
-                f"with a window of {tuple(window)}: the level has to be twice as large as the "
-                "one above, and a multiple of twice the window"
-            )
+def _sizes_are_symbols() -> bool:
+    """Whether the graph being recorded has to serve even and odd windows alike.
+
+    So it is in torch.jit.trace and torch.export; torch.compile compiles each kind by itself.
+    """
+    if torch.jit.is_tracing():
+        return True
+    return torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
+
+
+def _check_sizes(x: Tensor, above: Tensor, grid: int) -> None:
+    sizes, halves = x.shape[-2:], above.shape[-2:]
+    fits = all(a == 2 * b and a % grid == 0 for a, b in zip(sizes, halves, strict=True))
+    if grid % 2 or not fits:
+        raise ValueError(
+            f"SDP: a level of {tuple(sizes)} under one of {tuple(halves)} with {grid} windows per "
+            "side: the level has to be twice as large as the one above and a multiple of the "
+            "windows, which have to be an even number"
+        )

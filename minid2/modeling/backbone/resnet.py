@@ -125,7 +125,7 @@ class ResNet(Backbone):
             self.stem.freeze()
         for stage in self.stages[: max(freeze_at - 1, 0)]:
             for block in stage:
-                block.freeze()
+                block.freeze()  # type: ignore[operator]  # a CNNBlockBase
         return self
 
 

@@ -1,7 +1,7 @@
 """Lazy twin of faster_rcnn_R18_FPN_kit_ais.yaml."""
 
 from .._base_.sgd import multi_step
-from ..demo.faster_rcnn_R18_FPN_scenes import dataloader, model, train
+from ..demo.faster_rcnn_R18_FPN_scenes import dataloader, model, optimizer, train
 
 model.roi_heads.num_classes = 1
 dataloader.train.dataset.names = "kit_ais_half_train"

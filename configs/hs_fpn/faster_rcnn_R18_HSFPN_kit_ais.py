@@ -2,7 +2,7 @@
 
 from d2freq.modeling.hs_fpn import HSFPN
 
-from .faster_rcnn_R18_FPN_kit_ais import model, train
+from .faster_rcnn_R18_FPN_kit_ais import dataloader, lr_multiplier, model, optimizer, train
 
 model.backbone._target_ = HSFPN
 model.backbone.preset = "paper"

@@ -5,7 +5,7 @@ from detectron2.data.transforms import ResizeShortestEdge
 
 from .._base_.coco_data import dataloader
 from .._base_.faster_rcnn_R50_FPN import model
-from .._base_.sgd import multi_step
+from .._base_.sgd import multi_step, optimizer
 from .._base_.train import train
 
 model.roi_heads.num_classes = 5

@@ -7,7 +7,7 @@ import re
 
 import torch
 from detectron2.config import CfgNode, LazyConfig, get_cfg
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.config import add_d2freq_config
@@ -60,15 +60,17 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
 
 
 def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfig:
-    """A lazy config with ``key=value`` (or KEY VALUE) overrides.
+    """A lazy config with ``key=value`` (or KEY VALUE) overrides; ``+key=value`` adds a key.
 
     Raises:
         UserError: an override that names no key, or a config without the keys that
             train_net.py reads.
     """
     cfg = LazyConfig.load(config_file)
+    words = _join_pairs(overrides or [])
+    _check_lazy_keys(cfg, words)
     try:
-        cfg = LazyConfig.apply_overrides(cfg, _join_pairs(overrides or []))
+        cfg = LazyConfig.apply_overrides(cfg, words)
     except (OmegaConfBaseException, KeyError, ValueError) as error:
         raise UserError(f"command line: {error}") from error
     missing = [k for k in ("model", "dataloader", "optimizer", "train") if k not in cfg]
@@ -76,6 +78,29 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
         raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
     cfg.train.device = _present_device(cfg.train.get("device", "cuda"), "train.device")
     return cfg
+
+
+def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
+    """Raise UserError for a misspelt key: Detectron2 would add it and train without a word."""
+    known = _lazy_keys(cfg)
+    for word in overrides:
+        key = word.split("=", 1)[0]
+        if word.startswith(("+", "~")) or key in known:
+            continue
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        cure = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"command line: {key} is not in the config; {cure}+{word} adds a new key")
+
+
+def _lazy_keys(node: DictConfig | ListConfig, prefix: str = "") -> list[str]:
+    keys = []
+    names = range(len(node)) if isinstance(node, ListConfig) else node
+    for name in names:
+        keys.append(f"{prefix}{name}")
+        child = None if OmegaConf.is_missing(node, name) else node._get_node(name)
+        if isinstance(child, (DictConfig, ListConfig)) and not child._is_none():
+            keys.extend(_lazy_keys(child, f"{prefix}{name}."))
+    return keys
 
 
 def _present_device(device: str, key: str) -> str:

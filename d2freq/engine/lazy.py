@@ -54,21 +54,27 @@ def train(cfg: DictConfig, model, *, resume: bool = False, strict: bool = True) 
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)
     main = comm.is_main_process()
     writers = default_writers(cfg.train.output_dir, cfg.train.max_iter) if main else None
-    evaluation = hooks.EvalHook(cfg.train.eval_period, lambda: evaluate(cfg, model))
+    last: dict = {}
+
+    def measure() -> dict:
+        last.clear()
+        last.update(evaluate(cfg, model))
+        return last
+
     # a checkpoint before each evaluation: if that fails, the weights are there
     trainer.register_hooks(
         [
             hooks.IterationTimer(),
             hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier)),
             hooks.PeriodicCheckpointer(checkpointer, **cfg.train.checkpointer) if main else None,
-            evaluation,
+            hooks.EvalHook(cfg.train.eval_period, measure),
             hooks.PeriodicWriter(writers, period=cfg.train.log_period) if main else None,
         ]
     )
     checkpointer.resume_or_load(cfg.train.init_checkpoint, resume=resume)
     start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
     trainer.train(start, cfg.train.max_iter)
-    return getattr(trainer, "_last_eval_results", None) or {}
+    return last
 
 
 def evaluate(cfg: DictConfig, model) -> dict:

@@ -1,11 +1,11 @@
 """What can be known before the first iteration: names, data sets, class counts, weights."""
 
 import difflib
-import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from detectron2.config import CfgNode
+import torch
+from detectron2.config import CfgNode, instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import (
     ANCHOR_GENERATOR_REGISTRY,
@@ -14,18 +14,21 @@ from detectron2.modeling import (
     PROPOSAL_GENERATOR_REGISTRY,
     ROI_BOX_HEAD_REGISTRY,
     ROI_HEADS_REGISTRY,
+    build_model,
 )
 from omegaconf import DictConfig, OmegaConf
 
 from d2freq.data.coco import check_dataset
 from d2freq.errors import UserError
 
-logger = logging.getLogger(__name__)
-
 
 def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -> None:
     """Raise UserError for what would fail, or be silently wrong, once training has begun."""
     _check_registry_names(cfg)
+    dry = cfg.clone()
+    dry.defrost()
+    dry.MODEL.DEVICE = "meta"
+    _check_model(lambda: build_model(dry))
     train = [] if eval_only else list(cfg.DATASETS.TRAIN)
     check_names([*train, *cfg.DATASETS.TEST], where="DATASETS")
     if not eval_only and not train:
@@ -43,6 +46,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
 
 def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False) -> None:
     """As check_yaml, for a lazy config's data sets, class count and initial checkpoint."""
+    _check_model(lambda: instantiate(cfg.model))
     names = lazy_datasets(cfg, train=not eval_only)
     check_names(names, where="dataloader")
     weights = cfg.train.get("init_checkpoint", "")
@@ -98,6 +102,17 @@ def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -
                 f"{key} is {num_classes}, but data set {name} has {len(classes)} classes "
                 f"({', '.join(classes)}); set {key} to {len(classes)}"
             )
+
+
+def _check_model(build: Callable[[], torch.nn.Module]) -> None:
+    """Build the model without memory for its weights, so that a bad switch shows at once."""
+    try:
+        with torch.device("meta"):
+            build()
+    except UserError:
+        raise
+    except (AssertionError, KeyError, NotImplementedError, ValueError) as error:
+        raise UserError(f"the model cannot be built: {error}") from error
 
 
 def _check_registry_names(cfg: CfgNode) -> None:

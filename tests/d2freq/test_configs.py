@@ -135,5 +135,5 @@ def test_lazy_twin_has_the_same_weights_losses_and_settings(name):
     assert cfg.SOLVER.BASE_LR == lazy.optimizer.lr
     assert cfg.SOLVER.IMS_PER_BATCH == lazy.dataloader.train.total_batch_size
     assert cfg.TEST.DETECTIONS_PER_IMAGE == lazy.model.roi_heads.box_predictor.test_topk_per_image
-    schedule = OmegaConf.select(lazy, "lr_multiplier.multiplier.scheduler")
+    schedule = OmegaConf.select(lazy, "lr_multiplier.scheduler")
     assert list(cfg.SOLVER.STEPS) == list(schedule.milestones)

@@ -108,17 +108,21 @@ def test_an_unregistered_name_is_refused_with_the_nearest(data, tmp_path, key, v
 
 def test_data_sets_are_checked_before_training(data, tmp_path):
     cfg = small_cfg(tmp_path)
-    check_yaml(cfg)
     with pytest.raises(UserError, match="engine_tesst.*engine_test"):
         check_yaml(small_cfg(tmp_path, "DATASETS.TRAIN", ("engine_tesst",)))
+    third = (tmp_path / "3.png").read_bytes()
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(UserError, match=r"3\.png"):
+        check_yaml(cfg)
+    (tmp_path / "3.png").write_bytes(third)
+    whole = data.read_text()
+    data.write_text(whole[:-40])
+    with pytest.raises(UserError, match=r"gt\.json"):
+        check_yaml(cfg)
+    data.write_text(whole)
+    check_yaml(cfg)
     with pytest.raises(UserError, match=r"NUM_CLASSES is 3.*1 classes \(vehicle\)"):
         check_yaml(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
-    (tmp_path / "3.png").unlink()
-    with pytest.raises(ValueError, match=r"3\.png"):
-        check_yaml(cfg)
-    data.write_text(data.read_text()[:-40])
-    with pytest.raises(ValueError, match=r"gt\.json"):
-        check_yaml(cfg)
 
 
 def test_weights_that_are_not_there_are_refused(data, tmp_path):
@@ -133,7 +137,7 @@ def test_a_checkpoint_of_another_class_count_is_refused(data, tmp_path):
     other = build_model(load_yaml(CONFIG, [*SMALL, "MODEL.ROI_HEADS.NUM_CLASSES", 4]))
     file = str(tmp_path / "four.pth")
     torch.save({"model": other.state_dict()}, file)
-    with pytest.raises(UserError, match="cls_score.*NUM_CLASSES"):
+    with pytest.raises(UserError, match="(?s)cls_score.*NUM_CLASSES"):
         load_weights(build_model(cfg), file, str(tmp_path), resume=False, strict=True)
     cfg.merge_from_list(["MODEL.WEIGHTS", file])
     trainer = Trainer(cfg)
@@ -170,7 +174,7 @@ def test_resume_continues_at_the_iteration_with_optimizer_and_schedule(data, tmp
     saved = torch.load(stopped / "model_0000002.pth", weights_only=False)
     for key, value in saved["model"].items():
         assert torch.equal(again.model.state_dict()[key], value)
-    momentum = saved["optimizer"]["state"]
+    momentum = saved["trainer"]["_trainer"]["optimizer"]["state"]
     assert momentum and all(
         torch.equal(
             again.optimizer.state_dict()["state"][i]["momentum_buffer"], s["momentum_buffer"]
@@ -186,7 +190,7 @@ def test_resume_continues_at_the_iteration_with_optimizer_and_schedule(data, tmp
         ]
     )
     again.train()
-    assert resumed == pytest.approx(rates[3:])
+    assert resumed == rates[3:]
 
 
 def test_eval_only_reproduces_the_numbers_of_training(data, tmp_path):

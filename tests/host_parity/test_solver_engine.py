@@ -7,6 +7,7 @@ from copy import deepcopy
 import detectron2.engine as engine_d2
 import detectron2.solver as solver_d2
 import detectron2.solver.build as build_d2
+import numpy as np
 import pytest
 import torch
 from detectron2.config import get_cfg as get_cfg_d2
@@ -17,6 +18,7 @@ import minid2.engine as engine_mini
 import minid2.solver as solver_mini
 import minid2.solver.build as build_mini
 from minid2.config import get_cfg as get_cfg_mini
+from minid2.modeling import build_model
 
 HOSTS = [(get_cfg_d2, solver_d2, engine_d2), (get_cfg_mini, solver_mini, engine_mini)]
 
@@ -250,3 +252,42 @@ def test_hook_accepts_a_bare_schedule():
         trainer.train(0, 5)
         shown.append(trainer.storage.history("lr").values())
     assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("pixel_order", ["BGR", "RGB"])
+def test_predictors_detect_the_same(tmp_path, pixel_order):
+    options = {
+        "INPUT.FORMAT": pixel_order,
+        "INPUT.MIN_SIZE_TEST": 64,
+        "MODEL.DEVICE": "cpu",
+        "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
+        "MODEL.RESNETS.DEPTH": 18,
+        "MODEL.RESNETS.RES2_OUT_CHANNELS": 64,
+        "MODEL.RESNETS.OUT_FEATURES": ["res2", "res3", "res4", "res5"],
+        "MODEL.FPN.IN_FEATURES": ["res2", "res3", "res4", "res5"],
+        "MODEL.FPN.OUT_CHANNELS": 16,
+        "MODEL.ANCHOR_GENERATOR.SIZES": [[8], [16], [32], [64], [128]],
+        "MODEL.RPN.IN_FEATURES": ["p2", "p3", "p4", "p5", "p6"],
+        "MODEL.ROI_HEADS.NAME": "StandardROIHeads",
+        "MODEL.ROI_HEADS.IN_FEATURES": ["p2", "p3", "p4", "p5"],
+        "MODEL.ROI_HEADS.NUM_CLASSES": 3,
+        "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0,
+        "MODEL.ROI_BOX_HEAD.NAME": "FastRCNNConvFCHead",
+        "MODEL.ROI_BOX_HEAD.NUM_FC": 1,
+        "MODEL.ROI_BOX_HEAD.FC_DIM": 32,
+        "MODEL.WEIGHTS": str(tmp_path / "weights.pth"),
+        "DATASETS.TEST": (),
+    }
+    torch.manual_seed(0)
+    torch.save(
+        {"model": build_model(_configured(get_cfg_mini, options)).state_dict()},
+        options["MODEL.WEIGHTS"],
+    )
+    image = np.random.RandomState(0).randint(0, 256, (80, 101, 3), dtype=np.uint8)
+    real, mini = (
+        engine.DefaultPredictor(_configured(get_cfg, options))(image)["instances"]
+        for get_cfg, _, engine in HOSTS
+    )
+    assert len(real) == len(mini) > 0 and real.image_size == mini.image_size == (80, 101)
+    torch.testing.assert_close(real.pred_boxes.tensor, mini.pred_boxes.tensor, atol=1e-3, rtol=0)
+    torch.testing.assert_close(real.scores, mini.scores, atol=1e-5, rtol=0)

@@ -86,7 +86,7 @@ class Boxes:
         """(N,) bool: both sides are longer than ``threshold``."""
         return (self.tensor[:, 2:] - self.tensor[:, :2] > threshold).all(dim=1)
 
-    def inside_box(self, box_size: tuple[int, int], boundary_threshold: int = 0) -> torch.Tensor:
+    def inside_box(self, box_size: tuple[int, int], boundary_threshold: float = 0) -> torch.Tensor:
         """(N,) bool: the box reaches out of (height, width) by no more than the threshold."""
         height, width = box_size
         limit = self.tensor.new_tensor([width, height]) + boundary_threshold

@@ -66,7 +66,9 @@ class PixelModel(nn.Module):
         return [record["instances"].to(self.device) for record in batched_inputs]
 
 
-def rescale(results: list[Instances], records: Records, sizes: list, key: str) -> list[dict]:
+def rescale(
+    results: list[Instances], records: Records, sizes: Sequence[Any], key: str
+) -> list[dict]:
     """Bring each result to the record's "height" and "width" (default: the image's own size)."""
     outputs = []
     for result, record, (height, width) in zip(results, records, sizes, strict=True):

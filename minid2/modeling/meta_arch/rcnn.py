@@ -26,6 +26,8 @@ from .pixel_model import PixelModel, Records, rescale
 class GeneralizedRCNN(PixelModel):
     """Backbone, then region proposals, then a head per region."""
 
+    roi_heads: Any  # whatever the registry holds; only its forward methods are used
+
     @configurable
     def __init__(
         self,
@@ -72,7 +74,7 @@ class GeneralizedRCNN(PixelModel):
             "vis_period": cfg.VIS_PERIOD,
         }
 
-    def forward(self, batched_inputs: Records) -> dict[str, torch.Tensor] | list[dict]:
+    def forward(self, batched_inputs: Records) -> Any:
         """Losses in training mode, detections otherwise.
 
         Args:
@@ -141,7 +143,7 @@ class GeneralizedRCNN(PixelModel):
 
     @staticmethod
     def _postprocess(
-        instances: list[Instances], batched_inputs: Records, image_sizes: list
+        instances: list[Instances], batched_inputs: Records, image_sizes: Sequence[Any]
     ) -> list[dict]:
         return rescale(instances, batched_inputs, image_sizes, "instances")
 
@@ -155,6 +157,7 @@ class GeneralizedRCNN(PixelModel):
         from ...utils.visualizer import Visualizer
 
         record, candidates = batched_inputs[0], proposals[0]
+        assert self.input_format is not None
         picture = convert_image_to_rgb(record["image"].permute(1, 2, 0), self.input_format)
         truth = record["instances"].gt_boxes
         best = candidates.proposal_boxes[:20].tensor.detach().cpu().numpy()

@@ -6,6 +6,8 @@ Shapes: B images, L levels, R boxes on a level (each its own), K of them kept be
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -32,7 +34,7 @@ def gather_rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 def deduplicate(
     boxes: list[torch.Tensor],
     scores: list[torch.Tensor],
-    image_sizes: list[tuple[int, int]],
+    image_sizes: Sequence[Any],
     *,
     nms_thresh: float,
     post_nms_topk: int,
@@ -44,7 +46,7 @@ def deduplicate(
     Args:
         boxes: L tensors (B, K, 4), decoded.
         scores: L tensors (B, K).
-        image_sizes: B times (height, width).
+        image_sizes: B times (height, width), a tuple or, while tracing, a tensor.
         nms_thresh: IoU over which the lower scored box goes.
         post_nms_topk: proposals an image.
         min_box_size: a side must be longer than this, in pixels.
@@ -82,7 +84,7 @@ def deduplicate(
 def find_top_rpn_proposals(
     proposals: list[torch.Tensor],
     pred_objectness_logits: list[torch.Tensor],
-    image_sizes: list[tuple[int, int]],
+    image_sizes: Sequence[Any],
     nms_thresh: float,
     pre_nms_topk: int,
     post_nms_topk: int,
@@ -122,8 +124,8 @@ def add_ground_truth_to_proposals(
     """`add_ground_truth_to_proposals_single_image` for every image."""
     if len(gt) != len(proposals):
         raise ValueError(f"ground truth of {len(gt)} images, proposals of {len(proposals)}")
-    pairs = zip(gt, proposals, strict=True)
-    return [add_ground_truth_to_proposals_single_image(g, p) for g, p in pairs]
+    single = add_ground_truth_to_proposals_single_image
+    return [single(gt[i], proposal) for i, proposal in enumerate(proposals)]
 
 
 def add_ground_truth_to_proposals_single_image(

@@ -6,6 +6,7 @@ over the levels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -43,8 +44,8 @@ class RPN(nn.Module):
         box2box_transform: Box2BoxTransform,
         batch_size_per_image: int,
         positive_fraction: float,
-        pre_nms_topk: tuple[float, float],
-        post_nms_topk: tuple[float, float],
+        pre_nms_topk: tuple[int, int],
+        post_nms_topk: tuple[int, int],
         nms_thresh: float = 0.7,
         min_box_size: float = 0.0,
         anchor_boundary_thresh: float = -1.0,
@@ -244,7 +245,7 @@ class RPN(nn.Module):
         anchors: list[Boxes],
         pred_objectness_logits: list[torch.Tensor],
         pred_anchor_deltas: list[torch.Tensor],
-        image_sizes: list[tuple[int, int]],
+        image_sizes: Sequence[Any],
     ) -> list[Instances]:
         """The best proposals of each image, without gradient.
 

@@ -5,6 +5,7 @@ Shapes: B images, A anchors a location, L levels of H x W (each its own).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,13 +61,11 @@ class StandardRPNHead(nn.Module):
         if len(blocks) == 1:
             self.conv: nn.Module = blocks[0]
         else:
-            self.conv = nn.Sequential()
-            for index, block in enumerate(blocks):
-                self.conv.add_module(f"conv{index}", block)
+            self.conv = nn.Sequential(OrderedDict((f"conv{i}", b) for i, b in enumerate(blocks)))
         self.objectness_logits = nn.Conv2d(width, num_anchors, kernel_size=1)
         self.anchor_deltas = nn.Conv2d(width, num_anchors * box_dim, kernel_size=1)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.normal_(layer.weight, std=0.01)  # Faster R-CNN, section 3.1
                 nn.init.zeros_(layer.bias)
 
@@ -76,7 +75,7 @@ class StandardRPNHead(nn.Module):
         channels = {shape.channels for shape in input_shape}
         if len(channels) != 1:
             raise ValueError(f"the RPN needs one channel count on all levels, got {channels}")
-        anchors = build_anchor_generator(cfg, input_shape)
+        anchors: Any = build_anchor_generator(cfg, input_shape)
         counts = set(anchors.num_anchors)
         if len(counts) != 1:
             raise ValueError(f"the RPN needs one anchor count on all levels, got {counts}")

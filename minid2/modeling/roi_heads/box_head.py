@@ -55,6 +55,7 @@ class FastRCNNConvFCHead(nn.Sequential):
             raise ValueError(
                 "the box head has no layers: set MODEL.ROI_BOX_HEAD.NUM_CONV or NUM_FC above 0"
             )
+        assert input_shape.channels is not None
         width = input_shape.channels
         for number, dim in enumerate(conv_dims, start=1):
             block = Conv2d(
@@ -71,7 +72,7 @@ class FastRCNNConvFCHead(nn.Sequential):
         self._output = ShapeSpec(channels=width, height=input_shape.height, width=input_shape.width)
         if fc_dims:
             self.add_module("flatten", nn.Flatten())
-            width *= input_shape.height * input_shape.width
+            width *= (input_shape.height or 1) * (input_shape.width or 1)
             for number, dim in enumerate(fc_dims, start=1):
                 self.add_module(f"fc{number}", nn.Linear(width, dim))
                 self.add_module(f"fc_relu{number}", nn.ReLU())

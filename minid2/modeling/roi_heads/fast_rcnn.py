@@ -112,6 +112,7 @@ class FastRCNNOutputLayers(nn.Module):
             )
         if isinstance(input_shape, int):
             input_shape = ShapeSpec(channels=input_shape)
+        assert input_shape.channels is not None
         width = input_shape.channels * (input_shape.height or 1) * (input_shape.width or 1)
         boxes = 1 if cls_agnostic_bbox_reg else num_classes
         self.cls_score = nn.Linear(width, num_classes + 1)
@@ -233,8 +234,8 @@ class FastRCNNOutputLayers(nn.Module):
     ) -> tuple[list[Instances], list[torch.Tensor]]:
         """Detections of each image, and the regions they came from: `fast_rcnn_inference`."""
         return fast_rcnn_inference(
-            self.predict_boxes(predictions, proposals),
-            self.predict_probs(predictions, proposals),
+            list(self.predict_boxes(predictions, proposals)),
+            list(self.predict_probs(predictions, proposals)),
             [p.image_size for p in proposals],
             self.test_score_thresh,
             self.test_nms_thresh,

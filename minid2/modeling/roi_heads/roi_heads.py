@@ -36,6 +36,8 @@ def build_roi_heads(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Modul
 class StandardROIHeads(ROIHeads):
     """Pools each proposal from the pyramid level of its size and predicts class and box."""
 
+    box_predictor: Any  # FastRCNNOutputLayers, or what a subclass puts in its place
+
     @configurable
     def __init__(
         self,
@@ -79,7 +81,9 @@ class StandardROIHeads(ROIHeads):
         self.train_on_pred_boxes = train_on_pred_boxes
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+    def from_config(  # type: ignore[override]  # the boxes' branch needs the shapes too
+        cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]
+    ) -> dict[str, Any]:
         """Explicit arguments from a config."""
         _refuse("MODEL.MASK_ON", cfg.MODEL.MASK_ON)
         _refuse("MODEL.KEYPOINT_ON", cfg.MODEL.KEYPOINT_ON)
@@ -92,7 +96,8 @@ class StandardROIHeads(ROIHeads):
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
         """Arguments of the box branch; subclasses with another predictor override this."""
         keys, names = cfg.MODEL.ROI_BOX_HEAD, cfg.MODEL.ROI_HEADS.IN_FEATURES
-        channels = {input_shape[name].channels for name in names}
+        shapes = [input_shape[name] for name in names]
+        channels = {shape.channels for shape in shapes}
         if len(channels) != 1:
             raise ValueError(
                 f"MODEL.ROI_HEADS.IN_FEATURES {names} must agree in channels, got {channels}"
@@ -104,7 +109,7 @@ class StandardROIHeads(ROIHeads):
             "box_in_features": names,
             "box_pooler": ROIPooler(
                 output_size=size,
-                scales=tuple(1.0 / input_shape[name].stride for name in names),
+                scales=tuple(1.0 / (shape.stride or 1) for shape in shapes),
                 sampling_ratio=keys.POOLER_SAMPLING_RATIO,
                 pooler_type=keys.POOLER_TYPE,
             ),
@@ -141,9 +146,7 @@ class StandardROIHeads(ROIHeads):
         assert instances[0].has("pred_boxes") and instances[0].has("pred_classes")
         return instances
 
-    def _forward_box(
-        self, features: dict[str, torch.Tensor], proposals: list[Instances]
-    ) -> dict[str, torch.Tensor] | list[Instances]:
+    def _forward_box(self, features: dict[str, torch.Tensor], proposals: list[Instances]) -> Any:
         """The losses of sampled proposals in training mode, else the detections."""
         maps = [features[name] for name in self.box_in_features]
         pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])

@@ -6,13 +6,18 @@ there is none) and registers every backbone, dataset and meta-architecture of d2
 
 __version__ = "0.1.0"
 
+import warnings
+
 from d2freq.host import choose_host, describe_host
 
 HOST = choose_host()
 
-# isort: split
-# What follows imports detectron2, so the host has to stand first.
-from d2freq import data, modeling  # noqa: E402, F401  registers
-from d2freq.config import add_d2freq_config  # noqa: E402
+with warnings.catch_warnings():
+    # fvcore scripts its focal loss on import, which newer torch calls deprecated: not our users'
+    # concern, and it would stand on top of every command.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+    # These import detectron2, so the host has to stand first; importing registers.
+    from d2freq import data, modeling  # noqa: F401
+    from d2freq.config import add_d2freq_config
 
 __all__ = ["HOST", "__version__", "add_d2freq_config", "describe_host"]

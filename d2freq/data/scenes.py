@@ -22,14 +22,13 @@ class Scene:
     """One picture, (size, size, 3) uint8 BGR, and its objects.
 
     ``boxes`` are (x, y, w, h) in pixels, exact to a quarter pixel and tight around the visible
-    part of each object, as ``areas`` (square pixels) are; ``owner`` shows those parts,
-    (S*size, S*size) int16, k + 1 where object k is seen.
+    part of each object; ``owner`` shows those parts, (S*size, S*size) int16, k + 1 where object k
+    is seen.
     """
 
     image: np.ndarray
     kinds: list[str]
     boxes: list[list[float]]
-    areas: list[float]
     owner: np.ndarray
 
 
@@ -43,14 +42,13 @@ def render_scene(seed: int, split: str, index: int, size: int = 256) -> Scene:
     image = _photograph(canvas)
     rows, columns = np.nonzero(canvas.owner)
     owners = canvas.owner[rows, columns]
-    boxes, areas = [], []
+    boxes = []
     for number in range(1, len(people.kinds) + 1):  # each is in view: trees leave enough of it
         own = owners == number
         x, y = columns[own].min(), rows[own].min()
         w, h = columns[own].max() + 1 - x, rows[own].max() + 1 - y
         boxes.append([float(side) / SUPERSAMPLE for side in (x, y, w, h)])
-        areas.append(int(own.sum()) / SUPERSAMPLE**2)
-    return Scene(image, people.kinds, boxes, areas, canvas.owner)
+    return Scene(image, people.kinds, boxes, canvas.owner)
 
 
 def _photograph(canvas: Canvas) -> np.ndarray:

@@ -176,8 +176,8 @@ def _render_to_disk(job: tuple) -> None:
     if not cv2.imwrite(str(draft), scene.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
         raise OSError(f"{picture}: cannot be written; is the disk full?")
     draft.replace(picture)
-    labels = zip(scene.kinds, scene.boxes, scene.areas, strict=True)
-    objects = [[KINDS.index(kind) + 1, box, area] for kind, box, area in labels]
+    labels = zip(scene.kinds, scene.boxes, strict=True)
+    objects = [[KINDS.index(kind) + 1, box] for kind, box in labels]
     _write_json(_part(root, split, index), {"objects": objects})
 
 
@@ -188,14 +188,14 @@ def _write_coco(root: Path, split: str, json_file: Path, info: dict) -> None:
     for index in range(info["count"]):
         name = _picture(root, split, index).name
         images.append({"id": index + 1, "file_name": name, "width": side, "height": side})
-        for category, box, area in json.loads(_part(root, split, index).read_text())["objects"]:
+        for category, box in json.loads(_part(root, split, index).read_text())["objects"]:
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": index + 1,
                     "category_id": category,
                     "bbox": box,
-                    "area": area,
+                    "area": box[2] * box[3],  # as in AI-TOD: the size classes are those of boxes
                     "iscrowd": 0,
                 }
             )

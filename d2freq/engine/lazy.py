@@ -14,6 +14,7 @@ from detectron2.engine import (
 )
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig, OmegaConf
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
@@ -26,6 +27,7 @@ def run_lazy(args) -> dict:
     """Train, or with ``--eval-only`` measure; returns the results of the last evaluation."""
     cfg = load_lazy(args.config_file, args.opts)
     default_setup(cfg, args)
+    setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="d2freq")
     model = instantiate(cfg.model).to(cfg.train.device)
     strict = cfg.train.get("strict_shapes", True)
     if args.eval_only:

@@ -8,6 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, default_setup
 from detectron2.evaluation import DatasetEvaluator, verify_results
 from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
 from d2freq.engine.config_file import load_yaml
@@ -55,6 +56,7 @@ def setup_yaml(args) -> CfgNode:
     cfg = load_yaml(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="d2freq")
     return cfg
 
 

@@ -169,7 +169,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
         protocol = self._protocol
         for kind, number in detections.dropped.items():
             logger.warning("%d detections dropped: %s", number, kind)
-        title = f"{self._dataset_name}, protocol {protocol.name} ({protocol.source})"
+        title = f"{self._dataset_name}, protocol {protocol.name}: {protocol.source}"
         logger.info("%s\n%s", title, tables(counts, results))
         if self._output_dir:
             record = {

@@ -32,13 +32,13 @@ def test_objects_have_two_to_32_pixels_and_every_kind_occurs(scenes):
     assert any(not scene.kinds for scene in scenes)
 
 
-def test_boxes_are_tight_and_areas_are_those_of_the_masks(scenes):
+def test_boxes_are_tight_around_what_is_seen(scenes):
     for scene in scenes[:8]:
-        for number, (box, area) in enumerate(zip(scene.boxes, scene.areas, strict=True), start=1):
+        for number, box in enumerate(scene.boxes, start=1):
             x, y, w, h = (round(value * SUPERSAMPLE) for value in box)
             mask = scene.owner == number
             inside = mask[y : y + h, x : x + w]
-            assert inside.sum() == mask.sum() == round(area * SUPERSAMPLE**2)
+            assert inside.sum() == mask.sum() > 0
             assert inside[0].any() and inside[-1].any()
             assert inside[:, 0].any() and inside[:, -1].any()
 

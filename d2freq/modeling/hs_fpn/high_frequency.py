@@ -47,8 +47,8 @@ class ChannelPath(nn.Module):
         self.fusion = fusion
         self.relu = relu
         fused = channels if fusion == "sum" else 2 * channels
-        self.score = nn.Conv2d(channels, channels, 1, groups=groups, bias=bias)
-        self.fuse = nn.Conv2d(fused, channels, 1, groups=groups, bias=bias)
+        self.score = VectorConv(channels, channels, 1, groups=groups, bias=bias)
+        self.fuse = VectorConv(fused, channels, 1, groups=groups, bias=bias)
         initialize(self.score)
         initialize(self.fuse)
 
@@ -56,25 +56,38 @@ class ChannelPath(nn.Module):
         """(B, C, H, W) -> (B, C, 1, 1), in float32 at least."""
         # k x k sums reach the thousands; what follows them is tiny, so full precision is free.
         with autocast_off(response):
-            average = self._score(F.adaptive_avg_pool2d(response, self.pool_size))
-            maximum = self._score(F.adaptive_max_pool2d(response, self.pool_size))
+            average = self._reduce(F.adaptive_avg_pool2d(response, self.pool_size))
+            maximum = self._reduce(F.adaptive_max_pool2d(response, self.pool_size))
+            scores = self._activate(self.score(torch.stack((average, maximum))))
             if self.fusion == "sum":
-                scores = average + maximum
+                scores = scores.sum(0)
             elif self.fusion == "concat":
-                scores = torch.cat((average, maximum), dim=1)
+                scores = torch.cat((scores[0], scores[1]), dim=1)
             else:
-                scores = torch.stack((average, maximum), dim=2).flatten(1, 2)
-            return self._activate(self.fuse(scores)).sigmoid()
+                scores = scores.permute(1, 2, 0).flatten(1)
+            return self._activate(self.fuse(scores)).sigmoid()[:, :, None, None]
 
-    def _score(self, cells: Tensor) -> Tensor:
+    def _reduce(self, cells: Tensor) -> Tensor:
         cells = cells.relu()
         reduce = cells.sum if self.pool_reduce == "sum" else cells.mean
-        return self._activate(
-            self.score(reduce(dim=(2, 3), keepdim=True, dtype=working_dtype(cells)))
-        )
+        return reduce(dim=(2, 3), dtype=working_dtype(cells))
 
     def _activate(self, scores: Tensor) -> Tensor:
         return scores.relu() if self.relu else scores
+
+
+class VectorConv(nn.Conv2d):
+    """A grouped 1x1 convolution of maps of one pixel, given as vectors.
+
+    One batched product: torch's convolution would run a small one a group and image on CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C_in) -> (..., C_out)."""
+        weight = self.weight.unflatten(0, (self.groups, -1)).flatten(2)
+        out = torch.einsum("...gi,goi->...go", x.unflatten(-1, (self.groups, -1)), weight)
+        out = out.flatten(-2)
+        return out if self.bias is None else out + self.bias
 
 
 class SpatialPath(nn.Module):

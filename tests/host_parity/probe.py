@@ -1,6 +1,6 @@
 """Run as a program under one host: what each config builds, loses and detects, as a file.
 
-python probe.py OUT [--weights DIR]    with D2FREQ_HOST=detectron2 or minid2
+python probe.py OUT --configs NAME... [--weights DIR]    with D2FREQ_HOST=detectron2 or minid2
 
 With --weights, the models load the checkpoints that another run of this program has saved there.
 """
@@ -23,12 +23,6 @@ from detectron2.utils.events import EventStorage
 from d2freq.engine import load_yaml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-NAMES = [
-    "hs_fpn/faster_rcnn_R18_FPN_kit_ais",
-    "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",
-    "hs_fpn/faster_rcnn_R50_FPN_scenes",
-    "hs_fpn/faster_rcnn_R50_HSFPN_scenes",
-]
 
 
 def inputs(num_classes: int) -> list[dict]:
@@ -59,7 +53,7 @@ def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
     else:
         with torch.no_grad():  # zero-initialised layers would hide a difference
             for parameter in model.parameters():
-                parameter += 0.01 * torch.randn_like(parameter)
+                parameter += 0.001 * torch.randn_like(parameter)
         DetectionCheckpointer(model, str(save_to)).save(name.replace("/", "_"))
     batch = inputs(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
     model.eval()  # first: training moves the batch norm statistics
@@ -91,13 +85,14 @@ def main() -> None:
     """Examine every config and dump the lazy twins beside the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
+    parser.add_argument("--configs", nargs="+", required=True)
     parser.add_argument("--weights", type=Path)
     args = parser.parse_args()
     assert d2freq.HOST == os.environ["D2FREQ_HOST"]
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     report = {}
-    for name in NAMES:
+    for name in args.configs:
         saved = None if args.weights is None else args.weights / f"{name.replace('/', '_')}.pth"
         report[name] = examine(name, saved, args.out)
         LazyConfig.save(

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from probe import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = [
+    "hs_fpn/faster_rcnn_R18_FPN_kit_ais",
+    "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",
+    "hs_fpn/faster_rcnn_R50_FPN_scenes",
+    "hs_fpn/faster_rcnn_R50_HSFPN_scenes",
+]
 
 
 def run_probe(host: str, out: Path, *arguments: str) -> dict:
     environment = dict(os.environ, D2FREQ_HOST=host, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
-    program = [sys.executable, str(ROOT / "tests/host_parity/probe.py"), str(out), *arguments]
+    program = [sys.executable, str(ROOT / "tests/host_parity/probe.py"), str(out)]
+    program += ["--configs", *NAMES, *arguments]
     done = subprocess.run(program, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     return torch.load(out / "report.pt", weights_only=False)

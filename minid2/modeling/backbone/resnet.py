@@ -3,6 +3,8 @@
 Shapes: N images, C channels, H x W the image.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -33,7 +35,13 @@ class ResNet(Backbone):
     linear: nn.Linear
     stem: CNNBlockBase
     make_stage = staticmethod(make_stage)
-    make_default_stages = staticmethod(make_default_stages)
+
+    @staticmethod
+    def make_default_stages(
+        depth: int, block_class: type[CNNBlockBase] | None = None, **kwargs: Any
+    ) -> list[list[CNNBlockBase]]:
+        """See :func:`make_default_stages`; a method, so that a dumped config names it as one."""
+        return make_default_stages(depth, block_class, **kwargs)
 
     def __init__(
         self,

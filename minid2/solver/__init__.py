@@ -1,17 +1,10 @@
 """Optimizers and learning-rate schedules, from a config or from plain arguments."""
 
-from .build import (
-    GradientClipType,
-    build_lr_scheduler,
-    build_optimizer,
-    get_default_optimizer_params,
-    maybe_add_gradient_clipping,
-    reduce_param_groups,
-)
+from .build import build_lr_scheduler, build_optimizer, maybe_add_gradient_clipping
 from .lr_scheduler import LRMultiplier, LRScheduler, WarmupParamScheduler
+from .param_groups import get_default_optimizer_params
 
 __all__ = [
-    "GradientClipType",
     "LRMultiplier",
     "LRScheduler",
     "WarmupParamScheduler",
@@ -19,5 +12,4 @@ __all__ = [
     "build_optimizer",
     "get_default_optimizer_params",
     "maybe_add_gradient_clipping",
-    "reduce_param_groups",
 ]

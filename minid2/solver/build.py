@@ -1,9 +1,8 @@
 """Optimizer and schedule as the config's ``SOLVER`` describes them."""
 
-from __future__ import annotations
-
 import logging
-import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from fvcore.common.param_scheduler import (
@@ -11,40 +10,28 @@ from fvcore.common.param_scheduler import (
     MultiStepParamScheduler,
     ParamScheduler,
 )
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..config import CfgNode
-from .gradient_clipping import GradientClipType, maybe_add_gradient_clipping
 from .lr_scheduler import LRMultiplier, WarmupParamScheduler
-from .param_groups import get_default_optimizer_params, reduce_param_groups
+from .param_groups import get_default_optimizer_params
 
 __all__ = [
-    "GradientClipType",
     "build_lr_scheduler",
     "build_optimizer",
     "get_default_optimizer_params",
     "maybe_add_gradient_clipping",
-    "reduce_param_groups",
 ]
 
 
 def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> Optimizer:
     """SGD with momentum, with the decay and bias rules and the clipping of ``cfg.SOLVER``.
 
-    Configs know SGD only. Another optimizer is a choice of code; with AdamW, for example::
-
-        class Trainer(DefaultTrainer):
-            @classmethod
-            def build_optimizer(cls, cfg, model):
-                groups = get_default_optimizer_params(
-                    model, base_lr=cfg.SOLVER.BASE_LR, weight_decay_norm=0.0
-                )
-                adamw = maybe_add_gradient_clipping(cfg, torch.optim.AdamW)
-                return adamw(groups, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY)
-
-    or, in a lazy config, ``optimizer = L(torch.optim.AdamW)(...)`` whose ``params`` is
-    ``L(get_default_optimizer_params)(...)``.
+    Another optimizer is a choice of code: override ``DefaultTrainer.build_optimizer``, with
+    ``maybe_add_gradient_clipping(cfg, torch.optim.AdamW)`` for example, or name it in a lazy
+    config; ``get_default_optimizer_params`` makes its parameter groups.
     """
     solver = cfg.SOLVER
     groups = get_default_optimizer_params(
@@ -54,8 +41,7 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> Optimizer:
         bias_lr_factor=solver.BIAS_LR_FACTOR,
         weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
     )
-    optimizer_type = maybe_add_gradient_clipping(cfg, torch.optim.SGD)
-    return optimizer_type(
+    return maybe_add_gradient_clipping(cfg, torch.optim.SGD)(
         params=groups,
         lr=solver.BASE_LR,
         momentum=solver.MOMENTUM,
@@ -65,13 +51,46 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> Optimizer:
     )
 
 
+def maybe_add_gradient_clipping(cfg: CfgNode, optimizer: type[Optimizer]) -> Callable[..., Any]:
+    """The optimizer class, or a subclass that clips if ``SOLVER.CLIP_GRADIENTS.ENABLED``.
+
+    The subclass is called ``<Name>WithGradientClip``. It clips each parameter's gradient at the
+    start of ``step``, hence after a gradient scaler has unscaled.
+
+    Raises:
+        ValueError: ``CLIP_TYPE`` is neither "value" nor "norm".
+    """
+    options = cfg.SOLVER.CLIP_GRADIENTS
+    if not options.ENABLED:
+        return optimizer
+    if options.CLIP_TYPE not in ("value", "norm"):
+        raise ValueError(
+            f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE is {options.CLIP_TYPE!r}: choose 'value' or 'norm'."
+        )
+
+    def clip_all(this: Optimizer, args: Any, kwargs: Any) -> None:
+        for group in this.param_groups:
+            for param in group["params"]:
+                if param.grad is None:  # clip_grad_value_ fails without one
+                    continue
+                if options.CLIP_TYPE == "value":
+                    clip_grad_value_(param, options.CLIP_VALUE)
+                else:
+                    clip_grad_norm_(param, options.CLIP_VALUE, norm_type=options.NORM_TYPE)
+
+    def init_and_hook(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        optimizer.__init__(self, *args, **kwargs)
+        self.register_step_pre_hook(clip_all)
+
+    return type(f"{optimizer.__name__}WithGradientClip", (optimizer,), {"__init__": init_and_hook})
+
+
 def build_lr_scheduler(cfg: CfgNode, optimizer: Optimizer) -> LRScheduler:
     """The schedule ``SOLVER.LR_SCHEDULER_NAME`` behind its warm-up, stepped once an iteration.
 
-    Names: WarmupMultiStepLR, WarmupCosineLR, WarmupStepWithFixedGammaLR.
-
     Raises:
-        ValueError: the name is unknown, or a cosine schedule would rise.
+        ValueError: the name is neither WarmupMultiStepLR nor WarmupCosineLR, or a cosine schedule
+            would rise.
     """
     solver = cfg.SOLVER
     schedule = WarmupParamScheduler(
@@ -107,15 +126,7 @@ def _build_schedule(solver: CfgNode) -> ParamScheduler:
                 f"SOLVER.BASE_LR ({solver.BASE_LR}) for WarmupCosineLR."
             )
         return CosineParamScheduler(1.0, last)
-    if name == "WarmupStepWithFixedGammaLR":
-        # Not fvcore's StepWithFixedGammaParamScheduler: it fails at the very end of a training.
-        phases = solver.NUM_DECAYS + 1
-        return MultiStepParamScheduler(
-            values=[solver.GAMMA**phase for phase in range(phases)],
-            milestones=[math.ceil(phase * solver.MAX_ITER / phases) for phase in range(1, phases)],
-            num_updates=solver.MAX_ITER,
-        )
     raise ValueError(
-        f"Unknown LR scheduler: {name} (SOLVER.LR_SCHEDULER_NAME); choose WarmupMultiStepLR, "
-        "WarmupCosineLR or WarmupStepWithFixedGammaLR."
+        f"Unknown LR scheduler: {name} (SOLVER.LR_SCHEDULER_NAME); choose WarmupMultiStepLR or "
+        "WarmupCosineLR (the real Detectron2 has WarmupStepWithFixedGammaLR, too)."
     )

@@ -1,7 +1,5 @@
 """fvcore's parameter schedules as torch learning-rate schedulers, with a warm-up in front."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fvcore.common.param_scheduler import (
@@ -69,23 +67,11 @@ class LRMultiplier(LRScheduler):
         multiplier: maps the trained fraction of the run, in [0, 1], to a factor.
         max_iter: iterations in the whole run.
         last_iter: index of the last finished iteration, -1 before the first.
-
-    Raises:
-        ValueError: ``multiplier`` is not a :class:`fvcore.common.param_scheduler.ParamScheduler`.
     """
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        multiplier: ParamScheduler,
-        max_iter: int,
-        last_iter: int = -1,
+        self, optimizer: Optimizer, multiplier: ParamScheduler, max_iter: int, last_iter: int = -1
     ) -> None:
-        if not isinstance(multiplier, ParamScheduler):
-            raise ValueError(
-                "LRMultiplier needs an fvcore ParamScheduler as its multiplier, "
-                f"got {type(multiplier).__name__}."
-            )
         # The base constructor asks get_lr() for the first rates already.
         self._multiplier = multiplier
         self._max_iter = max_iter

@@ -1,21 +1,13 @@
 """Which parameter gets which learning rate and weight decay."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 # BatchNorm and InstanceNorm of every dimension (and SyncBatchNorm) share _NormBase.
-_NORM_LAYERS: tuple[type[nn.Module], ...] = (
-    _NormBase,
-    nn.GroupNorm,
-    nn.LayerNorm,
-    nn.LocalResponseNorm,
-)
+_NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 
 ParamGroup = dict[str, Any]
 
@@ -54,8 +46,16 @@ def get_default_optimizer_params(
         ValueError: a factor is given without ``base_lr``, or ``overrides`` has an entry for
             "bias" beside the bias arguments.
     """
+    bias_options: dict[str, float] = {}
+    bias_factor = 1.0 if bias_lr_factor is None else bias_lr_factor
+    if base_lr is None:
+        if bias_factor != 1.0 or lr_factor_func is not None:
+            raise ValueError("bias_lr_factor and lr_factor_func require base_lr")
+    elif bias_factor != 1.0:
+        bias_options["lr"] = base_lr * bias_factor
+    if weight_decay_bias is not None:
+        bias_options["weight_decay"] = weight_decay_bias
     by_name = dict(overrides or {})
-    bias_options = _bias_options(base_lr, bias_lr_factor, weight_decay_bias)
     if bias_options:
         if "bias" in by_name:
             raise ValueError(
@@ -63,63 +63,21 @@ def get_default_optimizer_params(
                 "bias_lr_factor / weight_decay_bias."
             )
         by_name["bias"] = bias_options
-    if lr_factor_func is not None and base_lr is None:
-        raise ValueError("lr_factor_func requires base_lr")
 
-    groups: list[ParamGroup] = []
-    for module, full_name, own_name, param in _trainable_parameters(model):
+    groups: dict[frozenset, ParamGroup] = {}  # few of them make the fused updates faster
+    for full_name, param in model.named_parameters():
+        if not param.requires_grad:
+            continue
+        owner, _, own_name = full_name.rpartition(".")
         options: ParamGroup = {}
         if base_lr is not None:
-            factor = 1.0 if lr_factor_func is None else lr_factor_func(full_name)
-            options["lr"] = base_lr * factor
+            options["lr"] = base_lr * (lr_factor_func(full_name) if lr_factor_func else 1.0)
         decay = weight_decay
-        if weight_decay_norm is not None and isinstance(module, _NORM_LAYERS):
+        if weight_decay_norm is not None and isinstance(model.get_submodule(owner), _NORM_LAYERS):
             decay = weight_decay_norm
         if decay is not None:
             options["weight_decay"] = decay
         options.update(by_name.get(own_name, {}))
-        groups.append({**options, "params": [param]})
-    return reduce_param_groups(groups)
-
-
-def reduce_param_groups(params: list[ParamGroup]) -> list[ParamGroup]:
-    """Merge groups whose options are equal; fewer groups make the fused updates faster.
-
-    Args:
-        params: groups as optimizers take them; ``params`` of a group may be one tensor.
-
-    Returns:
-        Merged groups in order of first use, the parameters in the order given.
-    """
-    merged: dict[frozenset, ParamGroup] = {}
-    for group in params:
-        options = {key: value for key, value in group.items() if key != "params"}
-        members = group["params"]
-        if isinstance(members, torch.Tensor):
-            members = [members]
-        target = merged.setdefault(frozenset(options.items()), {**options, "params": []})
-        target["params"].extend(members)
-    return list(merged.values())
-
-
-def _bias_options(
-    base_lr: float | None, factor: float | None, weight_decay: float | None
-) -> dict[str, float]:
-    options: dict[str, float] = {}
-    if factor is not None and factor != 1.0:
-        if base_lr is None:
-            raise ValueError("bias_lr_factor requires base_lr")
-        options["lr"] = base_lr * factor
-    if weight_decay is not None:
-        options["weight_decay"] = weight_decay
-    return options
-
-
-def _trainable_parameters(
-    model: nn.Module,
-) -> Iterator[tuple[nn.Module, str, str, nn.Parameter]]:
-    """Yield (owner, full name, own name, parameter), each trainable parameter once."""
-    for full_name, param in model.named_parameters():
-        if param.requires_grad:
-            owner, _, own_name = full_name.rpartition(".")
-            yield model.get_submodule(owner), full_name, own_name, param
+        group = groups.setdefault(frozenset(options.items()), {**options, "params": []})
+        group["params"].append(param)
+    return list(groups.values())

@@ -72,7 +72,8 @@ def _hsfpn() -> CN:
     # fine. "paper": 16. "released": 16, 8, 1, 1 at P2, P3, P4, P5.
     node.POOL_SIZE = None
     # "sum" | "mean" over those cells. Both presets: "sum", as in the paper. The sum of 256 maxima
-    # is large and drives the sigmoid to 0 or 1 from the first step on; "mean" does not.
+    # is large and drives the sigmoid to 0 or 1 from the first step on, for half of the channels of
+    # a ResNet-18 that starts from scratch; with "mean" for none.
     node.POOL_REDUCE = None
     # How the scores of the two pools meet. "concat": as the paper says, one after the other, so
     # that a group of the next convolution sees one kind of pool. "interleave": the same size, but

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2freq.modeling.hs_fpn.layers import ConvReLUNorm, initialize
+from d2freq.modeling.hs_fpn.presets import Switches
 from d2freq.ops.dct import autocast_off, high_pass, working_dtype
 
-__all__ = ["ChannelPath", "HighFrequencyPerception", "SpatialPath"]
+__all__ = ["ChannelPath", "HighFrequencyPerception", "SpatialPath", "build_hfp"]
 
 
 class ChannelPath(nn.Module):
@@ -158,14 +159,44 @@ class HighFrequencyPerception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         response = high_pass(x, self.alpha, self.rounding)
-        weights = None
+        gates = []
         if self.channel_path is not None:
-            weights = self.channel_path(response).to(x.dtype)
+            gates.append(self.channel_path(response).to(x.dtype))
         if self.spatial_path is not None:
-            pixels = self.spatial_path(response)
-            weights = pixels if weights is None else weights + pixels
+            gates.append(self.spatial_path(response))
         # x u^CP + x u^SP as one product: a whole map less to write and to keep for backward.
-        return self.tail(x * weights)
+        return self.tail(x * sum(gates[1:], gates[0]))
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}, rounding={self.rounding!r}"
+
+
+def build_hfp(switches: Switches, place: int, channels: int) -> HighFrequencyPerception | None:
+    """HFP of the level at ``place`` (0: finest), or None where both of its paths are off."""
+    channel_path = spatial_path = None
+    if switches.channel_path:
+        channel_path = ChannelPath(
+            channels,
+            pool_size=switches.pool_size[place],
+            pool_reduce=switches.pool_reduce,
+            fusion=switches.fusion,
+            groups=switches.groups,
+            bias=switches.gate_bias,
+            relu=switches.gate_relu,
+        )
+    if switches.spatial_path:
+        spatial_path = SpatialPath(
+            channels, mode=switches.spatial_mode[place], relu=switches.gate_relu
+        )
+    if channel_path is None and spatial_path is None:
+        return None
+    return HighFrequencyPerception(
+        channels,
+        alpha=switches.alpha[place],
+        rounding=switches.rounding,
+        channel_path=channel_path,
+        spatial_path=spatial_path,
+        tail_bias=switches.tail_bias,
+        tail_relu=switches.tail_relu,
+        tail_norm=switches.tail_norm,
+    )

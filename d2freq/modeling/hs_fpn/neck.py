@@ -16,11 +16,7 @@ from detectron2.modeling.backbone import FPN, Backbone
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
-from d2freq.modeling.hs_fpn.high_frequency import (
-    ChannelPath,
-    HighFrequencyPerception,
-    SpatialPath,
-)
+from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.presets import Switches, resolve_switches
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 
@@ -139,7 +135,7 @@ class HSFPN(FPN):
         )
         self.levels = dict(zip(stages, in_features, strict=True))
         for place, stage in enumerate(stages):
-            hfp = _build_hfp(self.switches, place, out_channels)
+            hfp = build_hfp(self.switches, place, out_channels)
             if hfp is not None:
                 self.add_module(f"fpn_hfp{stage}", hfp)
             if self.switches.spatial_dependency and stage != stages[-1]:
@@ -226,34 +222,3 @@ class HSFPN(FPN):
                     f"Pad images to a multiple of {self.size_divisibility} (size_divisibility) "
                     "in height and width, as ImageList.from_tensors does"
                 )
-
-
-def _build_hfp(switches: Switches, place: int, channels: int) -> HighFrequencyPerception | None:
-    """HFP of the level at ``place`` (0: finest), or None where both of its paths are off."""
-    channel_path = spatial_path = None
-    if switches.channel_path:
-        channel_path = ChannelPath(
-            channels,
-            pool_size=switches.pool_size[place],
-            pool_reduce=switches.pool_reduce,
-            fusion=switches.fusion,
-            groups=switches.groups,
-            bias=switches.gate_bias,
-            relu=switches.gate_relu,
-        )
-    if switches.spatial_path:
-        spatial_path = SpatialPath(
-            channels, mode=switches.spatial_mode[place], relu=switches.gate_relu
-        )
-    if channel_path is None and spatial_path is None:
-        return None
-    return HighFrequencyPerception(
-        channels,
-        alpha=switches.alpha[place],
-        rounding=switches.rounding,
-        channel_path=channel_path,
-        spatial_path=spatial_path,
-        tail_bias=switches.tail_bias,
-        tail_relu=switches.tail_relu,
-        tail_norm=switches.tail_norm,
-    )

@@ -1,0 +1,63 @@
+"""Every name of Detectron2 that d2freq, its configs and train_net.py import stands in minid2 too."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def imported_names() -> list[tuple[str, str]]:
+    """(module, name) pairs of every ``from detectron2... import ...`` of what users run."""
+    sources = [ROOT / "train_net.py", *(ROOT / "d2freq").rglob("*.py")]
+    sources += (ROOT / "configs").rglob("*.py")
+    names = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("detectron2"):
+                names.update((node.module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Import):
+                names.update((a.name, "") for a in node.names if a.name.startswith("detectron2"))
+    return sorted(names)
+
+
+def lookup(host: str, module: str, name: str):
+    """The object behind ``from module import name``, on one host."""
+    found = importlib.import_module(module.replace("detectron2", host, 1))
+    if not name:
+        return found
+    if hasattr(found, name):
+        return getattr(found, name)
+    return importlib.import_module(f"{found.__name__}.{name}")  # a submodule
+
+
+def test_the_list_is_not_empty():
+    assert len(imported_names()) > 30
+
+
+@pytest.mark.parametrize(("module", "name"), imported_names())
+def test_minid2_has_the_name_with_a_compatible_signature(module, name):
+    real, ours = lookup("detectron2", module, name), lookup("minid2", module, name)
+    assert type(real).__name__ == type(ours).__name__ or callable(real) == callable(ours)
+    if not (inspect.isclass(real) or inspect.isfunction(real)):
+        return
+    theirs = inspect.signature(real).parameters
+    mine = inspect.signature(ours).parameters
+    shared = [key for key in theirs if key in mine]
+    # every call that is legal on Detectron2 by position or with its required arguments works here
+    assert shared == [key for key in mine if key in theirs], "another order"
+    for key, parameter in theirs.items():
+        if parameter.default is parameter.empty:
+            assert key in mine, f"{key} is missing"
+    for key, parameter in mine.items():
+        if key not in theirs:
+            variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            assert variadic or parameter.default is not parameter.empty, f"{key} is required here"
+    for key in shared:
+        assert mine[key].kind == theirs[key].kind, key
+        default, expected = mine[key].default, theirs[key].default
+        if isinstance(expected, (int, float, str, bool, tuple, list, type(None))):
+            assert default == expected, key

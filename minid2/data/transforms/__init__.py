@@ -3,37 +3,26 @@
 from fvcore.transforms.transform import (
     BlendTransform,
     CropTransform,
-    GridSampleTransform,
     HFlipTransform,
     NoOpTransform,
     PadTransform,
-    ScaleTransform,
     Transform,
     TransformList,
     VFlipTransform,
 )
 
-from .augmentation import (
-    AugInput,
-    Augmentation,
-    AugmentationList,
-    StandardAugInput,
-    apply_augmentations,
-)
+from .augmentation import AugInput, Augmentation, AugmentationList
 from .augmentation_impl import (
-    FixedSizeCrop,
     RandomApply,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomFlip,
-    RandomLighting,
     RandomSaturation,
     Resize,
-    ResizeScale,
     ResizeShortestEdge,
 )
-from .transform import ExtentTransform, ResizeTransform
+from .transform import ResizeTransform
 
 __all__ = [
     "AugInput",
@@ -41,9 +30,6 @@ __all__ = [
     "AugmentationList",
     "BlendTransform",
     "CropTransform",
-    "ExtentTransform",
-    "FixedSizeCrop",
-    "GridSampleTransform",
     "HFlipTransform",
     "NoOpTransform",
     "PadTransform",
@@ -52,16 +38,11 @@ __all__ = [
     "RandomContrast",
     "RandomCrop",
     "RandomFlip",
-    "RandomLighting",
     "RandomSaturation",
     "Resize",
-    "ResizeScale",
     "ResizeShortestEdge",
     "ResizeTransform",
-    "ScaleTransform",
-    "StandardAugInput",
     "Transform",
     "TransformList",
     "VFlipTransform",
-    "apply_augmentations",
 ]

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from fvcore.transforms.transform import Transform, TransformList
 
-__all__ = [
-    "AugInput",
-    "Augmentation",
-    "AugmentationList",
-    "StandardAugInput",
-    "apply_augmentations",
-]
+__all__ = ["AugInput", "Augmentation", "AugmentationList"]
 
 
 class Augmentation:
@@ -34,11 +28,9 @@ class Augmentation:
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def _init(self, params: dict[str, Any] | None = None) -> None:
-        """Store a constructor's ``locals()`` as attributes, for ``repr``."""
-        Transform._set_attributes(
-            self, {k: v for k, v in (params or {}).items() if k != "__class__"}
-        )
+    _init = Transform._set_attributes  # stores a constructor's locals(); repr shows them
+    __repr__ = Transform.__repr__
+    __str__ = __repr__
 
     def get_transform(self, *args: Any) -> Transform:
         """Choose a transform.
@@ -59,35 +51,17 @@ class Augmentation:
         Raises:
             AttributeError: the input lacks such an attribute.
         """
-        tfm = self.get_transform(*(_attribute(self, aug_input, name) for name in _wanted(self)))
+        wanted = self.input_args
+        if wanted is None:
+            parameters = inspect.signature(self.get_transform).parameters.values()
+            # get_transform(self, *args) sees the image
+            wanted = tuple(p.name for p in parameters if p.kind != p.VAR_POSITIONAL) or ("image",)
+        tfm = self.get_transform(*(getattr(aug_input, name) for name in wanted))
         assert isinstance(tfm, (Transform, TransformList)), (
-            f"{type(self)}.get_transform must return an instance of Transform! "
-            f"Got {type(tfm)} instead."
+            f"{type(self)}.get_transform must return an instance of Transform, got {type(tfm)}"
         )
         aug_input.transform(tfm)
         return tfm
-
-    __repr__ = Transform.__repr__
-    __str__ = __repr__
-
-
-def _wanted(aug: Augmentation) -> tuple[str, ...]:
-    """The names of the arguments of ``get_transform``."""
-    if aug.input_args is not None:
-        return aug.input_args
-    parameters = inspect.signature(aug.get_transform).parameters.values()
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return tuple(named) or ("image",)  # get_transform(self, *args) sees the image
-
-
-def _attribute(aug: Augmentation, aug_input: Any, name: str) -> Any:
-    try:
-        return getattr(aug_input, name)
-    except AttributeError as error:
-        raise AttributeError(
-            f"{type(aug)}.get_transform needs input attribute '{name}', but it is not an attribute "
-            f"of {type(aug_input)}!"
-        ) from error
 
 
 class _Always(Augmentation):
@@ -146,7 +120,6 @@ class AugInput:
             sem_seg: (H, W) labels.
         """
         assert isinstance(image, np.ndarray), f"an image is a numpy array, got {type(image)}"
-        assert image.ndim in (2, 3), f"an image is (H, W) or (H, W, C), got {image.shape}"
         self.image = image
         self.boxes = boxes
         self.sem_seg = sem_seg
@@ -158,31 +131,3 @@ class AugInput:
             self.boxes = tfm.apply_box(self.boxes)
         if self.sem_seg is not None:
             self.sem_seg = tfm.apply_segmentation(self.sem_seg)
-
-    def apply_augmentations(
-        self, augmentations: "Sequence[Augmentation | Transform]"
-    ) -> TransformList:
-        """As ``AugmentationList(augmentations)(self)``."""
-        return AugmentationList(augmentations)(self)
-
-
-def apply_augmentations(
-    augmentations: "Sequence[Augmentation | Transform]", inputs: AugInput | np.ndarray
-) -> tuple[AugInput | np.ndarray, TransformList]:
-    """Apply augmentations to an input, or to a bare image.
-
-    Args:
-        augmentations: the sequence.
-        inputs: an :class:`AugInput`, changed in place, or an image.
-
-    Returns:
-        The transformed input (an image for an image), and what was done.
-    """
-    if isinstance(inputs, np.ndarray):
-        held = AugInput(inputs)
-        tfms = held.apply_augmentations(augmentations)
-        return held.image, tfms
-    return inputs, inputs.apply_augmentations(augmentations)
-
-
-StandardAugInput = AugInput  # the older name

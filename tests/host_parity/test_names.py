@@ -1,4 +1,4 @@
-"""Every name of Detectron2 that d2freq, its configs and train_net.py import stands in minid2 too."""
+"""Every name of Detectron2 that d2freq, configs and train_net.py import stands in minid2."""
 
 import ast
 import importlib

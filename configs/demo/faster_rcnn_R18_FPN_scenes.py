@@ -13,6 +13,7 @@ crop = L(RandomCrop)(crop_type="absolute", crop_size=[192, 192])
 dataloader.train.mapper.augmentations.insert(0, crop)
 optimizer.lr = 0.02
 train.max_iter = 600
+train.eval_period = 200
 lr_multiplier = multi_step(max_iter=600, steps=[420, 550], warmup=60)
 train.seed = 7
 train.output_dir = "./output/faster_rcnn_R18_FPN_scenes"

@@ -9,8 +9,6 @@ from .defaults import (
     default_writers,
 )
 from .hooks import (
-    AutogradProfiler,
-    BestCheckpointer,
     CallbackHook,
     EvalHook,
     IterationTimer,
@@ -18,7 +16,6 @@ from .hooks import (
     PeriodicCheckpointer,
     PeriodicWriter,
     PreciseBN,
-    TorchProfiler,
 )
 from .launch import DEFAULT_TIMEOUT, launch
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
@@ -26,8 +23,6 @@ from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 __all__ = [
     "DEFAULT_TIMEOUT",
     "AMPTrainer",
-    "AutogradProfiler",
-    "BestCheckpointer",
     "CallbackHook",
     "DefaultPredictor",
     "DefaultTrainer",
@@ -39,7 +34,6 @@ __all__ = [
     "PeriodicWriter",
     "PreciseBN",
     "SimpleTrainer",
-    "TorchProfiler",
     "TrainerBase",
     "create_ddp_model",
     "default_argument_parser",

@@ -1,7 +1,5 @@
 """A loop over iterations that calls hooks around each of them."""
 
-from __future__ import annotations
-
 import logging
 import weakref
 from collections.abc import Iterable
@@ -33,20 +31,15 @@ class HookBase:
 
     trainer: Any = None  # a weak proxy of the trainer, from register_hooks on
 
-    def before_train(self) -> None:
-        """Before the first iteration."""
+    def before_train(self) -> None: ...
 
-    def after_train(self) -> None:
-        """After the last iteration, or after the one that failed."""
+    def after_train(self) -> None: ...
 
-    def before_step(self) -> None:
-        """Before each iteration."""
+    def before_step(self) -> None: ...
 
-    def after_backward(self) -> None:
-        """Between the backward pass and the optimizer's step."""
+    def after_backward(self) -> None: ...
 
-    def after_step(self) -> None:
-        """After each iteration."""
+    def after_step(self) -> None: ...
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of this hook; nothing by default."""
@@ -73,12 +66,10 @@ class TrainerBase:
     def register_hooks(self, hooks: Iterable[HookBase | None]) -> None:
         """Append hooks, called in this order; None entries are left out."""
         for hook in hooks:
-            if hook is None:
-                continue
-            assert isinstance(hook, HookBase), f"not a HookBase: {hook!r}"
-            # Weak, as a cycle would keep the model in memory after the trainer is gone.
-            hook.trainer = weakref.proxy(self)
-            self._hooks.append(hook)
+            if hook is not None:
+                # Weak, as a cycle would keep the model in memory after the trainer is gone.
+                hook.trainer = weakref.proxy(self)
+                self._hooks.append(hook)
 
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run the iterations ``start_iter`` to ``max_iter - 1``."""
@@ -104,46 +95,35 @@ class TrainerBase:
         raise NotImplementedError(f"{type(self).__name__} has no run_step()")
 
     def before_train(self) -> None:
-        """Call the hooks' ``before_train``."""
         self._call_hooks("before_train")
 
     def after_train(self) -> None:
-        """Call the hooks' ``after_train``."""
         self.storage.iter = self.iter
         self._call_hooks("after_train")
 
     def before_step(self) -> None:
-        """Call the hooks' ``before_step``; what is stored from now on belongs to ``iter``."""
-        self.storage.iter = self.iter
+        self.storage.iter = self.iter  # what is stored from now on belongs to it
         self._call_hooks("before_step")
 
     def after_backward(self) -> None:
-        """Call the hooks' ``after_backward``."""
         self._call_hooks("after_backward")
 
     def after_step(self) -> None:
-        """Call the hooks' ``after_step``."""
         self._call_hooks("after_step")
 
     def state_dict(self) -> dict[str, Any]:
         """The iteration, and under "hooks" the states of the hooks by class name."""
-        state: dict[str, Any] = {"iteration": self.iter}
-        hook_states = {
-            name: saved
-            for name, hook in self._hooks_by_name().items()
-            if (saved := hook.state_dict())
-        }
-        if hook_states:
-            state["hooks"] = hook_states
-        return state
+        states = {name: hook.state_dict() for name, hook in self._hooks_by_name().items()}
+        states = {name: state for name, state in states.items() if state}
+        return {"iteration": self.iter, **({"hooks": states} if states else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` returned; a warning for hooks that are not here."""
         self.iter = state_dict["iteration"]
-        present = self._hooks_by_name()
+        present: dict[str, Any] = self._hooks_by_name()
         for name, saved in state_dict.get("hooks", {}).items():
             if name in present:
-                present[name].load_state_dict(saved)  # type: ignore[attr-defined]
+                present[name].load_state_dict(saved)
             else:
                 logger.warning("Cannot find the hook '%s', its state_dict is ignored.", name)
 
@@ -152,7 +132,5 @@ class TrainerBase:
             getattr(hook, event)()
 
     def _hooks_by_name(self) -> dict[str, HookBase]:
-        first: dict[str, HookBase] = {}
-        for hook in self._hooks:
-            first.setdefault(type(hook).__qualname__, hook)
-        return first
+        # backwards, so that the first of several stays
+        return {type(hook).__qualname__: hook for hook in reversed(self._hooks)}

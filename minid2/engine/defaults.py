@@ -1,7 +1,5 @@
 """The usual training of a detector, out of a config."""
 
-from __future__ import annotations
-
 import logging
 import weakref
 from collections import OrderedDict
@@ -11,25 +9,46 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...checkpoint import DetectionCheckpointer
-from ...config import CfgNode
-from ...data import build_detection_test_loader, build_detection_train_loader
-from ...evaluation import (
-    DatasetEvaluator,
-    inference_on_dataset,
-    print_csv_format,
-    verify_results,
-)
-from ...modeling import build_model
-from ...solver import build_lr_scheduler, build_optimizer
-from ...utils import comm
-from ...utils.events import EventWriter
-from ...utils.logger import setup_logger
-from .. import hooks
-from ..train_loop import HookBase, TrainerBase
-from .inner_loop import RelayAfterBackward, build_inner_loop, of_inner_loop
-from .scaling import auto_scale_workers
-from .setup import create_ddp_model, default_writers
+from ..checkpoint import DetectionCheckpointer
+from ..config import CfgNode
+from ..data import build_detection_test_loader, build_detection_train_loader
+from ..evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
+from ..modeling import build_model
+from ..solver import build_lr_scheduler, build_optimizer
+from ..utils import comm
+from ..utils.events import EventWriter
+from ..utils.logger import setup_logger
+from . import hooks
+from .predictor import DefaultPredictor
+from .setup import create_ddp_model, default_argument_parser, default_setup, default_writers
+from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
+
+__all__ = [
+    "DefaultPredictor",
+    "DefaultTrainer",
+    "create_ddp_model",
+    "default_argument_parser",
+    "default_setup",
+    "default_writers",
+]
+
+
+def _of_inner_loop(name: str) -> Any:
+    """An attribute that lives in ``_trainer``, the loop that does the iterations."""
+    return property(
+        lambda self: getattr(self._trainer, name),
+        lambda self, value: setattr(self._trainer, name, value),
+    )
+
+
+class _RelayAfterBackward(HookBase):
+    """Tells the outer trainer's hooks what only the inner loop sees."""
+
+    def __init__(self, outer: TrainerBase) -> None:
+        self._outer = weakref.proxy(outer)
+
+    def after_backward(self) -> None:
+        self._outer.after_backward()
 
 
 class DefaultTrainer(TrainerBase):
@@ -43,13 +62,12 @@ class DefaultTrainer(TrainerBase):
 
     With ``SOLVER.AMP.ENABLED`` it trains in float16 on a GPU and in bfloat16 on a CPU.
 
-    Attributes:
-        cfg: the config, scaled to the number of processes.
-        scheduler: the learning-rate schedule.
-        checkpointer: saves and loads the model and this trainer's state.
-        model: wrapped for distributed training if there are several processes.
-        data_loader: the training loader.
-        optimizer: the optimizer.
+    Attributes beside those of the loop: ``cfg``, ``model`` (wrapped for distributed training if
+    there are several processes), ``data_loader``, ``optimizer``, ``scheduler``, and
+    ``checkpointer``, which saves and loads the model and this trainer's state.
+
+    Raises:
+        NotImplementedError: ``SOLVER.REFERENCE_WORLD_SIZE`` asks for another number of processes.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -57,7 +75,11 @@ class DefaultTrainer(TrainerBase):
         project_logger = logging.getLogger(__name__.partition(".")[0])
         if not project_logger.isEnabledFor(logging.INFO):  # default_setup() was not called
             setup_logger()
-        cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        if cfg.SOLVER.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
+            raise NotImplementedError(
+                "SOLVER.REFERENCE_WORLD_SIZE: only the real Detectron2 scales a schedule to the "
+                "number of processes; set it to 0 and adapt SOLVER."
+            )
 
         # The order matters for the random numbers: weights are drawn before the data.
         model = self.build_model(cfg)
@@ -65,13 +87,18 @@ class DefaultTrainer(TrainerBase):
         data_loader = self.build_train_loader(cfg)
         # Buffers are alike in all processes already, or SyncBN's business.
         model = create_ddp_model(model, broadcast_buffers=False)
-        self._trainer = build_inner_loop(cfg, model, data_loader, optimizer)
-        self._trainer.register_hooks([RelayAfterBackward(self)])
+        self._trainer: SimpleTrainer
+        if cfg.SOLVER.AMP.ENABLED:
+            on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+            precision = torch.bfloat16 if on_cpu else torch.float16
+            self._trainer = AMPTrainer(model, data_loader, optimizer, precision=precision)
+        else:
+            self._trainer = SimpleTrainer(model, data_loader, optimizer)
+        self._trainer.register_hooks([_RelayAfterBackward(self)])
 
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self.checkpointer = DetectionCheckpointer(
-            model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
-        )
+        me = weakref.proxy(self)
+        self.checkpointer = DetectionCheckpointer(model, cfg.OUTPUT_DIR, trainer=me)
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
@@ -79,9 +106,8 @@ class DefaultTrainer(TrainerBase):
     def resume_or_load(self, resume: bool = True) -> None:
         """Continue the training in ``OUTPUT_DIR``, or load ``MODEL.WEIGHTS`` and start at 0.
 
-        Args:
-            resume: go on after the iteration of the last checkpoint, with the states of
-                optimizer, schedule and hooks. Without a checkpoint there it makes no difference.
+        With ``resume`` it goes on after the iteration of the last checkpoint, with the states of
+        optimizer, schedule and hooks. Without a checkpoint there it makes no difference.
         """
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
         if resume and self.checkpointer.has_checkpoint():
@@ -89,22 +115,19 @@ class DefaultTrainer(TrainerBase):
 
     def build_hooks(self) -> list[HookBase | None]:
         """The default hooks; None stands for one that this process or config does without."""
-        cfg = self.cfg
-        main = comm.is_main_process()
 
         def evaluate() -> Any:
             self._last_eval_results = self.test(self.cfg, self.model)
             return self._last_eval_results
 
+        # A checkpoint before each evaluation: if that fails, the weights are saved.
+        main, period = comm.is_main_process(), self.cfg.SOLVER.CHECKPOINT_PERIOD
         return [
             hooks.IterationTimer(),
             hooks.LRScheduler(),
             self._build_precise_bn(),
-            # Before the evaluation: if that fails, the weights are saved.
-            hooks.PeriodicCheckpointer(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD)
-            if main
-            else None,
-            hooks.EvalHook(cfg.TEST.EVAL_PERIOD, evaluate),
+            hooks.PeriodicCheckpointer(self.checkpointer, period) if main else None,
+            hooks.EvalHook(self.cfg.TEST.EVAL_PERIOD, evaluate),
             # Last, so that it writes what the others have stored.
             hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
         ]
@@ -119,12 +142,8 @@ class DefaultTrainer(TrainerBase):
         cfg = self.cfg.clone()
         cfg.defrost()
         cfg.DATALOADER.NUM_WORKERS = 0  # a second set of workers would cost memory all along
-        return hooks.PreciseBN(
-            cfg.TEST.EVAL_PERIOD,
-            self.model,
-            self.build_train_loader(cfg),
-            cfg.TEST.PRECISE_BN.NUM_ITER,
-        )
+        loader, batches = self.build_train_loader(cfg), cfg.TEST.PRECISE_BN.NUM_ITER
+        return hooks.PreciseBN(cfg.TEST.EVAL_PERIOD, self.model, loader, batches)
 
     def build_writers(self) -> list[EventWriter]:
         """See :func:`default_writers`."""
@@ -156,17 +175,16 @@ class DefaultTrainer(TrainerBase):
         return {**super().state_dict(), "_trainer": self._trainer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` returned."""
         super().load_state_dict(state_dict)
         self._trainer.load_state_dict(state_dict["_trainer"])
 
-    model = of_inner_loop("model")
-    data_loader = of_inner_loop("data_loader")
-    optimizer = of_inner_loop("optimizer")
+    model = _of_inner_loop("model")
+    data_loader = _of_inner_loop("data_loader")
+    optimizer = _of_inner_loop("optimizer")
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        """The model, on its device; see :func:`minid2.modeling.build_model`."""
+        """The model, on its device."""
         model = build_model(cfg)
         logging.getLogger(__name__).info("Model:\n%s", model)
         return model
@@ -178,17 +196,14 @@ class DefaultTrainer(TrainerBase):
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
-        """See :func:`minid2.solver.build_lr_scheduler`."""
         return build_lr_scheduler(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        """See :func:`minid2.data.build_detection_train_loader`."""
         return build_detection_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        """See :func:`minid2.data.build_detection_test_loader`."""
         return build_detection_test_loader(cfg, dataset_name)
 
     @classmethod
@@ -237,5 +252,3 @@ class DefaultTrainer(TrainerBase):
                 logger.info("Evaluation results for %s in csv format:", name)
                 print_csv_format(results[name])
         return results[names[0]] if len(results) == 1 else results
-
-    auto_scale_workers = staticmethod(auto_scale_workers)

@@ -26,25 +26,16 @@ class DatasetEvaluator:
         """Forget what was processed; called before each round."""
 
     def process(self, inputs: Any, outputs: Any) -> None:
-        """Take note of a batch.
-
-        Args:
-            inputs: what the model was called with, usually ``list[dict]``.
-            outputs: what the model returned, of the same length.
-        """
+        """Take note of a batch: what the model was called with, and what it returned."""
 
     def evaluate(self) -> Any:
-        """The result: metrics by task such as ``{"bbox": {"AP50": 38.8}}``.
-
-        May be empty or None on all processes but the main one.
-        """
+        """Metrics by task, ``{"bbox": {"AP50": 38.8}}``; empty or None but on the main process."""
 
 
 class DatasetEvaluators(DatasetEvaluator):
     """Several evaluators as one; their results are joined."""
 
     def __init__(self, evaluators: list[DatasetEvaluator]) -> None:
-        """Hold ``evaluators``, to be called in this order."""
         self._evaluators = evaluators
 
     def reset(self) -> None:
@@ -63,9 +54,7 @@ class DatasetEvaluators(DatasetEvaluator):
             if result is None or not is_main_process():
                 continue
             for key, value in result.items():
-                assert key not in joined, (
-                    f"two evaluators give a result named {key!r}; rename one of them"
-                )
+                assert key not in joined, f"two evaluators give a result named {key!r}"
                 joined[key] = value
         return joined
 
@@ -110,15 +99,14 @@ def inference_on_dataset(
     total = len(data_loader)
     logger.info("Start inference on %d batches", total)
     evaluator.reset()
-    watch = _Stopwatch(total, logger)
-
     with contextlib.ExitStack() as stack:
         if isinstance(model, nn.Module):
             stack.enter_context(inference_context(model))
         stack.enter_context(torch.no_grad())
         notify("on_start")
-        watch.start()
-        for inputs in data_loader:
+        watch = _Stopwatch()
+        last_log = watch.now
+        for done, inputs in enumerate(data_loader, start=1):
             watch.lap("Dataloading")
             notify("before_inference")
             outputs = model(inputs)
@@ -128,60 +116,38 @@ def inference_on_dataset(
             watch.lap("Inference")
             evaluator.process(inputs, outputs)
             watch.lap("Eval")
-            watch.batch_done()
+            watch.batches += 1
+            if done == min(WARM_UP, total - 1):
+                watch.restart()
+            elif watch.now - last_log >= SECONDS_BETWEEN_LOGS:
+                last_log = watch.now
+                eta = datetime.timedelta(seconds=int(watch.seconds_a_batch() * (total - done)))
+                logger.info("Inference done %d/%d. %s ETA=%s", done, total, watch, eta)
         notify("on_end")
-    watch.summarize()
+    logger.info("Inference on %d devices took: %s", get_world_size(), watch)
 
     result = evaluator.evaluate()
     return {} if result is None else result
 
 
 class _Stopwatch:
-    """Adds up the seconds of each stage after the warm-up, and reports them now and then."""
+    """Adds up the seconds of each stage since the last restart."""
 
-    def __init__(self, total: int, logger: logging.Logger) -> None:
-        self._total = total
-        self._logger = logger
-        self._warm_up = min(WARM_UP, max(total - 1, 0))
+    def __init__(self) -> None:
+        self.restart()
 
-    def start(self) -> None:
-        self._done = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._counted = 0
-        self._stages = {"Dataloading": 0.0, "Inference": 0.0, "Eval": 0.0}
-        self._started = self._last_lap = self._last_log = time.perf_counter()
+    def restart(self) -> None:
+        self.batches = 0
+        self.stages = {"Dataloading": 0.0, "Inference": 0.0, "Eval": 0.0}
+        self.now = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._stages[stage] += now - self._last_lap
-        self._last_lap = now
+        before, self.now = self.now, time.perf_counter()
+        self.stages[stage] += self.now - before
 
-    def batch_done(self) -> None:
-        self._done += 1
-        self._counted += 1
-        if self._done == self._warm_up:
-            self._begin()
-        elif self._last_lap - self._last_log >= SECONDS_BETWEEN_LOGS:
-            self._last_log = self._last_lap
-            a_batch = (self._last_lap - self._started) / self._counted
-            stages = " ".join(
-                f"{stage}: {seconds / self._counted:.4f} s/iter."
-                for stage, seconds in self._stages.items()
-            )
-            left = datetime.timedelta(seconds=int(a_batch * (self._total - self._done)))
-            self._logger.info(
-                "Inference done %d/%d. %s Total: %.4f s/iter. ETA=%s",
-                *(self._done, self._total, stages, a_batch, left),
-            )
+    def seconds_a_batch(self) -> float:
+        return sum(self.stages.values()) / max(self.batches, 1)
 
-    def summarize(self) -> None:
-        whole = time.perf_counter() - self._started
-        batches = max(self._counted, 1)
-        for name, seconds in (("", whole), (" pure compute", self._stages["Inference"])):
-            self._logger.info(
-                "Total inference%s time: %s (%.6f s / iter per device, on %d devices)",
-                *(name, datetime.timedelta(seconds=int(seconds))),
-                *(seconds / batches, get_world_size()),
-            )
+    def __str__(self) -> str:
+        stages = (f"{n}: {s / max(self.batches, 1):.4f} s/iter." for n, s in self.stages.items())
+        return f"{' '.join(stages)} Total: {self.seconds_a_batch():.4f} s/iter."

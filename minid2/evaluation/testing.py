@@ -31,12 +31,8 @@ def print_csv_format(results: Mapping[str, Any]) -> None:
 def verify_results(cfg: Any, results: Mapping[str, Mapping[str, float]]) -> bool:
     """Compare with ``cfg.TEST.EXPECTED_RESULTS``, a list of ``[task, metric, value, tolerance]``.
 
-    Returns:
-        True. What is missing, not finite or off by more than the tolerance ends the program with
-        exit code 1, after both sides have been logged.
-
-    Raises:
-        KeyError: a task was not evaluated.
+    Returns True. What is missing, not finite or off by more than the tolerance ends the program
+    with exit code 1, after both sides have been logged.
     """
     expected = cfg.TEST.EXPECTED_RESULTS
     if not expected:

@@ -232,7 +232,6 @@ def parameters(function):
         "evaluation.COCOEvaluator.evaluate",
         "evaluation.COCOEvaluator.process",
         "evaluation.COCOEvaluator._eval_predictions",
-        "evaluation.COCOEvaluator._tasks_from_predictions",
         "evaluation.COCOEvaluator._derive_coco_results",
         "evaluation.coco_evaluation.instances_to_coco_json",
         "evaluation.DatasetEvaluator.process",

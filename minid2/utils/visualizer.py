@@ -1,11 +1,12 @@
 """Boxes and their labels on images, made for objects of a few pixels.
 
 Lines run just outside the box and are thin on small ones, and labels stand above the box: a tiny
-object stays visible. Images are (H, W, 3) RGB, boxes (N, 4) as x1, y1, x2, y2.
+object stays visible. Images are (H, W, 3) RGB, boxes (N, 4) as x1, y1, x2, y2. Colours may be in
+any form that matplotlib takes, which is imported when the first picture is made.
 """
 
 from collections.abc import Sequence
-from enum import Enum, unique
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -13,41 +14,53 @@ import torch
 
 from ..data.catalog import Metadata, MetadataCatalog
 from ..structures import Boxes, BoxMode, Instances
-from .colormap import colormap, random_color
-from .vis_image import DPI, VisImage
+from .colormap import colormap
 
-__all__ = ["ColorMode", "VisImage", "Visualizer", "random_color"]
+__all__ = ["ColorMode", "VisImage", "Visualizer"]
 
+_DPI = 128  # a power of two, so that pixels / _DPI * _DPI is exact
 _FONT_DPI = 100  # a font of size 72 is this many pixels high, times the scale
 
 
-@unique
+class VisImage:
+    """An image under a matplotlib ``Axes`` in its own pixel coordinates, at ``self.ax``."""
+
+    def __init__(self, img: np.ndarray, scale: float = 1.0):
+        """Set up the canvas, ``scale`` times as large as ``img``, (H, W, 3) in [0, 255]."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.scale = scale
+        self.height, self.width = img.shape[:2]
+        width, height = (int(side * scale) / _DPI for side in (self.width, self.height))
+        self.fig = Figure(figsize=(width, height), dpi=_DPI, frameon=False)
+        self.canvas = FigureCanvasAgg(self.fig)
+        self.ax = self.fig.add_axes((0.0, 0.0, 1.0, 1.0))
+        self.ax.axis("off")
+        self.reset_image(img)
+
+    def reset_image(self, img: np.ndarray) -> None:
+        """Put another image of the same size under what is drawn."""
+        extent = (0, self.width, self.height, 0)
+        pixels = np.clip(img, 0, 255).astype(np.uint8)
+        self.ax.imshow(pixels, extent=extent, interpolation="nearest")
+
+    def save(self, filepath: str) -> None:
+        """Write the picture; the ending of the name says in which format."""
+        self.fig.savefig(filepath)
+
+    def get_image(self) -> np.ndarray:
+        """The picture, (H * scale, W * scale, 3) uint8 RGB."""
+        self.canvas.draw()
+        return np.asarray(self.canvas.buffer_rgba())[:, :, :3].copy()
+
+
 class ColorMode(Enum):
     """How instances are coloured."""
 
     IMAGE = 0  # each instance its own colour
     SEGMENTATION = 1  # each class its colour, from ``thing_colors`` of the metadata
     IMAGE_BW = 2  # as IMAGE, upon the image in grey
-
-
-def _create_text_labels(
-    classes: Sequence[int] | None,
-    scores: Sequence[float] | None,
-    class_names: Sequence[str] | None,
-    is_crowd: Sequence[bool] | None = None,
-) -> list[str] | None:
-    """Texts such as "car 93%", "car|crowd", "3 20%" (no names) or "20%" (no classes)."""
-    if classes is None and scores is None:
-        return None
-    labels = [""] * len(scores or ())
-    if classes is not None:
-        labels = [class_names[int(c)] if class_names else str(int(c)) for c in classes]
-    if scores is not None:
-        percent = [f"{score * 100:.0f}%" for score in scores]
-        labels = [f"{label} {p}".strip() for label, p in zip(labels, percent, strict=True)]
-    if is_crowd is not None:
-        labels = [x + "|crowd" * bool(c) for x, c in zip(labels, is_crowd, strict=True)]
-    return labels
 
 
 class Visualizer:
@@ -83,41 +96,34 @@ class Visualizer:
         Args:
             predictions: with ``pred_boxes``, ``pred_classes``, ``scores``, as far as present.
             jittering: vary the colours a little within a class, in mode SEGMENTATION.
-
-        Raises:
-            NotImplementedError: there are masks or keypoints.
         """
-        for field in ("pred_masks", "pred_masks_rle", "pred_keypoints"):
-            _refuse(field, predictions.has(field))
-        get = {f: predictions.get(f) for f in predictions.get_fields()}.get
-        classes, scores = get("pred_classes"), get("scores")
-        classes = None if classes is None else classes.tolist()
+        fields = predictions.get_fields()
+        classes = fields["pred_classes"].tolist() if "pred_classes" in fields else None
+        labels = None if classes is None else self._names(classes)
+        if "scores" in fields:
+            percent = [f"{score:.0%}" for score in fields["scores"].tolist()]
+            labels = labels or [""] * len(percent)
+            labels = [f"{name} {p}".strip() for name, p in zip(labels, percent, strict=True)]
         return self.overlay_instances(
-            boxes=get("pred_boxes"),
-            labels=_create_text_labels(
-                classes,
-                None if scores is None else scores.tolist(),
-                self.metadata.get("thing_classes"),
-            ),
+            boxes=fields.get("pred_boxes"),
+            labels=labels,
+            masks=fields.get("pred_masks"),
+            keypoints=fields.get("pred_keypoints"),
             assigned_colors=self._class_colors(classes, jittering),
         )
 
     def draw_dataset_dict(self, dic: dict) -> VisImage:
         """Draw the annotations of a standard record; masks and keypoints are left out."""
         annos = dic.get("annotations") or []
-        classes = [anno["category_id"] for anno in annos]
         corners = [
             BoxMode.convert(list(anno["bbox"]), anno["bbox_mode"], BoxMode.XYXY_ABS)
             for anno in annos
         ]
+        classes = [anno["category_id"] for anno in annos]
+        crowd = ["|crowd" if anno.get("iscrowd", 0) else "" for anno in annos]
         return self.overlay_instances(
             boxes=np.array(corners).reshape(-1, 4),
-            labels=_create_text_labels(
-                classes,
-                None,
-                self.metadata.get("thing_classes"),
-                [anno.get("iscrowd", 0) for anno in annos],
-            ),
+            labels=[name + c for name, c in zip(self._names(classes), crowd, strict=True)],
             assigned_colors=self._class_colors(classes, jittering=True),
         )
 
@@ -138,24 +144,22 @@ class Visualizer:
             labels: N texts.
             masks: has to be None, and so has ``keypoints``.
             keypoints: see there.
-            assigned_colors: N colours in any form that matplotlib takes; None gives each its own.
+            assigned_colors: N colours; None gives each its own.
             alpha: opacity of the lines.
 
         Raises:
-            NotImplementedError: masks, keypoints or rotated boxes are given.
-            ValueError: the numbers of boxes, labels and colours differ.
+            NotImplementedError: masks or keypoints are given.
         """
-        _refuse("masks", masks is not None)
-        _refuse("keypoints", keypoints is not None)
+        if masks is not None or keypoints is not None:
+            raise NotImplementedError("minid2's Visualizer draws boxes, no masks or keypoints")
         if self._instance_mode == ColorMode.IMAGE_BW:
             self.output.reset_image(np.repeat(self.img.mean(axis=2, keepdims=True), 3, axis=2))
-        corners = _corners(boxes)
+        rows: Any = boxes.tensor if isinstance(boxes, Boxes) else boxes
+        rows = rows.detach().cpu() if isinstance(rows, torch.Tensor) else rows
+        corners = np.zeros((0, 4)) if rows is None else np.asarray(rows, dtype=np.float64)
         palette = colormap(rgb=True, maximum=1)
         if assigned_colors is None:
             assigned_colors = [palette[i % len(palette)] for i in range(len(corners))]
-        for name, given in (("labels", labels), ("assigned_colors", assigned_colors)):
-            if given is not None and len(given) != len(corners):
-                raise ValueError(f"{len(corners)} boxes, but {len(given)} {name}")
 
         areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
         for i in np.argsort(-areas, kind="stable"):
@@ -171,14 +175,7 @@ class Visualizer:
         edge_color: Any = "g",
         line_style: str = "-",
     ) -> VisImage:
-        """Draw one box.
-
-        Args:
-            box_coord: x1, y1, x2, y2.
-            alpha: opacity of the line.
-            edge_color: its colour, in any form that matplotlib takes.
-            line_style: as for matplotlib.
-        """
+        """Draw one box, x1, y1, x2, y2; ``alpha`` is the opacity of its line."""
         from matplotlib.patches import Polygon
 
         x0, y0, x1, y1 = (float(value) * self.output.scale for value in box_coord)
@@ -193,7 +190,7 @@ class Visualizer:
             corners / self.output.scale,
             fill=False,
             edgecolor=edge_color,
-            linewidth=line * 72 / DPI,  # in points
+            linewidth=line * 72 / _DPI,  # in points
             joinstyle="miter",
             snap=False,
             alpha=alpha,
@@ -212,15 +209,9 @@ class Visualizer:
         horizontal_alignment: str = "center",
         rotation: float = 0,
     ) -> VisImage:
-        """Write a text on a dark ground.
+        """Write a text on a dark ground, its upper edge at ``position`` (x, y).
 
-        Args:
-            text: what to write.
-            position: x, y of the middle of its upper edge, or of its upper left corner.
-            font_size: None is one that suits the image.
-            color: in any form that matplotlib takes; lightened where it would be hard to read.
-            horizontal_alignment: "center", "left" or "right".
-            rotation: in degrees, counter-clockwise.
+        The default size suits the image; dark colours are lightened; the rotation is in degrees.
         """
         from matplotlib.colors import to_rgb
 
@@ -228,7 +219,7 @@ class Visualizer:
         self.output.ax.text(
             *position,
             text,
-            size=size * self.output.scale * _FONT_DPI / DPI,
+            size=size * self.output.scale * _FONT_DPI / _DPI,
             family="sans-serif",
             bbox={"facecolor": "black", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"},
             verticalalignment="top",
@@ -252,27 +243,15 @@ class Visualizer:
         position = (float(x0), float(top))
         self.draw_text(label, position, font_size=size, color=color, horizontal_alignment="left")
 
+    def _names(self, classes: list[int]) -> list[str]:
+        names = self.metadata.get("thing_classes")
+        return [names[c] if names else str(c) for c in classes]
+
     def _class_colors(self, classes: list[int] | None, jittering: bool) -> list | None:
         """Colours by class in mode SEGMENTATION, else None."""
         table = self.metadata.get("thing_colors")
         if self._instance_mode != ColorMode.SEGMENTATION or not table or classes is None:
             return None
-        rng = np.random.default_rng(0)
         spread = 0.08 if jittering else 0.0
-        shift = rng.uniform(-spread, spread, size=(len(classes), 3))
+        shift = np.random.default_rng(0).uniform(-spread, spread, size=(len(classes), 3))
         return list((np.array([table[c] for c in classes]).reshape(-1, 3) / 255 + shift).clip(0, 1))
-
-
-def _refuse(what: str, given: bool) -> None:
-    if given:
-        raise NotImplementedError(f"minid2's Visualizer draws boxes only, not {what}")
-
-
-def _corners(boxes: Any) -> np.ndarray:
-    """Boxes of any kind as a float array (N, 4)."""
-    if boxes is None:
-        return np.zeros((0, 4))
-    rows = boxes.tensor if isinstance(boxes, Boxes) else boxes
-    rows = rows.detach().cpu().numpy() if isinstance(rows, torch.Tensor) else np.asarray(rows)
-    _refuse("rotated boxes", rows.ndim == 2 and rows.shape[1] == 5)
-    return rows.astype(np.float64).reshape(-1, 4)

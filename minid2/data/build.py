@@ -18,12 +18,7 @@ from .dataset_dicts import (
     print_instances_class_histogram,
 )
 from .dataset_mapper import DatasetMapper
-from .samplers import (
-    InferenceSampler,
-    RandomSubsetTrainingSampler,
-    RepeatFactorTrainingSampler,
-    TrainingSampler,
-)
+from .samplers import InferenceSampler, RepeatFactorTrainingSampler, TrainingSampler
 
 __all__ = [
     "build_batch_data_loader",
@@ -33,8 +28,6 @@ __all__ = [
     "get_detection_dataset_dicts",
     "print_instances_class_histogram",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 def trivial_batch_collator(batch: list) -> list:
@@ -74,66 +67,56 @@ def build_batch_data_loader(
         collate_fn: from a list of elements to a batch; None leaves the list.
         drop_last: leave out a last batch that is not full.
         single_gpu_batch_size: instead of ``total_batch_size``, the batch of one process.
-        prefetch_factor: batches a worker prepares ahead.
-        persistent_workers: see ``torch.utils.data.DataLoader``.
-        pin_memory: likewise.
+        prefetch_factor, persistent_workers, pin_memory, kwargs: as for torch's ``DataLoader``.
         seed: of the workers; None takes torch's generator.
-        kwargs: more arguments of ``torch.utils.data.DataLoader``.
 
     Raises:
         ValueError: both batch sizes are given, or none.
         AssertionError: the batch size cannot be divided among the processes.
     """
-    batch_size = _batch_size_here(total_batch_size, single_gpu_batch_size)
-    if isinstance(dataset, IterableDataset):
-        assert sampler is None, "sampler must be None if dataset is IterableDataset"
-    else:
+    if (total_batch_size is None) == (single_gpu_batch_size is None):
+        raise ValueError("give one of total_batch_size and single_gpu_batch_size, not both or none")
+    world = get_world_size()
+    if single_gpu_batch_size is not None:
+        total_batch_size = single_gpu_batch_size * world
+    assert total_batch_size and total_batch_size % world == 0, (
+        f"Total batch size ({total_batch_size}) (SOLVER.IMS_PER_BATCH) must be positive and "
+        f"divisible by the number of gpus ({world})."
+    )
+    batch_size = total_batch_size // world
+    if not isinstance(dataset, IterableDataset):
         assert sampler is not None, "a map-style dataset needs a sampler"
         dataset = ToIterableDataset(dataset, sampler, shard_chunk_size=batch_size)
-
-    generator = None
-    if seed is not None:
-        generator = torch.Generator()
-        generator.manual_seed(seed)
     kwargs.update(
         num_workers=num_workers,
         worker_init_fn=worker_init_reset_seed,
         prefetch_factor=prefetch_factor if num_workers > 0 else None,
         persistent_workers=persistent_workers,
         pin_memory=pin_memory,
-        generator=generator,
+        generator=None if seed is None else torch.Generator().manual_seed(seed),
     )
     if not aspect_ratio_grouping:
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            drop_last=drop_last,
-            collate_fn=collate_fn or trivial_batch_collator,
-            **kwargs,
-        )
+        collate_fn = collate_fn or trivial_batch_collator
+        return DataLoader(dataset, batch_size, drop_last=drop_last, collate_fn=collate_fn, **kwargs)
     # Grouping needs single elements, and an endless stream has no last batch to drop.
     elements = DataLoader(dataset, collate_fn=operator.itemgetter(0), **kwargs)
     batches = AspectRatioGroupedDataset(elements, batch_size)
     return batches if collate_fn is None else MapDataset(batches, collate_fn)
 
 
-def _batch_size_here(total: int | None, single: int | None) -> int:
-    if (total is None) == (single is None):
-        raise ValueError("give one of total_batch_size and single_gpu_batch_size, not both or none")
-    if single is not None:
-        assert single > 0, f"single_gpu_batch_size has to be positive, got {single}"
-        return single
-    world = get_world_size()
-    assert total is not None and total > 0 and total % world == 0, (
-        f"Total batch size ({total}) (SOLVER.IMS_PER_BATCH) must be positive and divisible by the "
-        f"number of gpus ({world})."
-    )
-    return total // world
-
-
-def _as_dataset(dataset: "list | Dataset", mapper: Callable | None) -> Any:
+def _map_and_sample(
+    dataset: Any,
+    mapper: Callable | None,
+    sampler: Sampler | None,
+    default: Callable[[int], Sampler],
+) -> tuple[Any, Sampler | None]:
+    """The mapped data set, and its sampler; an iterable one takes none."""
     dataset = DatasetFromList(dataset, copy=False) if isinstance(dataset, list) else dataset
-    return dataset if mapper is None else MapDataset(dataset, mapper)
+    mapped = dataset if mapper is None else MapDataset(dataset, mapper)
+    if isinstance(mapped, IterableDataset):
+        assert sampler is None, "sampler must be None if dataset is IterableDataset"
+        return mapped, None
+    return mapped, default(len(mapped)) if sampler is None else sampler
 
 
 def _training_sampler(cfg: CfgNode, dataset: Any) -> Sampler:
@@ -144,7 +127,7 @@ def _training_sampler(cfg: CfgNode, dataset: Any) -> Sampler:
     """
     loader = cfg.DATALOADER
     name = loader.SAMPLER_TRAIN
-    logger.info("Using training sampler %s", name)
+    logging.getLogger(__name__).info("Using training sampler %s", name)
     if name == "TrainingSampler":
         return TrainingSampler(len(dataset), seed=cfg.SEED)
     if name == "RepeatFactorTrainingSampler":
@@ -152,15 +135,9 @@ def _training_sampler(cfg: CfgNode, dataset: Any) -> Sampler:
             dataset, loader.REPEAT_THRESHOLD, sqrt=loader.REPEAT_SQRT
         )
         return RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
-    if name == "RandomSubsetTrainingSampler":
-        if "RANDOM_SUBSET_RATIO" not in loader:
-            raise KeyError(
-                "RandomSubsetTrainingSampler needs the key DATALOADER.RANDOM_SUBSET_RATIO"
-            )
-        return RandomSubsetTrainingSampler(len(dataset), loader.RANDOM_SUBSET_RATIO)
     raise ValueError(
-        f"Unknown training sampler: {name} (DATALOADER.SAMPLER_TRAIN); choose TrainingSampler, "
-        "RepeatFactorTrainingSampler or RandomSubsetTrainingSampler"
+        f"minid2 has no training sampler {name} (DATALOADER.SAMPLER_TRAIN); choose TrainingSampler "
+        "or RepeatFactorTrainingSampler"
     )
 
 
@@ -177,13 +154,12 @@ def _train_loader_from_config(
             filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS,
             proposal_files=cfg.DATASETS.PROPOSAL_FILES_TRAIN if cfg.MODEL.LOAD_PROPOSALS else None,
         )
-    mapper = DatasetMapper(cfg, True) if mapper is None else mapper
     if sampler is None and not isinstance(dataset, IterableDataset):
         sampler = _training_sampler(cfg, dataset)
     return {
         "dataset": dataset,
         "sampler": sampler,
-        "mapper": mapper,
+        "mapper": DatasetMapper(cfg, True) if mapper is None else mapper,
         "total_batch_size": cfg.SOLVER.IMS_PER_BATCH,
         "aspect_ratio_grouping": cfg.DATALOADER.ASPECT_RATIO_GROUPING,
         "num_workers": cfg.DATALOADER.NUM_WORKERS,
@@ -218,11 +194,7 @@ def build_detection_train_loader(
     Returns:
         Iterable of lists, ``total_batch_size / processes`` long.
     """
-    mapped = _as_dataset(dataset, mapper)
-    if isinstance(mapped, IterableDataset):
-        assert sampler is None, "sampler must be None if dataset is IterableDataset"
-    elif sampler is None:
-        sampler = TrainingSampler(len(mapped))
+    mapped, sampler = _map_and_sample(dataset, mapper, sampler, TrainingSampler)
     return build_batch_data_loader(
         mapped,
         sampler,
@@ -238,9 +210,7 @@ def _test_loader_from_config(
     cfg: CfgNode, dataset_name: str | Sequence[str], mapper: Callable | None = None
 ) -> dict[str, Any]:
     names = [dataset_name] if isinstance(dataset_name, str) else list(dataset_name)
-    proposals = None
-    if cfg.MODEL.LOAD_PROPOSALS:
-        proposals = cfg.DATASETS.PROPOSAL_FILES_TEST
+    proposals = cfg.DATASETS.PROPOSAL_FILES_TEST if cfg.MODEL.LOAD_PROPOSALS else None
     return {
         "dataset": get_detection_dataset_dicts(names, filter_empty=False, proposal_files=proposals),
         "mapper": DatasetMapper(cfg, False) if mapper is None else mapper,
@@ -268,16 +238,8 @@ def build_detection_test_loader(
         num_workers: loading processes.
         collate_fn: from a list of elements to a batch; None leaves the list.
     """
-    mapped = _as_dataset(dataset, mapper)
-    if isinstance(mapped, IterableDataset):
-        assert sampler is None, "sampler must be None if dataset is IterableDataset"
-    elif sampler is None:
-        sampler = InferenceSampler(len(mapped))
+    mapped, sampler = _map_and_sample(dataset, mapper, sampler, InferenceSampler)
+    collate_fn = collate_fn or trivial_batch_collator
     return DataLoader(
-        mapped,
-        batch_size=batch_size,
-        sampler=sampler,
-        drop_last=False,
-        num_workers=num_workers,
-        collate_fn=collate_fn or trivial_batch_collator,
+        mapped, batch_size, sampler=sampler, num_workers=num_workers, collate_fn=collate_fn
     )

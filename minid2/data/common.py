@@ -1,7 +1,6 @@
 """Data sets that wrap data sets: lists, maps, index streams and groups by aspect ratio."""
 
 import copy
-import itertools
 import logging
 import pickle
 import random
@@ -53,10 +52,8 @@ class DatasetFromList(Dataset):
             serialize: keep the records as bytes, which worker processes share; or a function
                 that turns the list into a sequence of its own.
         """
-        if callable(serialize):
-            self._records = serialize(lst)
-        else:
-            self._records = _PickledList(lst) if serialize else lst
+        make: Any = serialize if callable(serialize) else _PickledList
+        self._records = make(lst) if serialize else lst
         self._copy = copy and not serialize
 
     def __len__(self) -> int:
@@ -80,12 +77,7 @@ class MapDataset(Dataset):
         return super().__new__(cls)
 
     def __init__(self, dataset: Any, map_func: Callable[[Any], Any]):
-        """Wrap.
-
-        Args:
-            dataset: map-style or iterable.
-            map_func: from an element to a new one, or None. Its errors are not caught.
-        """
+        """Wrap ``dataset``; ``map_func`` is from an element to a new one, or None."""
         self._dataset = dataset
         self._map_func = PicklableWrapper(map_func)
         self._rng = random.Random(42)
@@ -99,19 +91,14 @@ class MapDataset(Dataset):
 
     def __getitem__(self, idx: int) -> Any:
         current = int(idx)
-        for attempt in itertools.count(start=1):
+        while True:
             mapped = self._map_func(self._dataset[current])
             if mapped is not None:
                 self._candidates.add(current)
                 return mapped
             self._candidates.discard(current)
             if not self._candidates:
-                raise RuntimeError(
-                    f"the mapper returned None for all {len(self)} elements of the data set: "
-                    "look at the first record and at the mapper's conditions"
-                )
-            if attempt >= 3:
-                logger.warning("the mapper returned None %d times, from index %s on", attempt, idx)
+                raise RuntimeError(f"the mapper returned None for all {len(self)} elements")
             current = self._rng.choice(sorted(self._candidates))
 
 
@@ -153,8 +140,6 @@ class ToIterableDataset(IterableDataset):
             shard_chunk_size: how many indices in a row a worker takes; the batch size, so that a
                 batch holds neighbours of the stream.
         """
-        assert not isinstance(dataset, IterableDataset), f"{dataset} is iterable already"
-        assert isinstance(sampler, Sampler), f"Expect a Sampler but got {type(sampler)}"
         self.dataset = dataset
         self.sampler = sampler
         self.shard_sampler = shard_sampler
@@ -178,12 +163,7 @@ class AspectRatioGroupedDataset(IterableDataset):
     """
 
     def __init__(self, dataset: Iterable[dict], batch_size: int):
-        """Wrap.
-
-        Args:
-            dataset: yields dicts with "width" and "height".
-            batch_size: length of each list.
-        """
+        """Wrap ``dataset``, which yields dicts with "width" and "height"."""
         self.dataset = dataset
         self.batch_size = batch_size
 

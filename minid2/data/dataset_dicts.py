@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 from tabulate import tabulate
@@ -13,8 +12,6 @@ from .catalog import DatasetCatalog, MetadataCatalog
 from .detection_utils import check_metadata_consistency
 
 logger = logging.getLogger(__name__)
-
-_COLUMNS = 3  # pairs of class and count, side by side
 
 
 def filter_images_with_only_crowd_annotations(dataset_dicts: list[dict]) -> list[dict]:
@@ -59,32 +56,25 @@ def get_detection_dataset_dicts(
         raise NotImplementedError(f"minid2 has no {asked}; the real Detectron2 has")
     names = [names] if isinstance(names, str) else list(names)
     assert names, "no data set is named: set DATASETS.TRAIN or DATASETS.TEST"
-    loaded = {name: DatasetCatalog.get(name) for name in dict.fromkeys(names)}
-    parts: list[Any] = [loaded[name] for name in names]
-
+    parts: list[Any] = [DatasetCatalog.get(name) for name in names]
     if any(isinstance(part, Dataset) for part in parts):
-        return parts[0] if len(parts) == 1 else ConcatDataset(parts)
-    for name, part in loaded.items():
+        return ConcatDataset(parts) if len(parts) > 1 else parts[0]
+    for name, part in zip(names, parts, strict=True):
         assert len(part), f"Dataset '{name}' is empty! Its annotation file lists no image."
 
     records = [record for part in parts for record in part]
     if "annotations" in records[0]:
         if filter_empty:
             records = filter_images_with_only_crowd_annotations(records)
-        if check_consistency:
-            _check_classes(names, records)
+        named = [name for name in names if hasattr(MetadataCatalog.get(name), "thing_classes")]
+        if check_consistency and named:  # class names are optional
+            check_metadata_consistency("thing_classes", names)
+            print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
     assert records, (
         f"No valid data found in {', '.join(names)}: no image has an annotation that is no crowd. "
         "DATALOADER.FILTER_EMPTY_ANNOTATIONS: False would keep such images"
     )
     return records
-
-
-def _check_classes(names: list[str], records: list[dict]) -> None:
-    if not any("thing_classes" in vars(MetadataCatalog.get(name)) for name in names):
-        return  # class names are optional
-    check_metadata_consistency("thing_classes", names)
-    print_instances_class_histogram(records, MetadataCatalog.get(names[0]).thing_classes)
 
 
 def print_instances_class_histogram(dataset_dicts: list[dict], class_names: list[str]) -> None:
@@ -106,11 +96,6 @@ def print_instances_class_histogram(dataset_dicts: list[dict], class_names: list
                 f"classes, in image {record.get('file_name', record.get('image_id'))}"
             )
             count[category] += anno.get("iscrowd", 0) == 0
-    pairs = [(name[:20], count[index]) for index, name in enumerate(class_names)]
-    rows = [
-        sum(chunk, ()) for chunk in zip_longest(*[iter(pairs)] * _COLUMNS, fillvalue=(None, None))
-    ]
-    table = tabulate(rows, headers=["category", "#instances"] * _COLUMNS, tablefmt="pipe")
-    logger.info(
-        "Distribution of %d instances among %d classes:\n%s", count.total(), len(pairs), table
-    )
+    rows = [(name, count[index]) for index, name in enumerate(class_names)]
+    table = tabulate(rows, headers=["category", "#instances"], tablefmt="pipe")
+    logger.info("Distribution of %d instances:\n%s", count.total(), table)

@@ -41,13 +41,8 @@ class DatasetMapper:
             is_train: whether annotations are wanted.
             augmentations: what to apply to the image, one after the other.
             image_format: see :func:`detection_utils.read_image`.
-            use_instance_mask: has to be False, and so have ``use_keypoint`` and
-                ``recompute_boxes``.
-            use_keypoint: see there.
-            instance_mask_format: of no effect.
-            keypoint_hflip_indices: has to be None, and so has ``precomputed_proposal_topk``.
-            precomputed_proposal_topk: see there.
-            recompute_boxes: see there.
+            use_instance_mask, use_keypoint, precomputed_proposal_topk, recompute_boxes: not
+                supported, nor are the arguments that go with them.
 
         Raises:
             NotImplementedError: masks, keypoints or stored proposals are asked for.
@@ -55,17 +50,14 @@ class DatasetMapper:
         unsupported = {
             "use_instance_mask (MODEL.MASK_ON)": use_instance_mask,
             "use_keypoint (MODEL.KEYPOINT_ON)": use_keypoint,
-            "keypoint_hflip_indices": keypoint_hflip_indices is not None,
-            "precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)": precomputed_proposal_topk
-            is not None,
+            "precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)": precomputed_proposal_topk,
             "recompute_boxes": recompute_boxes,
         }
-        wanted = [name for name, asked in unsupported.items() if asked]
-        if wanted:
-            raise NotImplementedError(
-                f"DatasetMapper: minid2 handles boxes only and has no {', '.join(wanted)}; "
-                "the real Detectron2 has"
-            )
+        for name, asked in unsupported.items():
+            if asked:
+                raise NotImplementedError(
+                    f"DatasetMapper: minid2 has no {name}; the real Detectron2 has"
+                )
         self.is_train = is_train
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
@@ -79,17 +71,14 @@ class DatasetMapper:
         crop = cfg.INPUT.CROP
         if is_train and crop.ENABLED:
             augs.insert(0, T.RandomCrop(crop.TYPE, crop.SIZE))
-        topk = "TRAIN" if is_train else "TEST"
+        topk = cfg.DATASETS[f"PRECOMPUTED_PROPOSAL_TOPK_{'TRAIN' if is_train else 'TEST'}"]
         return {
             "is_train": is_train,
             "augmentations": augs,
             "image_format": cfg.INPUT.FORMAT,
             "use_instance_mask": cfg.MODEL.MASK_ON,
-            "instance_mask_format": cfg.INPUT.MASK_FORMAT,
             "use_keypoint": cfg.MODEL.KEYPOINT_ON,
-            "precomputed_proposal_topk": cfg.DATASETS[f"PRECOMPUTED_PROPOSAL_TOPK_{topk}"]
-            if cfg.MODEL.LOAD_PROPOSALS
-            else None,
+            "precomputed_proposal_topk": topk if cfg.MODEL.LOAD_PROPOSALS else None,
         }
 
     def __call__(self, dataset_dict: dict) -> dict:
@@ -103,16 +92,10 @@ class DatasetMapper:
             "annotations": those that are no crowds and of which something is left.
 
         Raises:
-            FileNotFoundError, OSError: the image is missing or damaged; the message names the
-                file and the record.
+            OSError: the image is missing or damaged; the message names the file and the record.
             SizeMismatchError: the image is not as large as the record says.
         """
         record = copy.deepcopy(dataset_dict)
-        if "sem_seg_file_name" in record and self.is_train:
-            raise NotImplementedError(
-                f"record {record.get('image_id')} has 'sem_seg_file_name': minid2 has no semantic "
-                "segmentation; the real Detectron2 has"
-            )
         image = self._read(record)
         utils.check_image_size(record, image)
 
@@ -128,24 +111,19 @@ class DatasetMapper:
         return record
 
     def _read(self, record: dict) -> np.ndarray:
-        path = record["file_name"]
         try:
-            return utils.read_image(path, format=self.image_format)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"image '{path}' of record image_id={record.get('image_id')} does not exist. Check "
-                "the folder of images that the data set was registered with, and the file_name in "
-                "its annotation file"
-            ) from error
+            return utils.read_image(record["file_name"], format=self.image_format)
         except OSError as error:
-            raise OSError(f"record image_id={record.get('image_id')}: {error}") from error
+            raise type(error)(
+                f"record image_id={record.get('image_id')}: {error}. Check the folder of images "
+                "that the data set was registered with, and its annotation file"
+            ) from error
 
     @staticmethod
     def _instances(annotations: list[dict], tfms: T.TransformList, size: tuple[int, int]):
-        boxed = [
-            {key: val for key, val in anno.items() if key not in ("segmentation", "keypoints")}
-            for anno in annotations
-            if anno.get("iscrowd", 0) == 0
-        ]
-        moved = [utils.transform_instance_annotations(anno, tfms, size) for anno in boxed]
+        moved = []
+        for anno in annotations:
+            if anno.get("iscrowd", 0) == 0:
+                box = {k: v for k, v in anno.items() if k not in ("segmentation", "keypoints")}
+                moved.append(utils.transform_instance_annotations(box, tfms, size))
         return utils.filter_empty_instances(utils.annotations_to_instances(moved, size))

@@ -1,20 +1,21 @@
 """From the records of a data set to what a model takes: images, boxes and their checks.
 
-H x W is the image, N its annotated instances.
+H x W is the image, C its channels, N its annotated instances. Image formats are "BGR" and the modes
+of Pillow ("RGB", "L" ...).
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 
 from ..config import CfgNode
 from ..structures import Boxes, BoxMode, Instances
+from ..utils.file_io import PathManager
 from . import transforms as T
 from .catalog import MetadataCatalog
-from .image_io import convert_image_to_rgb, convert_PIL_to_numpy, read_image
 
 __all__ = [
     "SizeMismatchError",
@@ -25,11 +26,54 @@ __all__ = [
     "convert_PIL_to_numpy",
     "convert_image_to_rgb",
     "filter_empty_instances",
-    "gen_crop_transform_with_instance",
-    "get_bbox",
     "read_image",
     "transform_instance_annotations",
 ]
+
+
+def read_image(file_name: str, format: str | None = None) -> np.ndarray:
+    """Read an image, upright: an orientation in its EXIF data is applied.
+
+    Args:
+        file_name: path or address of the image.
+        format: what to convert to; None keeps the mode of the file.
+
+    Returns:
+        (H, W, C) in [0, 255], uint8; (H, W) where ``format`` is None and the file has one channel.
+
+    Raises:
+        OSError: the file is missing, cut off or no image.
+    """
+    with PathManager.open(file_name, "rb") as file:
+        try:
+            image = Image.open(file)
+            image.load()  # here the pixels are read, so that a cut-off file is found now
+        except (OSError, SyntaxError, EOFError, ValueError) as error:
+            raise OSError(
+                f"cannot read image '{file_name}': {error}. The file is damaged, cut off or no "
+                "image: copy it again from its source"
+            ) from error
+    return convert_PIL_to_numpy(ImageOps.exif_transpose(image), format)
+
+
+def convert_PIL_to_numpy(image: Image.Image, format: str | None) -> np.ndarray:
+    """Turn a Pillow image into an array; see :func:`read_image` for format and result."""
+    if format is not None:
+        image = image.convert("RGB" if format == "BGR" else format)
+    array = np.array(image)  # a copy that can be written to, which torch wants
+    if format == "BGR":
+        return array[:, :, ::-1]
+    return array[:, :, np.newaxis] if format == "L" else array
+
+
+def convert_image_to_rgb(image: np.ndarray | torch.Tensor, format: str) -> np.ndarray:
+    """Turn an image (H, W, C) of a given format into RGB (H, W, 3) in [0, 255], for drawing."""
+    array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+    if format in ("RGB", "BGR"):
+        return array if format == "RGB" else array[:, :, ::-1]
+    pixels = array.astype(np.uint8)
+    height, width = pixels.shape[:2]
+    return np.asarray(Image.frombytes(format, (width, height), pixels.tobytes()).convert("RGB"))
 
 
 class SizeMismatchError(ValueError):
@@ -37,11 +81,7 @@ class SizeMismatchError(ValueError):
 
 
 def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:
-    """Compare an image with its record; write the size into a record that has none.
-
-    Args:
-        dataset_dict: the record; "width" and "height" are added where missing.
-        image: (H, W) or (H, W, C).
+    """Compare an image (H, W, ...) with its record; write the size into a record that has none.
 
     Raises:
         SizeMismatchError: the record says otherwise.
@@ -49,28 +89,25 @@ def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:
     height, width = image.shape[:2]
     expected = (dataset_dict.get("width", width), dataset_dict.get("height", height))
     if (width, height) != expected:
-        name = f" for image {dataset_dict['file_name']}" if "file_name" in dataset_dict else ""
         raise SizeMismatchError(
-            f"Mismatched image shape{name}, got {(width, height)}, expect {expected} (width, "
-            "height). Please check the width/height in your annotation; an orientation in the "
-            "EXIF data has been applied."
+            f"image {dataset_dict.get('file_name')} is {(width, height)}, but its record says "
+            f"{expected} (width, height): correct the annotation file. An orientation in the EXIF "
+            "data has been applied."
         )
     dataset_dict["width"], dataset_dict["height"] = expected
 
 
-def get_bbox(annotation: dict) -> np.ndarray:
+def _corners(annotation: dict) -> np.ndarray:
     """The box of one annotation as x1, y1, x2, y2."""
-    box = BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYXY_ABS)
-    return np.asarray(box)
-
-
-def _refuse_masks(annotation: dict) -> None:
     for key in ("segmentation", "keypoints"):
         if key in annotation:
             raise NotImplementedError(
                 f"an annotation has '{key}', and minid2 handles boxes only: remove the key from "
                 "the record, or install the real Detectron2"
             )
+    return np.asarray(
+        BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYXY_ABS)
+    )
 
 
 def transform_instance_annotations(
@@ -86,7 +123,7 @@ def transform_instance_annotations(
         annotation: has "bbox" and "bbox_mode".
         transforms: what was done to the image: a transform or a list of them.
         image_size: height, width afterwards; the box is cut off at its border.
-        keypoint_hflip_indices: has to be None.
+        keypoint_hflip_indices: of no effect, as keypoints are not supported.
 
     Returns:
         The same dict; "bbox" is an array, "bbox_mode" XYXY_ABS.
@@ -94,13 +131,10 @@ def transform_instance_annotations(
     Raises:
         NotImplementedError: the annotation has a mask or keypoints.
     """
-    if keypoint_hflip_indices is not None:
-        raise NotImplementedError("keypoint_hflip_indices: keypoints need the real Detectron2")
-    _refuse_masks(annotation)
     if isinstance(transforms, (list, tuple)):
         transforms = T.TransformList(list(transforms))
     height, width = image_size
-    moved = transforms.apply_box(get_bbox(annotation)[None])[0]
+    moved = transforms.apply_box(_corners(annotation)[None])[0]
     annotation["bbox"] = np.clip(moved, 0, [width, height, width, height]).astype(moved.dtype)
     annotation["bbox_mode"] = BoxMode.XYXY_ABS
     return annotation
@@ -122,15 +156,9 @@ def annotations_to_instances(
     Raises:
         NotImplementedError: an annotation has a mask or keypoints.
     """
-    for anno in annos:
-        _refuse_masks(anno)
-    boxes = np.array([get_bbox(anno) for anno in annos], dtype=np.float32).reshape(-1, 4)
-    classes = [int(anno["category_id"]) for anno in annos]
-    return Instances(
-        image_size,
-        gt_boxes=Boxes(torch.from_numpy(boxes)),
-        gt_classes=torch.tensor(classes, dtype=torch.int64),
-    )
+    boxes = np.array([_corners(anno) for anno in annos], dtype=np.float32).reshape(-1, 4)
+    classes = torch.tensor([int(anno["category_id"]) for anno in annos], dtype=torch.int64)
+    return Instances(image_size, gt_boxes=Boxes(torch.from_numpy(boxes)), gt_classes=classes)
 
 
 def filter_empty_instances(
@@ -145,51 +173,18 @@ def filter_empty_instances(
     Args:
         instances: with ``gt_boxes``.
         by_box: drop those with an empty box.
-        by_mask: of no effect on instances without masks, but one of the two has to be set.
+        by_mask: of no effect, as masks are not supported.
         box_threshold: a box at most this wide or high is empty.
         return_mask: return also which were kept, (N,) bool.
     """
-    assert by_box or by_mask, "filter_empty_instances: set by_box or by_mask"
     keep = torch.ones(len(instances), dtype=torch.bool)
     if by_box:
         keep = instances.gt_boxes.nonempty(threshold=box_threshold)
-    kept = instances[keep]
-    return (kept, keep) if return_mask else kept
-
-
-def gen_crop_transform_with_instance(
-    crop_size: tuple[int, int], image_size: tuple[int, int], instance: dict
-) -> T.CropTransform:
-    """Draw a crop that holds the centre of an instance.
-
-    Args:
-        crop_size: height, width in pixels.
-        image_size: height, width.
-        instance: an annotation with "bbox" and "bbox_mode".
-
-    Raises:
-        AssertionError: the crop is larger than the image, or the box lies outside it.
-    """
-    box = get_bbox(instance)
-    crop, size = np.asarray(crop_size, dtype=np.int32), np.asarray(image_size, dtype=np.int32)
-    corner, centre = box[1::-1], (box[1::-1] + box[3:1:-1]) * 0.5  # both y, x
-    assert (size >= corner).all(), "The annotation bounding box is outside of the image!"
-    assert (size >= crop).all(), f"Crop size {crop_size} is larger than image size {image_size}!"
-    least = np.maximum(np.floor(centre).astype(np.int32) - crop, 0)
-    most = np.minimum(np.maximum(size - crop, 0), np.ceil(centre).astype(np.int32))
-    top, left = (
-        int(np.random.randint(low, high + 1))  # noqa: NPY002 - the generator of each worker
-        for low, high in zip(least, most, strict=True)
-    )
-    return T.CropTransform(left, top, int(crop[1]), int(crop[0]))
+    return (instances[keep], keep) if return_mask else instances[keep]
 
 
 def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
-    """The default augmentations of a config: resize, and in training a flip.
-
-    Args:
-        cfg: its INPUT section is read.
-        is_train: which of the two.
+    """The default augmentations of a config's INPUT section: resize, and in training a flip.
 
     Raises:
         ValueError: INPUT.RANDOM_FLIP has no known value.
@@ -197,37 +192,22 @@ def build_augmentation(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
     inputs = cfg.INPUT
     if not is_train:
         return [T.ResizeShortestEdge(inputs.MIN_SIZE_TEST, inputs.MAX_SIZE_TEST, "choice")]
-    augs: list[T.Augmentation] = [
-        T.ResizeShortestEdge(
-            inputs.MIN_SIZE_TRAIN, inputs.MAX_SIZE_TRAIN, inputs.MIN_SIZE_TRAIN_SAMPLING
-        )
-    ]
-    flip = inputs.RANDOM_FLIP
+    style, flip = inputs.MIN_SIZE_TRAIN_SAMPLING, inputs.RANDOM_FLIP
+    resize = T.ResizeShortestEdge(inputs.MIN_SIZE_TRAIN, inputs.MAX_SIZE_TRAIN, style)
     if flip not in ("none", "horizontal", "vertical"):
         raise ValueError(f"INPUT.RANDOM_FLIP is none, horizontal or vertical, got {flip!r}")
-    if flip != "none":
-        augs.append(T.RandomFlip(horizontal=flip == "horizontal", vertical=flip == "vertical"))
-    return augs
+    if flip == "none":
+        return [resize]
+    return [resize, T.RandomFlip(horizontal=flip == "horizontal", vertical=flip == "vertical")]
 
 
 def check_metadata_consistency(key: str, dataset_names: Sequence[str]) -> None:
     """Check that data sets which are used together agree on a piece of metadata.
-
-    Args:
-        key: the attribute.
-        dataset_names: the data sets; none is fine.
 
     Raises:
         AttributeError: one of them has no such attribute.
         ValueError: two of them disagree.
     """
     values = {name: getattr(MetadataCatalog.get(name), key) for name in dataset_names}
-    expected = next(iter(values.values()), None)
-    different = [name for name, value in values.items() if value != expected]
-    if different:
-        for name, value in values.items():
-            logging.getLogger(__name__).error("%s of dataset %s: %s", key, name, value)
-        raise ValueError(
-            f"Datasets have different metadata '{key}'! {different} and {next(iter(values))} "
-            "cannot be used together."
-        )
+    if any(value != values[dataset_names[0]] for value in values.values()):
+        raise ValueError(f"these data sets differ in their {key} and cannot be joined: {values}")

@@ -44,5 +44,5 @@ def test_metadata_never_changes_its_mind(name):
     assert metadata.get("json_file", 3) == 3 and not hasattr(metadata, "json_file")
     metadata.as_dict()["thing_classes"] = []
     assert metadata.thing_classes == ["car"]
-    with pytest.raises(AttributeError, match="metadata is empty"):
+    with pytest.raises(AttributeError, match="'N/A', which has none"):
         _ = Metadata().anything

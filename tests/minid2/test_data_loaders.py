@@ -56,15 +56,6 @@ def test_processes_share_one_endless_shuffle(ranks):
     assert [i for pair in zip(*parts, strict=True) for i in pair] == whole
     with pytest.raises(ValueError, match="positive int. Got 0"):
         samplers.TrainingSampler(0)
-    with pytest.raises(TypeError, match="float"):
-        samplers.TrainingSampler(2.0)
-
-
-def test_a_random_subset_stays_the_same():
-    stream = take(samplers.RandomSubsetTrainingSampler(20, 0.25, seed_subset=1), 15)
-    assert len(set(stream)) == 5 and set(Counter(stream).values()) == {3}
-    with pytest.raises(ValueError, match="subset_ratio=0.01 of 20 records leaves 0"):
-        samplers.RandomSubsetTrainingSampler(20, 0.01)
 
 
 def test_repeat_factors_follow_the_rarest_class():
@@ -178,7 +169,7 @@ def test_data_sets_by_name(names, caplog):
         get_detection_dataset_dicts(names[0], min_keypoints=1)
     DatasetCatalog["loaders_none"] = lambda: DatasetCatalog.get(names[0])
     MetadataCatalog.get(names[1]).thing_classes = ["ship"]
-    with pytest.raises(ValueError, match="different metadata 'thing_classes'.*loaders_none"):
+    with pytest.raises(ValueError, match="differ in their thing_classes.*loaders_none"):
         get_detection_dataset_dicts(names)
     MetadataCatalog.get(names[0]).thing_classes.clear()
     with pytest.raises(AssertionError, match="invalid category_id=0 for a dataset of 0 classes"):
@@ -194,5 +185,5 @@ def test_loaders_of_a_config(names):
     assert [r["width"] for r in batch] == [2, 2]
     assert len(list(build_detection_test_loader(cfg, names[0], mapper=dict))) == 3
     cfg.DATALOADER.SAMPLER_TRAIN = "Trainingsampler"
-    with pytest.raises(ValueError, match=r"Trainingsampler \(DATALOADER.SAMPLER_TRAIN\)"):
+    with pytest.raises(ValueError, match=r"sampler Trainingsampler \(DATALOADER.SAMPLER_TRAIN\)"):
         build_detection_train_loader(cfg, mapper=dict)

@@ -11,8 +11,6 @@ from minid2.data import detection_utils as utils
 from minid2.data import transforms as T
 from minid2.structures import BoxMode
 
-# ruff: noqa: NPY002 - augmentations draw from numpy's global generator
-
 
 @pytest.fixture
 def record(tmp_path):
@@ -79,7 +77,6 @@ def test_config_of_training_and_inference(record):
     "option, value",
     [
         ("use_keypoint", True),
-        ("keypoint_hflip_indices", np.zeros(3)),
         ("precomputed_proposal_topk", 100),
         ("recompute_boxes", True),
     ],
@@ -98,15 +95,13 @@ def test_missing_and_damaged_images_are_named(record, tmp_path):
         with pytest.raises(OSError, match="record image_id=7.*image.png.*copy it again"):
             mapper()(record)
     record["file_name"] = str(tmp_path / "gone.png")
-    with pytest.raises(FileNotFoundError, match="gone.png.*image_id=7 does not exist"):
+    with pytest.raises(FileNotFoundError, match="image_id=7: .*gone.png.*Check the folder"):
         mapper()(record)
 
 
-def test_wrong_size_and_semantic_labels_are_refused(record):
-    with pytest.raises(utils.SizeMismatchError, match=r"image.png, got \(60, 40\).*\(60, 41\)"):
+def test_wrong_sizes_and_masks_are_refused(record):
+    with pytest.raises(utils.SizeMismatchError, match=r"image.png is \(60, 40\).*\(60, 41\)"):
         mapper()({**record, "height": 41})
-    with pytest.raises(NotImplementedError, match="sem_seg_file_name"):
-        mapper()({**record, "sem_seg_file_name": "x.png"})
     with pytest.raises(NotImplementedError, match="'segmentation'"):
         utils.transform_instance_annotations(record["annotations"][0], T.NoOpTransform(), (40, 60))
 
@@ -122,12 +117,8 @@ def test_an_image_is_read_upright_and_in_the_format(tmp_path):
     assert rgb.shape == (30, 20, 3) and np.array_equal(rgb, np.rot90(pixels, -1))
     assert np.array_equal(utils.read_image(path, "BGR"), rgb[..., ::-1])
     assert utils.read_image(path, "L").shape == (30, 20, 1)
-    yuv = utils.read_image(path, "YUV-BT.601")
-    assert np.abs(utils.convert_image_to_rgb(yuv, "YUV-BT.601") - rgb).max() < 0.01
     bgr = torch.from_numpy(rgb[..., ::-1].copy())
     assert np.array_equal(utils.convert_image_to_rgb(bgr, "BGR"), rgb)
-    with pytest.raises(ValueError, match=r"'XYZ' \(INPUT.FORMAT\)"):
-        utils.read_image(path, "XYZ")
 
 
 def test_empty_boxes_are_dropped():
@@ -138,15 +129,3 @@ def test_empty_boxes_are_dropped():
         utils.annotations_to_instances(annos, (9, 9)), return_mask=True
     )
     assert len(kept) == 1 and mask.tolist() == [True, False]
-
-
-def test_a_crop_around_an_instance_holds_its_centre():
-    for _ in range(50):
-        x, y = np.random.uniform(0, 40), np.random.uniform(0, 30)
-        anno = {"bbox": [x, y, 8.0, 6.0], "bbox_mode": BoxMode.XYWH_ABS}
-        crop = utils.gen_crop_transform_with_instance((12, 20), (40, 60), anno)
-        assert (crop.h, crop.w) == (12, 20) and crop.y0 + 12 <= 40 and crop.x0 + 20 <= 60
-        # the host's rule rounds outwards by up to a pixel
-        assert -1 <= x + 4 - crop.x0 <= 21 and -1 <= y + 3 - crop.y0 <= 13
-    with pytest.raises(AssertionError, match="larger than image"):
-        utils.gen_crop_transform_with_instance((50, 20), (40, 60), anno)

@@ -1,20 +1,22 @@
-"""COCO's JSON format: reading, registration, and writing (see ``coco_export``).
+"""COCO's JSON format: reading, registration and writing.
 
 An error names the file, the record and the cure: a wrong annotation that slips through here is
 only seen as a bad average precision.
 """
 
+import datetime
 import json
 import logging
-import math
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
-from ...structures import BoxMode
+import numpy as np
+import torch
+
+from ...structures import Boxes, BoxMode
 from ...utils.file_io import PathManager
 from ..catalog import DatasetCatalog, MetadataCatalog
-from .coco_export import convert_to_coco_dict, convert_to_coco_json
 
 __all__ = [
     "convert_to_coco_dict",
@@ -37,9 +39,6 @@ def register_coco_instances(
         json_file: the annotation file.
         image_root: the folder that its file names are relative to.
     """
-    assert isinstance(name, str), f"the name of a data set is a string, got {name!r}"
-    assert isinstance(json_file, (str, os.PathLike)), f"json_file is a path, got {json_file!r}"
-    assert isinstance(image_root, (str, os.PathLike)), f"image_root is a path, got {image_root!r}"
     DatasetCatalog.register(name, lambda: load_coco_json(json_file, image_root, name))
     MetadataCatalog.get(name).set(
         json_file=json_file, image_root=image_root, evaluator_type="coco", **metadata
@@ -68,158 +67,91 @@ def load_coco_json(
         Keypoints are left out. Images are not looked at.
 
     Raises:
-        FileNotFoundError: there is no such annotation file.
-        ValueError: the file is cut off, is not in COCO's format, uses an id twice, has an
-            annotation with an ``ignore`` flag or without a proper bbox.
-        KeyError: an annotation has a category id that the file does not list.
+        ValueError: the file is cut off, uses an annotation id twice, has an annotation with an
+            ``ignore`` flag or without a bbox of 4 numbers.
+        KeyError: the file is not in COCO's format, or an annotation has a category id that the file
+            does not list.
     """
     content = _read_json(json_file)
-    ids = None
-    if dataset_name is not None:
-        ids = _contiguous_ids(content, json_file, dataset_name)
-    images = _by_id(content, "images", json_file)
-    grouped = defaultdict(list)
-    for ann in _by_id(content, "annotations", json_file).values():
-        grouped[ann.get("image_id")].append(ann)
+    ids = None if dataset_name is None else _number_classes(content["categories"], dataset_name)
+    annotations = content.get("annotations", [])  # a test set has none
+    if len({ann["id"] for ann in annotations}) != len(annotations):
+        raise ValueError(f"{json_file}: annotation ids are not unique; number them anew")
 
     keys = ["iscrowd", "bbox", "category_id", *(extra_annotation_keys or [])]
-    reader = _AnnotationReader(json_file, keys, ids)
-    records = []
-    for image_id in sorted(images):
-        image = images[image_id]
-        try:
-            path = os.path.join(image_root, image["file_name"])
-            record = {"file_name": path, "height": image["height"], "width": image["width"]}
-        except KeyError as error:
-            raise ValueError(f"{json_file}: image {image_id} has no {error}; add it") from error
-        record["image_id"] = image_id
-        found = (reader.read(ann) for ann in grouped.pop(image_id, []))
-        record["annotations"] = [obj for obj in found if obj is not None]
-        records.append(record)
-
+    objects: dict[Any, list[dict]] = defaultdict(list)
+    without_shape = 0
+    for ann in annotations:
+        where = f"{json_file}: annotation {ann['id']} of image {ann['image_id']}"
+        converted = _convert(ann, keys, ids, where)
+        if converted is None:
+            without_shape += 1
+        else:
+            objects[ann["image_id"]].append(converted)
+    images = sorted(content["images"], key=lambda image: image["id"])
+    records = [
+        {
+            "file_name": os.path.join(image_root, image["file_name"]),
+            "height": image["height"],
+            "width": image["width"],
+            "image_id": image["id"],
+            "annotations": objects[image["id"]],
+        }
+        for image in images
+    ]
     logger.info("Loaded %d images in COCO format from %s", len(records), json_file)
-    if grouped:
-        stray = sum(map(len, grouped.values()))
-        some = list(grouped)[:5]
-        message = "%s: %d annotations are left out, as no image has their image_id (%s ...)"
-        logger.warning(message, json_file, stray, some)
-    if reader.without_shape:
+    if without_shape:
         message = "%s: %d annotations are left out, as no polygon in their segmentation is valid"
-        logger.warning(message, json_file, reader.without_shape)
+        logger.warning(message, json_file, without_shape)
     return records
 
 
 def _read_json(json_file: str) -> dict:
-    """The file's content, with its sections checked for their types."""
     path = PathManager.get_local_path(os.fspath(json_file))
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"annotation file '{json_file}' does not exist. Check the path that the data set was "
-            "registered with, and DETECTRON2_DATASETS if it lies under that folder"
-        )
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        size = os.path.getsize(path)
-        raise ValueError(
-            f"annotation file '{json_file}' ({size} bytes) is cut off or no JSON: {error}. Copy or "
-            "download it again, and compare its size"
-        ) from error
-    needed = {"images": list}
-    known = {**needed, "annotations": list, "categories": list}
-    for key, kind in known.items():
-        if key in needed and (not isinstance(content, dict) or key not in content):
+    with open(path, encoding="utf-8") as file:
+        try:
+            return json.load(file)
+        except ValueError as error:
             raise ValueError(
-                f"'{json_file}' is not in COCO's format: it has no list '{key}'. Detection results "
-                "and other annotation formats have to be converted first"
-            )
-        if not isinstance(content.get(key, []), kind):
-            raise ValueError(f"'{json_file}' is not in COCO's format: '{key}' is no list")
-    return content
+                f"annotation file '{json_file}' ({os.path.getsize(path)} bytes) is cut off or no "
+                f"JSON: {error}. Copy or download it again, and compare its size"
+            ) from error
 
 
-def _by_id(content: dict, section: str, json_file: str) -> dict[Any, dict]:
-    """The records of a section by their ids, in the order of the file."""
-    records = content.get(section, [])
-    for position, record in enumerate(records):
-        if not isinstance(record, dict) or "id" not in record:
-            raise ValueError(
-                f"{json_file}: {section}[{position}] has no 'id'; give each of {section} its own"
-            )
-    by_id = {record["id"]: record for record in records}
-    if len(by_id) < len(records):
-        twice = [key for key, n in Counter(r["id"] for r in records).items() if n > 1]
-        raise ValueError(
-            f"{json_file}: ids of {section} are not unique, {len(twice)} appear more than once "
-            f"({twice[:5]} ...); number them anew"
-        )
-    return by_id
-
-
-def _contiguous_ids(content: dict, json_file: str, dataset_name: str) -> dict[int, int]:
+def _number_classes(categories: list[dict], dataset_name: str) -> dict[int, int]:
     """Number the categories from 0 and write them into the metadata."""
-    categories = _by_id(content, "categories", json_file)
-    if not categories:
-        raise ValueError(f"{json_file} lists no 'categories'; add one for each class")
-    order = sorted(categories)
-    if order != list(range(1, len(order) + 1)) and "coco" not in dataset_name:
-        message = "%s: category ids are not 1 to %d; they are numbered anew in their order"
-        logger.warning(message, json_file, len(order))
-    mapping = {category: index for index, category in enumerate(order)}
+    ordered = sorted(categories, key=lambda category: category["id"])
+    mapping = {category["id"]: index for index, category in enumerate(ordered)}
     MetadataCatalog.get(dataset_name).set(
-        thing_classes=[categories[category]["name"] for category in order],
+        thing_classes=[category["name"] for category in ordered],
         thing_dataset_id_to_contiguous_id=mapping,
     )
     return mapping
 
 
-class _AnnotationReader:
-    """Turns annotations of one file into those of standard records."""
-
-    def __init__(self, json_file: str, keys: list[str], ids: dict[int, int] | None):
-        self.json_file = json_file
-        self.keys = keys
-        self.ids = ids
-        self.without_shape = 0  # how many were left out for their segmentation
-
-    def read(self, ann: dict) -> dict | None:
-        """The annotation in standard form; None for one whose polygons are all invalid."""
-        where = f"{self.json_file}: annotation {ann['id']} of image {ann.get('image_id')}"
-        if ann.get("ignore", 0):
-            raise ValueError(
-                f'{where} has an "ignore" flag, which is not supported: give it "iscrowd": 1, '
-                "which keeps it out of training and of the count of false detections, or remove it"
+def _convert(ann: dict, keys: list[str], ids: dict[int, int] | None, where: str) -> dict | None:
+    """The annotation in standard form; None for one whose polygons are all invalid."""
+    if ann.get("ignore", 0):
+        raise ValueError(
+            f'{where} has an "ignore" flag, which is not supported: give it "iscrowd": 1, '
+            "which keeps it out of training and of the count of false detections, or remove it"
+        )
+    if len(ann.get("bbox") or []) != 4:
+        raise ValueError(f"{where} has bbox {ann.get('bbox')}, not 4 numbers: correct or remove it")
+    obj = {key: ann[key] for key in keys if key in ann}
+    if ann.get("segmentation"):
+        obj["segmentation"] = _usable_shape(ann["segmentation"])
+        if not obj["segmentation"]:
+            return None
+    obj["bbox_mode"] = BoxMode.XYWH_ABS
+    if ids is not None:
+        if ann["category_id"] not in ids:
+            raise KeyError(
+                f"{where} has category_id={ann['category_id']}, but this id does not exist in "
+                f"'categories' of the json file, which lists {list(ids)}"
             )
-        if not _is_box(ann.get("bbox")):
-            raise ValueError(
-                f"{where} has bbox {ann.get('bbox')!r}; COCO's is 4 finite numbers, x, y, width, "
-                "height: correct or remove it"
-            )
-        obj = {key: ann[key] for key in self.keys if key in ann}
-        if ann.get("segmentation"):
-            shape = _usable_shape(ann["segmentation"])
-            if not shape:
-                self.without_shape += 1
-                return None
-            obj["segmentation"] = shape
-        obj["bbox_mode"] = BoxMode.XYWH_ABS
-        if self.ids is not None:
-            if ann.get("category_id") not in self.ids:
-                raise KeyError(
-                    f"{where} has category_id={ann.get('category_id')}, but this id does not exist "
-                    f"in 'categories' of the json file, which lists {sorted(self.ids)[:20]}"
-                )
-            obj["category_id"] = self.ids[ann["category_id"]]
-        return obj
-
-
-def _is_box(bbox: Any) -> bool:
-    return (
-        isinstance(bbox, list)
-        and len(bbox) == 4
-        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in bbox)
-    )
+        obj["category_id"] = ids[ann["category_id"]]
+    return obj
 
 
 def _usable_shape(segmentation: Any) -> Any:
@@ -231,3 +163,88 @@ def _usable_shape(segmentation: Any) -> Any:
 
         return mask.frPyObjects(segmentation, *segmentation["size"])
     return segmentation
+
+
+def convert_to_coco_dict(dataset_name: str) -> dict:
+    """Convert a registered data set to a dict in COCO's format, which ``json.dump`` can write.
+
+    Category ids are those of ``thing_dataset_id_to_contiguous_id`` where the metadata have it, else
+    the class's index. Boxes are rounded to 3 decimals, annotations are numbered from 1, images
+    without an id by their position.
+    """
+    metadata = MetadataCatalog.get(dataset_name)
+    mapping = metadata.get("thing_dataset_id_to_contiguous_id", {})
+    original = {index: category for category, index in mapping.items()}
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for position, record in enumerate(DatasetCatalog.get(dataset_name)):
+        image = {
+            "id": record.get("image_id", position),
+            "width": int(record["width"]),
+            "height": int(record["height"]),
+            "file_name": str(record["file_name"]),
+        }
+        images.append(image)
+        for anno in record.get("annotations", []):
+            category = int(anno["category_id"])
+            head = {"id": len(annotations) + 1, "image_id": image["id"]}
+            category_id = original.get(category, category)
+            annotations.append({**head, "category_id": category_id, **_box_and_shape(anno)})
+    classes = enumerate(metadata.thing_classes)
+    return {
+        "info": {
+            "date_created": str(datetime.datetime.now()),
+            "description": f"Data set {dataset_name}, converted to COCO's format.",
+        },
+        "images": images,
+        "categories": [{"id": original.get(i, i), "name": name} for i, name in classes],
+        "licenses": None,
+        "annotations": annotations,
+    }
+
+
+def _box_and_shape(anno: dict) -> dict:
+    """Box, area and shape of one annotation; the area is the shape's where there is one."""
+    box = np.asarray(anno["bbox"], dtype=np.float64).tolist()
+    x, y, width, height = BoxMode.convert(box, anno["bbox_mode"], BoxMode.XYWH_ABS)
+    converted: dict[str, Any] = {
+        "bbox": [round(value, 3) for value in (x, y, width, height)],
+        "iscrowd": int(anno.get("iscrowd", 0)),
+    }
+    shape = anno.get("segmentation")
+    if not shape:
+        # float32, as the areas that are measured against the limits of "small" elsewhere
+        corners = BoxMode.convert(box, anno["bbox_mode"], BoxMode.XYXY_ABS)
+        converted["area"] = Boxes(torch.tensor([corners])).area()[0].item()
+    elif isinstance(shape, dict):
+        from pycocotools import mask
+
+        counts = shape["counts"]
+        converted["area"] = float(mask.area(shape))
+        text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+        converted["segmentation"] = {"size": list(shape["size"]), "counts": text}
+    else:
+        converted["area"] = float(sum(map(_polygon_area, shape)))
+        converted["segmentation"] = shape
+    return converted
+
+
+def _polygon_area(polygon: list[float]) -> float:
+    """Area inside x0, y0, x1, y1, ... by the shoelace formula."""
+    x, y = np.asarray(polygon, dtype=np.float64).reshape(-1, 2).T
+    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
+
+
+def convert_to_coco_json(dataset_name: str, output_file: str, allow_cached: bool = True) -> None:
+    """Write :func:`convert_to_coco_dict` to a file, or leave one that exists as it is."""
+    if allow_cached and PathManager.exists(output_file):
+        message = "Using %s as it is; remove it if the data set %s has changed since"
+        logger.warning(message, output_file, dataset_name)
+        return
+    target = PathManager.get_local_path(os.fspath(output_file))
+    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+    # Processes may write at the same time, and a reader must not find half a file.
+    draft = f"{target}.{os.getpid()}.tmp"
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(convert_to_coco_dict(dataset_name), file)
+    os.replace(draft, target)

@@ -13,7 +13,6 @@ from fvcore.transforms.transform import (
 
 from .augmentation import AugInput, Augmentation, AugmentationList
 from .augmentation_impl import (
-    RandomApply,
     RandomBrightness,
     RandomContrast,
     RandomCrop,
@@ -33,7 +32,6 @@ __all__ = [
     "HFlipTransform",
     "NoOpTransform",
     "PadTransform",
-    "RandomApply",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",

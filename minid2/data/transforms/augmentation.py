@@ -64,37 +64,25 @@ class Augmentation:
         return tfm
 
 
-class _Always(Augmentation):
-    """The policy that always chooses the given transform."""
-
-    def __init__(self, tfm: Transform):
-        self.tfm = tfm
-
-    def get_transform(self, *args: Any) -> Transform:
-        return self.tfm
-
-    def __repr__(self) -> str:
-        return repr(self.tfm)
-
-
-def as_augmentation(item: "Augmentation | Transform") -> Augmentation:
-    """Accept a plain transform where an augmentation is wanted."""
-    if isinstance(item, Augmentation):
-        return item
-    assert isinstance(item, Transform), f"expected an Augmentation or a Transform, got {item!r}"
-    return _Always(item)
-
-
 class AugmentationList(Augmentation):
     """Augmentations one after the other; each sees what the ones before it made."""
 
     def __init__(self, augs: "Sequence[Augmentation | Transform]"):
         """Keep the sequence; plain transforms are welcome."""
-        self.augs = [as_augmentation(item) for item in augs]
+        for item in augs:
+            assert isinstance(item, (Augmentation, Transform)), f"not an Augmentation: {item!r}"
+        self.augs = list(augs)
 
     def __call__(self, aug_input: Any) -> TransformList:
         """Apply all, in place, and return the list of what was done."""
-        return TransformList([aug(aug_input) for aug in self.augs])
+        done = []
+        for item in self.augs:
+            if isinstance(item, Augmentation):
+                done.append(item(aug_input))
+            else:
+                aug_input.transform(item)
+                done.append(item)
+        return TransformList(done)
 
     def __repr__(self) -> str:
         return f"AugmentationList[{', '.join(map(repr, self.augs))}]"

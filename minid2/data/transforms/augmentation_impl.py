@@ -1,10 +1,9 @@
-"""Augmentations: flips, resizes, crops, changes of colour, and one now and then.
+"""Augmentations: flips, resizes, crops and changes of colour.
 
 Images are (H, W) or (H, W, C). Sizes are height, width. All chance comes from ``numpy.random``.
 """
 
 import sys
-from typing import Any
 
 import numpy as np
 from fvcore.transforms.transform import (
@@ -16,13 +15,12 @@ from fvcore.transforms.transform import (
     VFlipTransform,
 )
 
-from .augmentation import Augmentation, as_augmentation
+from .augmentation import Augmentation
 from .transform import BILINEAR, ResizeTransform
 
 # ruff: noqa: NPY002 - the global generator is the one that the loader seeds in each worker
 
 __all__ = [
-    "RandomApply",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
@@ -36,27 +34,6 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _CROP_TYPES = ("relative", "relative_range", "absolute", "absolute_range")
 
 
-def _happens(prob: float) -> bool:
-    return np.random.uniform(0, 1.0) < prob
-
-
-class RandomApply(Augmentation):
-    """Another augmentation, now and then."""
-
-    def __init__(self, tfm_or_aug: Augmentation | Transform, prob: float = 0.5):
-        """Apply ``tfm_or_aug`` with a probability ``prob``."""
-        self.aug = as_augmentation(tfm_or_aug)
-        self.prob = prob
-
-    def get_transform(self, *args: Any) -> Transform:
-        """The wrapped choice, or nothing."""
-        return self.aug.get_transform(*args) if _happens(self.prob) else NoOpTransform()
-
-    def __call__(self, aug_input: Any) -> Transform:
-        """Apply the wrapped augmentation, which asks the input for what it needs, or nothing."""
-        return self.aug(aug_input) if _happens(self.prob) else NoOpTransform()
-
-
 class RandomFlip(Augmentation):
     """Mirror left to right (horizontal), or top to bottom."""
 
@@ -68,7 +45,7 @@ class RandomFlip(Augmentation):
 
     def get_transform(self, image: np.ndarray) -> Transform:
         """Flip or not."""
-        if not _happens(self.prob):
+        if np.random.uniform(0, 1.0) >= self.prob:
             return NoOpTransform()
         height, width = image.shape[:2]
         return HFlipTransform(width) if self.horizontal else VFlipTransform(height)
@@ -79,12 +56,13 @@ class Resize(Augmentation):
 
     def __init__(self, shape: int | tuple[int, int], interp: int = BILINEAR):
         """Set height, width (a number for a square), and a Pillow resampling method."""
-        shape = (shape, shape) if isinstance(shape, int) else tuple(shape)
-        self._init(locals())
+        size = (shape, shape) if isinstance(shape, int) else tuple(shape)
+        self._init({"shape": size, "interp": interp})
 
     def get_transform(self, image: np.ndarray) -> ResizeTransform:
         """The one resize."""
-        return ResizeTransform(*image.shape[:2], *self.shape, self.interp)
+        (height, width), (new_h, new_w) = image.shape[:2], self.shape
+        return ResizeTransform(height, width, new_h, new_w, self.interp)
 
 
 class ResizeShortestEdge(Augmentation):
@@ -156,9 +134,7 @@ class RandomCrop(Augmentation):
             ValueError: an unknown type.
         """
         if crop_type not in _CROP_TYPES:
-            raise ValueError(
-                f"INPUT.CROP.TYPE {crop_type!r} is unknown; it is one of {_CROP_TYPES}"
-            )
+            raise ValueError(f"INPUT.CROP.TYPE {crop_type!r} is unknown; known: {_CROP_TYPES}")
         self._init(locals())
 
     def get_transform(self, image: np.ndarray) -> CropTransform:

@@ -4,7 +4,6 @@ All training samplers cut the same endless stream: it is drawn from one seed tha
 knows, and process r of W takes every W-th index from the r-th on.
 """
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import Sampler
 
-from ...utils import comm
+from ..utils import comm
 
-logger = logging.getLogger(__name__)
+__all__ = ["InferenceSampler", "RepeatFactorTrainingSampler", "TrainingSampler"]
 
 
 class _EndlessSampler(Sampler):
@@ -31,8 +30,7 @@ class _EndlessSampler(Sampler):
         raise NotImplementedError
 
     def _stream(self) -> Iterator[int]:
-        generator = torch.Generator()
-        generator.manual_seed(self._seed)
+        generator = torch.Generator().manual_seed(self._seed)
         while True:
             epoch = self._epoch(generator)
             if self._shuffle:
@@ -57,60 +55,15 @@ class TrainingSampler(_EndlessSampler):
             seed: the same on all processes; None draws one and shares it among them.
 
         Raises:
-            TypeError: ``size`` is no int.
-            ValueError: ``size`` is not positive.
+            ValueError: ``size`` is not positive, so that the stream would hang.
         """
-        if not isinstance(size, int):
-            raise TypeError(f"TrainingSampler(size=) expects an int. Got type {type(size)}.")
         if size <= 0:
             raise ValueError(f"TrainingSampler(size=) expects a positive int. Got {size}.")
         self._size = size
-        logger.info("Training on a stream of %d records", size)
         super().__init__(shuffle, seed)
 
     def _epoch(self, generator: torch.Generator) -> torch.Tensor:
         return torch.arange(self._size)
-
-
-class RandomSubsetTrainingSampler(TrainingSampler):
-    """A :class:`TrainingSampler` over a random part of the indices, the same part each epoch."""
-
-    def __init__(
-        self,
-        size: int,
-        subset_ratio: float,
-        shuffle: bool = True,
-        seed_shuffle: int | None = None,
-        seed_subset: int | None = None,
-    ):
-        """Choose the part.
-
-        Args:
-            size: how many records the data set has.
-            subset_ratio: the share of them to train on, in (0, 1].
-            shuffle: whether to shuffle each epoch.
-            seed_shuffle: as ``seed`` of :class:`TrainingSampler`.
-            seed_subset: likewise, for the choice of the part.
-
-        Raises:
-            ValueError: the ratio is out of range, or so small that nothing is left.
-        """
-        super().__init__(size=size, shuffle=shuffle, seed=seed_shuffle)
-        keep = int(size * subset_ratio)
-        if not 0.0 < subset_ratio <= 1.0 or keep == 0:
-            raise ValueError(
-                f"subset_ratio={subset_ratio} of {size} records leaves {keep}; "
-                "it has to be in (0, 1] and keep at least one"
-            )
-        if seed_subset is None:
-            seed_subset = comm.shared_random_seed()
-        generator = torch.Generator()
-        generator.manual_seed(int(seed_subset))
-        self._subset = torch.randperm(size, generator=generator)[:keep]
-        logger.info("of which %d, chosen at random, are used", keep)
-
-    def _epoch(self, generator: torch.Generator) -> torch.Tensor:
-        return self._subset
 
 
 class RepeatFactorTrainingSampler(_EndlessSampler):
@@ -123,13 +76,7 @@ class RepeatFactorTrainingSampler(_EndlessSampler):
     def __init__(
         self, repeat_factors: torch.Tensor, *, shuffle: bool = True, seed: int | None = None
     ):
-        """Set up the stream.
-
-        Args:
-            repeat_factors: (records,) floats.
-            shuffle: whether to shuffle each epoch.
-            seed: as for :class:`TrainingSampler`.
-        """
+        """Set up the stream from (records,) floats; the rest as for :class:`TrainingSampler`."""
         super().__init__(shuffle, seed)
         self._whole = repeat_factors.trunc()
         self._fraction = repeat_factors - self._whole
@@ -173,13 +120,7 @@ class InferenceSampler(Sampler):
     """
 
     def __init__(self, size: int):
-        """Take this process's share.
-
-        Args:
-            size: how many records the data set has, at least 1.
-        """
-        if size <= 0:
-            raise AssertionError(f"InferenceSampler needs a data set with records, got size={size}")
+        """Take this process's share of ``size`` indices."""
         share, rest = divmod(size, comm.get_world_size())
         rank = comm.get_rank()
         start = rank * share + min(rank, rest)

@@ -38,12 +38,9 @@ def test_modules_do_not_hide_functions_of_their_name():
     )
 
 
-def test_find_spec_answers_and_import_explains():
+def test_an_import_of_what_is_missing_explains():
     run(
         """
-        from importlib.util import find_spec
-        assert find_spec("detectron2.structures") is not None
-        assert find_spec("detectron2.model_zoo") is None
         for statement in ("from detectron2 import model_zoo", "import detectron2.model_zoo.x"):
             try:
                 exec(statement)

@@ -47,9 +47,9 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
     ):
         try:
             merge()
-        except KeyError as error:
+        except (KeyError, AssertionError) as error:  # of files and of overrides
             raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
-        except (ValueError, AssertionError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise UserError(f"{source}: {error}") from error
         except Exception as error:  # a YAML parser's errors have no common base here
             if type(error).__module__.startswith("yaml"):
@@ -71,7 +71,7 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
     _check_lazy_keys(cfg, words)
     try:
         cfg = LazyConfig.apply_overrides(cfg, words)
-    except (OmegaConfBaseException, KeyError, ValueError) as error:
+    except (OmegaConfBaseException, KeyError, NotImplementedError, ValueError) as error:
         raise UserError(f"command line: {error}") from error
     missing = [k for k in ("model", "dataloader", "optimizer", "train") if k not in cfg]
     if missing:
@@ -126,8 +126,6 @@ def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:
 def _nearest_key(message: str, known: list[str]) -> str:
     """The message of a failed merge, with the nearest key where one key is to blame."""
     message = message.strip("\"'")
-    if "mean" in message:  # the host has found a nearest key itself
-        return message
     found = re.search(r"key:?\s+['\"]?([A-Za-z0-9_.]+)", message)
     if not found:
         return message

@@ -9,8 +9,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ..utils.registry import locate
 
-__all__ = ["instantiate"]
-
 
 def instantiate(cfg: Any) -> Any:
     """Make the call that ``cfg`` describes, its arguments first.
@@ -22,7 +20,7 @@ def instantiate(cfg: Any) -> Any:
 
     Raises:
         ImportError: the dotted path leads nowhere.
-        TypeError, AssertionError: what ``_target_`` names is not callable.
+        TypeError: ``_target_`` is not callable, or not with these arguments.
     """
     if isinstance(cfg, ListConfig):
         return ListConfig([instantiate(item) for item in cfg], flags={"allow_objects": True})
@@ -37,11 +35,9 @@ def instantiate(cfg: Any) -> Any:
     target = arguments.pop("_target_")
     if isinstance(target, str):
         target = locate(target)
-    assert callable(target), f"_target_ {target!r} is not callable"
     try:
         return target(**arguments)
     except TypeError:
-        logging.getLogger(__name__).error(
-            "could not call %s with the arguments %s", cfg["_target_"], sorted(arguments)
-        )
+        message = "could not call %s with the arguments %s"
+        logging.getLogger(__name__).error(message, cfg["_target_"], sorted(arguments))
         raise

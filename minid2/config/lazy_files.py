@@ -30,7 +30,7 @@ def run_config_file(filename: str) -> dict[str, Any]:
     def import_(name, globals=None, locals=None, fromlist=(), level=0):
         if level == 0:
             return builtins.__import__(name, globals, locals, fromlist, level)
-        return _import_relative(path, name, fromlist, level)
+        return _import_relative(path, name, level)
 
     names = {
         "__name__": "lazy_config." + os.path.splitext(os.path.basename(path))[0],
@@ -41,17 +41,12 @@ def run_config_file(filename: str) -> dict[str, Any]:
     return names
 
 
-def _import_relative(importer: str, name: str, fromlist: tuple, level: int) -> ModuleType:
-    """``from ..name import x`` in the config file ``importer``."""
+def _import_relative(importer: str, name: str, level: int) -> ModuleType:
+    """The module for ``from ..name import x`` in the config file ``importer``."""
     folder = importer
     for _ in range(level):
         folder = os.path.dirname(folder)
-    target = os.path.join(folder, *name.split("."))
-    if not name or os.path.isdir(target):
-        raise ImportError(
-            f"{importer}: relative imports in a config reach config files, not the folder {target}"
-        )
-    target += ".py"
+    target = os.path.join(folder, *name.split(".")) + ".py"
     if not os.path.isfile(target):
         raise ImportError(f"{importer}: cannot import {name!r}, there is no {target}")
     module = ModuleType(name)
@@ -59,7 +54,4 @@ def _import_relative(importer: str, name: str, fromlist: tuple, level: int) -> M
     for key, value in run_config_file(target).items():
         if key != "__builtins__":
             setattr(module, key, as_config(value))
-    missing = [item for item in fromlist or () if item != "*" and not hasattr(module, item)]
-    if missing:
-        raise ImportError(f"{importer}: {target} defines no {', '.join(missing)}")
     return module

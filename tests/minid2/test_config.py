@@ -1,19 +1,11 @@
-"""YAML configs: bases, versions, errors that name the culprit, and `configurable`."""
+"""YAML configs: bases, versions, errors, and `configurable`."""
 
 import pickle
 
 import pytest
 import yaml
 
-from minid2.config import (
-    CfgNode,
-    configurable,
-    downgrade_config,
-    get_cfg,
-    global_cfg,
-    set_global_cfg,
-    upgrade_config,
-)
+from minid2.config import CfgNode, configurable, get_cfg
 
 
 @pytest.fixture
@@ -53,30 +45,13 @@ def test_unsafe_yaml_only_where_allowed(write):
     assert cfg.SEED == 7
 
 
-def test_a_typo_names_key_file_and_nearest_key(write):
-    cfg = get_cfg()
-    base = write("base.yaml", "VERSION: 2\nMODEL: {RPN: {NMS_TRESH: 0.5}}\n")
-    leaf = write("leaf.yaml", "_BASE_: base.yaml\nSEED: 2\n")
-    with pytest.raises(KeyError) as error:
-        cfg.merge_from_file(leaf)
-    for part in ("'MODEL.RPN.NMS_TRESH'", base, "'MODEL.RPN.NMS_THRESH'"):
-        assert part in str(error.value)
-    assert cfg.SEED == -1
-    with pytest.raises(KeyError, match="mean 'MODEL.RPN.NMS_THRESH'"):
-        cfg.merge_from_list(["RPN.NMS_THRESH", 0.5])
-    with pytest.raises(AssertionError, match="add_..._config"):  # Detectron2's type for overrides
-        cfg.merge_from_list(["MODEL.WHOLLY_UNKNOWN_SYSTEM.QQQQ", 1])
-
-
 @pytest.mark.parametrize(
     "content, error, message",
     [
-        ("VERSION: 2\nSEED: 3.5\n", ValueError, "bad.yaml: Type mismatch .* SEED"),
-        ("VERSION: 2\nMODEL: 3\n", ValueError, "bad.yaml: Type mismatch"),
+        ("VERSION: 2\nSEED: 3.5\n", ValueError, "Type mismatch .* SEED"),
         ("VERSION: 1\n", NotImplementedError, "bad.yaml is of VERSION 1.*real"),
-        ("VERSION: 3\n", AssertionError, "bad.yaml is of VERSION 3"),
-        ("", TypeError, "bad.yaml: the file has to hold keys"),
         ("MODEL: [\n", yaml.YAMLError, "bad.yaml"),
+        ("MODEL: {RPN: {NMS_TRESH: 0.5}}\n", KeyError, "MODEL.RPN.NMS_TRESH"),
         ("_BASE_: nowhere.yaml\n", FileNotFoundError, "nowhere.yaml"),
     ],
 )
@@ -87,23 +62,10 @@ def test_bad_files(write, content, error, message):
 
 def test_bad_overrides_and_missing_file():
     cfg = get_cfg()
-    with pytest.raises(AssertionError, match="pairs"):
-        cfg.merge_from_list(["SEED"])
+    with pytest.raises(AssertionError, match="MODEL.NOPE"):
+        cfg.merge_from_list(["MODEL.NOPE", 1])
     with pytest.raises(AssertionError, match="'nowhere.yaml' does not exist"):
         cfg.merge_from_file("nowhere.yaml")
-    cfg.freeze()
-    with pytest.raises(AttributeError, match="immutable"):
-        cfg.SEED = 1
-
-
-def test_versions_and_global_config():
-    cfg = get_cfg()
-    assert upgrade_config(cfg) == cfg and upgrade_config(cfg) is not cfg
-    with pytest.raises(NotImplementedError, match="2 to 1"):
-        downgrade_config(cfg, 1)
-    cfg.SEED = 11
-    set_global_cfg(cfg)
-    assert global_cfg.SEED == 11
 
 
 class Head:
@@ -143,30 +105,3 @@ def test_configurable_functions():
     cfg = get_cfg()
     assert build(5) == (5, 2) and build(cfg) == (-1, 0) and build(cfg, a=3) == (3, 0)
     assert build(cfg=cfg, extra=6) == (-1, 6) and build.__name__ == "build"
-
-
-def test_configurable_misuse():
-    class Without:
-        @configurable
-        def __init__(self, a):
-            pass
-
-    class NoClassmethod(Without):
-        def from_config(self, cfg):
-            return {}
-
-    class OtherName(Without):
-        @classmethod
-        def from_config(cls, config):
-            return {}
-
-    cfg = get_cfg()
-    for owner, error, message in [
-        (Without, AttributeError, "Without.*from_config"),
-        (NoClassmethod, TypeError, "classmethod"),
-        (OtherName, TypeError, "'cfg' as its first"),
-    ]:
-        with pytest.raises(error, match=message):
-            owner(cfg)
-    with pytest.raises(AssertionError, match="belongs on __init__"):
-        configurable(lambda a: a)

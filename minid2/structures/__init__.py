@@ -1,15 +1,7 @@
 """Boxes, instances and image batches."""
 
-from .boxes import Boxes, BoxMode, pairwise_ioa, pairwise_iou, pairwise_point_box_distance
+from .boxes import Boxes, BoxMode, pairwise_ioa, pairwise_iou
 from .image_list import ImageList
 from .instances import Instances
 
-__all__ = [
-    "BoxMode",
-    "Boxes",
-    "ImageList",
-    "Instances",
-    "pairwise_ioa",
-    "pairwise_iou",
-    "pairwise_point_box_distance",
-]
+__all__ = ["BoxMode", "Boxes", "ImageList", "Instances", "pairwise_ioa", "pairwise_iou"]

@@ -1,7 +1,7 @@
 """The ways to write a box as numbers, and the conversions between them."""
 
-from enum import IntEnum, unique
-from typing import Any, TypeVar
+from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ import torch
 Box = TypeVar("Box", list, tuple, np.ndarray, torch.Tensor)
 
 
-@unique
 class BoxMode(IntEnum):
     """How the numbers of a box are to be read; data sets store the integer."""
 
@@ -32,28 +31,20 @@ class BoxMode(IntEnum):
             A value of the type that came in; the input itself where nothing is to be done.
 
         Raises:
-            NotImplementedError: a relative mode (the image's size is not known here) or a
-                rotated one.
-            ValueError: a list or tuple of another length than 4.
+            NotImplementedError: a relative mode (the image's size is unknown) or a rotated one.
         """
         if from_mode == to_mode:
             return box
-        absolute = (BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
-        if from_mode not in absolute or to_mode not in absolute:
+        if max(from_mode, to_mode) > BoxMode.XYWH_ABS:
             raise NotImplementedError(
                 f"BoxMode.convert from {BoxMode(from_mode).name} to {BoxMode(to_mode).name}: "
-                "minid2 converts between XYXY_ABS and XYWH_ABS. Relative boxes need the image's "
-                "size: multiply them first; rotated boxes need the real Detectron2"
+                "minid2 converts between XYXY_ABS and XYWH_ABS. Multiply relative boxes by the "
+                "image's size first; rotated boxes need the real Detectron2"
             )
-        if isinstance(box, (list, tuple)) and len(box) != 4:
-            raise ValueError(f"a box has 4 numbers, found {len(box)}: {box}")
         rows = torch.as_tensor(box)  # single precision for a list of floats, as Detectron2
         corner, extent = rows[..., :2], rows[..., 2:]
         second = extent + corner if to_mode == BoxMode.XYXY_ABS else extent - corner
         result = torch.cat([corner, second], dim=-1)
         if isinstance(box, torch.Tensor):
             return result
-        if isinstance(box, np.ndarray):
-            return result.numpy()
-        plain: Any = result.tolist()
-        return tuple(plain) if isinstance(box, tuple) else plain
+        return result.numpy() if isinstance(box, np.ndarray) else type(box)(result.tolist())

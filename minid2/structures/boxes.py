@@ -1,7 +1,7 @@
 """Boxes of one image as a tensor, and the pairwise measures between two sets of them.
 
-Shapes: N boxes, M other boxes, P points. Coordinates are pixels, x to the right and y down; a box
-is (x1, y1, x2, y2).
+Shapes: N boxes, M other boxes. Coordinates are pixels, x to the right and y down; a box is
+(x1, y1, x2, y2).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,7 @@ import torch
 
 from .box_mode import BoxMode
 
-__all__ = [
-    "BoxMode",
-    "Boxes",
-    "matched_pairwise_iou",
-    "pairwise_intersection",
-    "pairwise_ioa",
-    "pairwise_iou",
-    "pairwise_point_box_distance",
-]
+__all__ = ["BoxMode", "Boxes", "pairwise_intersection", "pairwise_ioa", "pairwise_iou"]
 
 
 class Boxes:
@@ -28,12 +20,7 @@ class Boxes:
     """
 
     def __init__(self, tensor: torch.Tensor):
-        """Keep ``tensor`` as float32.
-
-        Args:
-            tensor: (N, 4), or anything that ``torch.as_tensor`` takes as such. An empty one of
-                any shape becomes (0, 4).
-        """
+        """Keep ``tensor``, or what ``torch.as_tensor`` takes, as float32; empty becomes (0, 4)."""
         rows = torch.as_tensor(tensor).to(dtype=torch.float32)
         if not rows.numel():
             rows = rows.reshape(-1, 4)
@@ -43,8 +30,6 @@ class Boxes:
     @classmethod
     def cat(cls, boxes_list: Sequence["Boxes"]) -> "Boxes":
         """All boxes of the list, one after the other; no boxes from an empty list."""
-        assert isinstance(boxes_list, (list, tuple)), f"list of Boxes, got {type(boxes_list)}"
-        assert all(isinstance(boxes, Boxes) for boxes in boxes_list), "every item must be Boxes"
         if not boxes_list:
             return cls(torch.empty(0))
         return cls(torch.cat([boxes.tensor for boxes in boxes_list]))
@@ -101,10 +86,7 @@ class Boxes:
     def __getitem__(self, item: int | slice | torch.Tensor) -> "Boxes":
         """Boxes of a row, a slice, a mask or indices; may share memory as tensors do."""
         rows = self.tensor[item]
-        if isinstance(item, int):
-            rows = rows.unsqueeze(0)
-        assert rows.dim() == 2, f"indexing Boxes with {item} does not give rows of 4"
-        return Boxes(rows)
+        return Boxes(rows.unsqueeze(0) if isinstance(item, int) else rows)
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -117,8 +99,18 @@ class Boxes:
 
 
 def pairwise_intersection(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
-    """(N, M) areas of the intersections."""
-    return _intersection(boxes1.tensor[:, None], boxes2.tensor)
+    """(N, M) areas of the intersections.
+
+    One side at a time and in place: with many objects and anchors this is the peak of a training
+    step, and both sides at once would double it.
+    """
+    first, second = boxes1.tensor[:, None], boxes2.tensor
+
+    def overlap(axis: int) -> torch.Tensor:
+        end = torch.minimum(first[..., axis + 2], second[..., axis + 2])
+        return end.sub_(torch.maximum(first[..., axis], second[..., axis])).clamp_(min=0)
+
+    return overlap(0).mul_(overlap(1))
 
 
 def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
@@ -130,41 +122,6 @@ def pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
 def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     """(N, M) intersection over the area of the second box, in [0, 1]."""
     return _ratio(pairwise_intersection(boxes1, boxes2), boxes2.area())
-
-
-def matched_pairwise_iou(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
-    """(N,) intersection over union of each box with its partner in the other set."""
-    assert len(boxes1) == len(boxes2), f"{len(boxes1)} boxes cannot be matched to {len(boxes2)}"
-    shared = _intersection(boxes1.tensor, boxes2.tensor)
-    return shared / (boxes1.area() + boxes2.area() - shared)
-
-
-def pairwise_point_box_distance(points: torch.Tensor, boxes: Boxes) -> torch.Tensor:
-    """Distances from P points to the left, top, right and bottom edge of each box.
-
-    Args:
-        points: (P, 2) as (x, y).
-        boxes: M boxes.
-
-    Returns:
-        (P, M, 4), all positive where the point lies inside the box.
-    """
-    origin = points[:, None]
-    return torch.cat([origin - boxes.tensor[:, :2], boxes.tensor[:, 2:] - origin], dim=2)
-
-
-def _intersection(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Areas of the intersections of (..., 4) boxes that broadcast.
-
-    One side at a time and in place: with many objects and anchors this is the peak of a training
-    step, and both sides at once would double it.
-    """
-
-    def overlap(axis: int) -> torch.Tensor:
-        end = torch.minimum(a[..., axis + 2], b[..., axis + 2])
-        return end.sub_(torch.maximum(a[..., axis], b[..., axis])).clamp_(min=0)
-
-    return overlap(0).mul_(overlap(1))
 
 
 def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-CONSTRAINTS = ("size_divisibility", "square_size")
-
 
 class ImageList:
     """A batch ``tensor`` (B, C..., H, W) and the true ``image_sizes``, a list of B (h, w).
@@ -59,17 +57,10 @@ class ImageList:
             pad_value: what the padding holds.
             padding_constraints: ``size_divisibility`` replaces the argument of that name;
                 ``square_size``, where above 0, is H and W before they are rounded up.
-
-        Raises:
-            ValueError: an unknown constraint, or an image larger than ``square_size``.
         """
-        assert isinstance(tensors, (list, tuple)) and len(tensors), "a list of images is needed"
-        for image in tensors:
-            assert isinstance(image, torch.Tensor), f"images are tensors, got {type(image)}"
-            assert image.shape[:-2] == tensors[0].shape[:-2], "images differ in their channels"
-        constraints = dict(padding_constraints or {})
-        if unknown := set(constraints) - set(CONSTRAINTS):
-            raise ValueError(f"padding_constraints {sorted(unknown)}: known are {CONSTRAINTS}")
+        first = tensors[0]
+        assert all(image.shape[:-2] == first.shape[:-2] for image in tensors), "channels differ"
+        constraints = padding_constraints or {}
         divisor = constraints.get("size_divisibility", size_divisibility)
         square = constraints.get("square_size", 0)
         if torch.jit.is_tracing():
@@ -78,18 +69,11 @@ class ImageList:
         sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
         height, width = (max(side) for side in zip(*sizes, strict=True))
         if square > 0:
-            if max(height, width) > square:
-                raise ValueError(
-                    f"an image of {height} x {width} does not fit into square_size {square}; "
-                    "lower INPUT.MAX_SIZE_* or raise square_size"
-                )
             height = width = square
         if divisor > 1:
             height, width = (-(-side // divisor) * divisor for side in (height, width))
-        first = tensors[0]
-        shape = (len(tensors), *first.shape[:-2], height, width)
         # Only the border is filled: every other pixel is about to be overwritten.
-        batch = first.new_empty(shape)
+        batch = first.new_empty((len(tensors), *first.shape[:-2], height, width))
         for index, (image, (h, w)) in enumerate(zip(tensors, sizes, strict=True)):
             slot = batch[index]  # iterating the batch gives views that autograd cannot write to
             slot[..., :h, :w].copy_(image)

@@ -1,7 +1,7 @@
 """The objects of one image, field by field."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -35,12 +35,9 @@ class Instances:
 
     def __getattr__(self, name: str) -> Any:
         # `_fields` itself is missing while pickle and copy build the object.
-        if name != "_fields" and name in self._fields:
-            return self._fields[name]
-        raise AttributeError(f"Instances has no field {name!r}; it has {list(self._known())}")
-
-    def _known(self) -> Sequence[str]:
-        return tuple(self.__dict__.get("_fields", ()))
+        if name == "_fields" or name not in self._fields:
+            raise AttributeError(f"these Instances have no field {name!r}")
+        return self._fields[name]
 
     def set(self, name: str, value: Any) -> None:
         """Store a field; its length must be that of the fields already there."""
@@ -82,6 +79,10 @@ class Instances:
             item = slice(item % count, item % count + 1)
         return self._map(lambda v: v[item])
 
+    def _map(self, change: Callable) -> "Instances":
+        changed = {name: change(value) for name, value in self._fields.items()}
+        return Instances(self._image_size, **changed)
+
     def __len__(self) -> int:
         for value in self._fields.values():
             return len(value)
@@ -95,28 +96,22 @@ class Instances:
         """Join Instances of one image that have the same fields.
 
         Tensors and lists are joined, other fields by the ``cat`` of their class.
-
-        Raises:
-            ValueError: a field of a type that cannot be joined.
         """
-        assert instance_lists, "nothing to join"
-        assert all(isinstance(i, Instances) for i in instance_lists), "every item: Instances"
         first = instance_lists[0]
         if len(instance_lists) == 1:
             return first
-        if isinstance(first.image_size, tuple) and not torch.jit.is_tracing():
-            sizes = {i.image_size for i in instance_lists}
-            assert len(sizes) == 1, f"Instances of images of several sizes: {sorted(sizes)}"
-        joined = Instances(first.image_size)
-        for name in first._known():
-            joined.set(name, _join(name, [i.get(name) for i in instance_lists]))
+        size = first.image_size  # a tensor while tracing
+        assert isinstance(size, torch.Tensor) or all(i.image_size == size for i in instance_lists)
+        joined = Instances(size)
+        for name, value in first._fields.items():
+            values = [instances.get(name) for instances in instance_lists]
+            if isinstance(value, torch.Tensor):
+                joined.set(name, torch.cat(values))
+            elif isinstance(value, list):
+                joined.set(name, list(itertools.chain.from_iterable(values)))
+            else:
+                joined.set(name, type(value).cat(values))
         return joined
-
-    def _map(self, change) -> "Instances":
-        changed = Instances(self._image_size)
-        for name, value in self._fields.items():
-            changed.set(name, change(value))
-        return changed
 
     def __repr__(self) -> str:
         count = len(self) if self._fields else 0
@@ -126,14 +121,3 @@ class Instances:
             f"Instances(num_instances={count}, image_height={height}, image_width={width}, "
             f"fields=[{fields}])"
         )
-
-
-def _join(name: str, values: list) -> Any:
-    if isinstance(values[0], torch.Tensor):
-        return torch.cat(values)
-    if isinstance(values[0], list):
-        return list(itertools.chain.from_iterable(values))
-    kind = type(values[0])
-    if hasattr(kind, "cat"):
-        return kind.cat(values)
-    raise ValueError(f"field {name!r} of type {kind.__name__} cannot be joined: it has no 'cat'")

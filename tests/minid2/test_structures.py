@@ -15,9 +15,7 @@ from minid2.structures import (
     Instances,
     pairwise_ioa,
     pairwise_iou,
-    pairwise_point_box_distance,
 )
-from minid2.structures.boxes import matched_pairwise_iou
 
 
 def random_boxes(count: int) -> Boxes:
@@ -29,12 +27,9 @@ def test_pairwise_measures():
     a, b = random_boxes(7), random_boxes(5)
     expected = box_iou(a.tensor, b.tensor)
     torch.testing.assert_close(pairwise_iou(a, b), expected)
-    torch.testing.assert_close(matched_pairwise_iou(a[:5], b), expected.diagonal())
     union = a.area()[:, None] + b.area()
     shared = expected * union / (1 + expected)
     torch.testing.assert_close(pairwise_ioa(a, b), shared / b.area())
-    inside = torch.tensor([[1.0, 2.0]])
-    assert pairwise_point_box_distance(inside, Boxes([[0, 0, 10, 10]])).tolist() == [[[1, 2, 9, 8]]]
 
 
 def test_boxes_without_area_have_no_overlap_and_no_nan():
@@ -81,8 +76,6 @@ def test_box_mode_refuses_what_it_cannot_do():
         BoxMode.convert([0, 0, 1, 1], BoxMode.XYXY_REL, BoxMode.XYXY_ABS)
     with pytest.raises(NotImplementedError, match="rotated"):
         BoxMode.convert([0, 0, 1, 1, 5], BoxMode.XYWHA_ABS, BoxMode.XYXY_ABS)
-    with pytest.raises(ValueError, match="4 numbers, found 3"):
-        BoxMode.convert([1, 2, 3], BoxMode.XYWH_ABS, BoxMode.XYXY_ABS)
 
 
 def test_instances():
@@ -125,10 +118,6 @@ def test_image_list_constraints():
     shape = lambda **c: ImageList.from_tensors(images, 4, padding_constraints=c).tensor.shape[-2:]  # noqa: E731
     assert shape(square_size=20) == (20, 20) and shape(square_size=21) == (24, 24)
     assert shape(size_divisibility=16) == (16, 32) and shape(square_size=0) == (8, 20)
-    with pytest.raises(ValueError, match="5 x 17 does not fit into square_size 16"):
-        shape(square_size=16)
-    with pytest.raises(ValueError, match="size_divisiblity"):
-        shape(size_divisiblity=4)
 
 
 def test_image_list_passes_gradients():

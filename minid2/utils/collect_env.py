@@ -1,13 +1,11 @@
 """A table of the versions that matter in a report of a problem."""
 
-import importlib.metadata
 import os
 import platform
 import sys
+from importlib.metadata import version
 
 import torch
-
-__all__ = ["collect_env_info"]
 
 PACKAGES = ("torchvision", "numpy", "Pillow", "fvcore", "iopath", "omegaconf", "pycocotools")
 
@@ -26,24 +24,12 @@ def collect_env_info() -> str:
         ("torch", f"{torch.__version__} @{os.path.dirname(torch.__file__)}"),
         ("threads", str(torch.get_num_threads())),
     ]
-    rows += [(name, _version(name)) for name in PACKAGES]
+    rows += [(name, version(name)) for name in PACKAGES]
     rows.append(("CUDA of torch", torch.version.cuda or "none"))
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            major, minor = torch.cuda.get_device_capability(index)
-            rows.append(
-                (f"GPU {index}", f"{torch.cuda.get_device_name(index)} (arch {major}.{minor})")
-            )
-    else:
-        rows.append(("GPU", "none: torch.cuda.is_available() is False"))
+    for index in range(torch.cuda.device_count()):
+        gpu = torch.cuda.get_device_properties(index)
+        rows.append((f"GPU {index}", f"{gpu.name} (arch {gpu.major}.{gpu.minor})"))
     return tabulate(rows)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 if __name__ == "__main__":

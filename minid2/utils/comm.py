@@ -36,12 +36,7 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
         num_workers_per_machine: processes a machine; it has to divide the world size.
     """
     global _local_group
-    assert _local_group is None, "the local process group exists already"
-    world = get_world_size()
-    assert world % num_workers_per_machine == 0, (
-        f"{world} processes cannot be {num_workers_per_machine} on every machine"
-    )
-    for start in range(0, world, num_workers_per_machine):
+    for start in range(0, get_world_size(), num_workers_per_machine):
         ranks = range(start, start + num_workers_per_machine)
         group = dist.new_group(list(ranks))  # all processes take part in making every group
         if get_rank() in ranks:
@@ -71,11 +66,9 @@ def synchronize() -> None:
     """Wait for all processes."""
     if get_world_size() == 1:
         return
-    if dist.get_backend() == "nccl":
-        # without a device nccl guesses one from the rank, wrongly on a second machine
-        dist.barrier(device_ids=[torch.cuda.current_device()])
-    else:
-        dist.barrier()
+    # without a device nccl guesses one from the rank, wrongly on a second machine
+    nccl = dist.get_backend() == "nccl"
+    dist.barrier(device_ids=[torch.cuda.current_device()] if nccl else None)
 
 
 @functools.cache
@@ -108,22 +101,3 @@ def shared_random_seed() -> int:
     """A random number below 2**31 that is the same everywhere; every process has to call it."""
     # The global generator: a seeded run is to draw the same seeds as on Detectron2.
     return all_gather(int(np.random.randint(2**31)))[0]  # noqa: NPY002
-
-
-def reduce_dict(input_dict: dict[str, torch.Tensor], average: bool = True) -> dict:
-    """Sum or average scalar tensors over processes; complete on rank 0 only.
-
-    Args:
-        input_dict: scalars by name, the same names on every process.
-        average: divide the sums by the number of processes.
-    """
-    world = get_world_size()
-    if world == 1:
-        return input_dict
-    names = sorted(input_dict)  # the order of insertion may differ between processes
-    with torch.no_grad():
-        values = torch.stack([input_dict[name] for name in names])
-        dist.reduce(values, dst=0)
-        if average and is_main_process():
-            values /= world
-    return dict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""The random seed and the version of torch."""
+"""The random seed."""
 
 import logging
 import os
@@ -6,11 +6,6 @@ import random
 
 import numpy as np
 import torch
-
-__all__ = ["seed_all_rng"]
-
-# (major, minor), for code that branches on it
-TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
 
 
 def seed_all_rng(seed: int | None = None) -> None:
@@ -26,7 +21,3 @@ def seed_all_rng(seed: int | None = None) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002  augmentations draw from the global generator
     random.seed(seed)
     os.environ["PYTHONHASHSEED"] = str(seed)  # for the processes started from here
-
-
-def setup_environment() -> None:
-    """Nothing to set up: kept for code that calls it before training."""

@@ -1,14 +1,19 @@
-"""What happens during training, kept by name and iteration, and read by the event writers."""
+"""What happens during training, kept by name and iteration, and the writers that bring it to the
+terminal, a JSON file or tensorboard.
+"""
 
+import datetime
+import json
+import logging
+import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
-from .event_writers import CommonMetricPrinter, EventWriter, JSONWriter, TensorboardXWriter
+from .file_io import PathManager
 
 __all__ = [
     "CommonMetricPrinter",
@@ -17,7 +22,6 @@ __all__ = [
     "JSONWriter",
     "TensorboardXWriter",
     "get_event_storage",
-    "has_event_storage",
 ]
 
 # The innermost `with` is last. Not by thread: metrics may be written from another one.
@@ -30,58 +34,27 @@ def get_event_storage() -> "EventStorage":
     return _active[-1]
 
 
-def has_event_storage() -> bool:
-    """Whether there is a surrounding ``with EventStorage(...)``."""
-    return bool(_active)
-
-
 class EventStorage:
-    """Scalars, images and histograms of a training, each with the iteration it came from."""
+    """Scalars and images of a training, each with the iteration it came from."""
 
     def __init__(self, start_iter: int = 0):
-        """Begin at the iteration ``start_iter``."""
-        self._iter = start_iter
-        self._prefix = ""
+        """Begin at ``start_iter``; ``iter`` is the current iteration, which a trainer sets."""
+        self.iter = start_iter
         self._scalars: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
         self._smoothed: dict[str, bool] = {}
         self._recent: dict[str, tuple[float, int]] = {}
         self._vis_data: list[tuple[str, Any, int]] = []
-        self._histograms: list[dict[str, Any]] = []
 
     def __enter__(self) -> "EventStorage":
         _active.append(self)
         return self
 
     def __exit__(self, exc_type, exc_val, exc_tb) -> None:
-        assert _active.pop() is self, "EventStorage contexts were left in another order"
-
-    @property
-    def iter(self) -> int:
-        """The current iteration; a trainer sets it before each step."""
-        return self._iter
-
-    @iter.setter
-    def iter(self, value: int) -> None:
-        self._iter = int(value)
-
-    @property
-    def iteration(self) -> int:
-        """The same as ``iter``, under its older name."""
-        return self._iter
+        _active.pop()
 
     def step(self) -> None:
         """Go on to the next iteration."""
-        self._iter += 1
-
-    @contextmanager
-    def name_scope(self, name: str) -> Iterator[None]:
-        """Scalars put inside get the name ``name/...``; an inner scope replaces an outer one."""
-        outer = self._prefix
-        self._prefix = name.rstrip("/") + "/"
-        try:
-            yield
-        finally:
-            self._prefix = outer
+        self.iter += 1
 
     def put_scalar(
         self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None
@@ -94,12 +67,12 @@ class EventStorage:
             smoothing_hint: whether writers should smooth it; always the same for one name.
             cur_iter: the iteration it belongs to, by default the current one.
         """
-        name, number = self._prefix + name, float(value)
+        number = float(value)
         known_hint = self._smoothed.setdefault(name, smoothing_hint)
         assert known_hint == smoothing_hint, (
             f"scalar {name!r} was put with smoothing_hint={known_hint} before"
         )
-        iteration = self._iter if cur_iter is None else cur_iter
+        iteration = self.iter if cur_iter is None else cur_iter
         self._scalars[name].update(number, iteration)
         self._recent[name] = (number, iteration)
 
@@ -112,27 +85,7 @@ class EventStorage:
 
     def put_image(self, img_name: str, img_tensor: Any) -> None:
         """Store an RGB image (3, H, W): uint8 in 0..255 or float in 0..1."""
-        self._vis_data.append((img_name, img_tensor, self._iter))
-
-    def put_histogram(self, hist_name: str, hist_tensor: torch.Tensor, bins: int = 1000) -> None:
-        """Store the histogram of a tensor of any shape, in ``bins`` equal steps."""
-        values = hist_tensor.detach().float()
-        low, high = (float(bound) for bound in values.aminmax())
-        # Raw histograms of tensorboard carry the upper ends of the bins
-        ends = torch.linspace(low, high, bins + 1)[1:]
-        self._histograms.append(
-            {
-                "tag": hist_name,
-                "min": low,
-                "max": high,
-                "num": values.numel(),
-                "sum": float(values.sum()),
-                "sum_squares": float((values * values).sum()),
-                "bucket_limits": ends.tolist(),
-                "bucket_counts": torch.histc(values, bins=bins).tolist(),
-                "global_step": self._iter,
-            }
-        )
+        self._vis_data.append((img_name, img_tensor, self.iter))
 
     def history(self, name: str) -> HistoryBuffer:
         """All stored values of a scalar; a KeyError for a name never put."""
@@ -173,6 +126,129 @@ class EventStorage:
         """Forget the images; for writers that have written them."""
         self._vis_data = []
 
-    def clear_histograms(self) -> None:
-        """Forget the histograms; for writers that have written them."""
-        self._histograms = []
+
+class EventWriter:
+    """Base of all writers: reads the current event storage and writes it somewhere."""
+
+    def write(self) -> None:
+        """Write what is new."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what the writer holds; nothing by default."""
+
+
+class _NewScalars:
+    """Gives each scalar out once, in the order of iterations."""
+
+    def __init__(self, window_size: int) -> None:
+        self.window_size = window_size
+        self.written_until = -1
+
+    def take(self) -> list[tuple[int, dict[str, float]]]:
+        by_iteration: dict[int, dict[str, float]] = defaultdict(dict)
+        latest = get_event_storage().latest_with_smoothing_hint(self.window_size)
+        for name, (value, iteration) in latest.items():
+            if iteration > self.written_until:
+                by_iteration[iteration][name] = float(value)
+        self.written_until = max(by_iteration, default=self.written_until)
+        return sorted(by_iteration.items())
+
+
+class JSONWriter(EventWriter):
+    """One JSON object a line and iteration, with the scalars by name and ``iteration``."""
+
+    def __init__(self, json_file: str, window_size: int = 20):
+        """Append to ``json_file``; smoothed scalars are medians over ``window_size``."""
+        self._file = PathManager.open(json_file, "a")
+        self._new = _NewScalars(window_size)
+
+    def write(self) -> None:
+        """Append the scalars that are new."""
+        for iteration, scalars in self._new.take():
+            line = json.dumps({**scalars, "iteration": iteration}, sort_keys=True)
+            self._file.write(line + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TensorboardXWriter(EventWriter):
+    """Scalars and images as tensorboard's event files."""
+
+    def __init__(self, log_dir: str, window_size: int = 20, **kwargs: Any):
+        """Write into ``log_dir``; ``kwargs`` go to tensorboard's ``SummaryWriter``."""
+        self._log_dir, self._options = log_dir, kwargs
+        self._new = _NewScalars(window_size)
+
+    @cached_property
+    def _board(self) -> Any:
+        from torch.utils.tensorboard import SummaryWriter  # takes a second
+
+        return SummaryWriter(self._log_dir, **self._options)
+
+    def write(self) -> None:
+        """Write the scalars that are new and all images, which are then cleared."""
+        for iteration, scalars in self._new.take():
+            for name, value in scalars.items():
+                self._board.add_scalar(name, value, iteration)
+        storage = get_event_storage()
+        for name, image, iteration in storage._vis_data:
+            self._board.add_image(name, image, iteration)
+        storage.clear_images()
+
+    def close(self) -> None:
+        """Close the event file."""
+        if "_board" in vars(self):
+            self._board.close()
+
+
+class CommonMetricPrinter(EventWriter):
+    """Log a line with the time left, the losses, times, learning rate and GPU memory."""
+
+    def __init__(self, max_iter: int | None = None, window_size: int = 20):
+        """Print medians over ``window_size``; without ``max_iter`` no time left is known."""
+        self.logger = logging.getLogger(__name__)
+        self._max_iter = max_iter
+        self._window_size = window_size
+        self._previous: tuple[int, float] | None = None  # iteration and time of the last line
+
+    def write(self) -> None:
+        """Log one line; nothing after the last iteration, which has been logged by then."""
+        storage = get_event_storage()
+        iteration = storage.iter
+        if iteration == self._max_iter:
+            return
+        parts = [self._time_left(storage), f"iter: {iteration}"]
+        for name, buffer in storage.histories().items():
+            if "loss" in name or "[metric]" in name:
+                samples = storage.count_samples(name, self._window_size)
+                parts.append(f"{name}: {buffer.median(samples):.4g}")
+        for name in ("time", "data_time"):
+            if name in storage.histories():
+                buffer = storage.history(name)
+                mean = buffer.global_avg() if name == "time" else buffer.avg(self._window_size)
+                parts.append(f"{name}: {mean:.4f}  last_{name}: {buffer.latest():.4f}")
+        rate = storage.latest().get("lr")
+        parts.append(f"lr: {rate[0]:.5g}" if rate else "lr: N/A")
+        if torch.cuda.is_available():
+            parts.append(f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M")
+        self.logger.info("  ".join(part for part in parts if part))
+
+    def _time_left(self, storage: EventStorage) -> str:
+        if self._max_iter is None:
+            return ""
+        to_come = self._max_iter - storage.iter - 1
+        now, before = (storage.iter, time.perf_counter()), self._previous
+        self._previous = now
+        if "time" in storage.histories():
+            # A median, which a slow iteration (a checkpoint, an evaluation) does not move
+            seconds = to_come * storage.history("time").median(1000)
+            storage.put_scalar("eta_seconds", seconds, smoothing_hint=False)
+        elif before is not None and now[0] > before[0]:
+            seconds = to_come * (now[1] - before[1]) / (now[0] - before[0])
+        else:
+            return ""
+        return f"eta: {datetime.timedelta(seconds=int(seconds))}"

@@ -1,6 +1,6 @@
 """One path manager for local files, downloads and the addresses of Detectron2's model storage."""
 
-from iopath.common.file_io import HTTPURLHandler, OneDrivePathHandler, PathHandler
+from iopath.common.file_io import HTTPURLHandler, PathHandler
 from iopath.common.file_io import PathManager as _PathManager
 
 __all__ = ["PathHandler", "PathManager"]
@@ -24,5 +24,5 @@ class _StorageHandler(PathHandler):
         return PathManager.open(self._get_local_path(path), mode, **kwargs)
 
 
-for _handler in (HTTPURLHandler(), OneDrivePathHandler(), _StorageHandler()):
-    PathManager.register_handler(_handler)
+PathManager.register_handler(HTTPURLHandler())
+PathManager.register_handler(_StorageHandler())

@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["retry_if_cuda_oom"]
-
 
 def retry_if_cuda_oom(func: Callable) -> Callable:
     """Let ``func`` retry with an emptied cache, then with its arguments on the CPU.
@@ -20,7 +18,7 @@ def retry_if_cuda_oom(func: Callable) -> Callable:
 
     def on_cpu(value: Any) -> Any:
         on_gpu = getattr(getattr(value, "device", None), "type", None) == "cuda"
-        return value.to(device="cpu") if on_gpu and hasattr(value, "to") else value
+        return value.to(device="cpu") if on_gpu else value
 
     @wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

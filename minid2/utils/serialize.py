@@ -20,8 +20,6 @@ class PicklableWrapper:
         return self._obj(*args, **kwargs)
 
     def __getattr__(self, attr: str) -> Any:
-        if attr == "_obj":  # not there yet while copy or pickle build the object
-            raise AttributeError(attr)
         return getattr(self._obj, attr)
 
 

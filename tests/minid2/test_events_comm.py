@@ -12,28 +12,20 @@ import torch.multiprocessing
 
 from minid2.utils import comm
 from minid2.utils.collect_env import collect_env_info
-from minid2.utils.env import TORCH_VERSION, seed_all_rng
+from minid2.utils.env import seed_all_rng
 from minid2.utils.events import (
     CommonMetricPrinter,
     EventStorage,
     JSONWriter,
     TensorboardXWriter,
     get_event_storage,
-    has_event_storage,
 )
-from minid2.utils.logger import (
-    create_small_table,
-    log_every_n,
-    log_every_n_seconds,
-    log_first_n,
-    setup_logger,
-)
+from minid2.utils.logger import create_small_table, setup_logger
 from minid2.utils.registry import locate
 from minid2.utils.serialize import PicklableWrapper
 
 
 def test_storage_contexts_nest():
-    assert not has_event_storage()
     with pytest.raises(AssertionError, match="EventStorage"):
         get_event_storage()
     with EventStorage(3) as outer:
@@ -51,12 +43,11 @@ def test_smoothing_is_a_median_over_iterations_not_over_values():
             storage.put_scalar("lr", iteration, smoothing_hint=False)
             if iteration % 10 == 0:
                 storage.put_scalar("rare", iteration)
-        with storage.name_scope("group"):
-            storage.put_scalar("x", 2, cur_iter=5)
+        storage.put_scalar("x", 2, cur_iter=5)
         latest = storage.latest_with_smoothing_hint(20)
     assert latest["loss"] == (np.median(range(20, 40)), 39) and latest["lr"] == (39, 39)
     assert latest["rare"] == (25, 30)  # 20 and 30 lie in the last 20 iterations
-    assert storage.latest()["group/x"] == (2, 5) and storage.count_samples("rare", 20) == 2
+    assert storage.latest()["x"] == (2, 5) and storage.count_samples("rare", 20) == 2
     assert storage.history("loss").global_avg() == pytest.approx(19.5)
     with pytest.raises(AssertionError, match="'lr'"):
         storage.put_scalar("lr", 1)
@@ -100,23 +91,19 @@ def test_printer_tells_losses_and_the_time_left(caplog):
         assert part in caplog.messages[0]
 
 
-def test_tensorboard_gets_scalars_images_and_histograms(tmp_path):
+def test_tensorboard_gets_scalars_and_images(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     with EventStorage(7) as storage:
         writer = TensorboardXWriter(str(tmp_path))
         storage.put_scalar("loss", 2)
         storage.put_image("picture", torch.zeros(3, 4, 5))
-        storage.put_histogram("weights", torch.tensor([0.0, 1, 1, 4]), bins=4)
         writer.write()
         writer.close()
-        assert not storage._vis_data and not storage._histograms
-    board = EventAccumulator(str(tmp_path), size_guidance={"histograms": 1}).Reload()
+        assert not storage._vis_data
+    board = EventAccumulator(str(tmp_path)).Reload()
     assert [(event.step, event.value) for event in board.Scalars("loss")] == [(7, 2.0)]
     assert (board.Images("picture")[0].width, board.Images("picture")[0].height) == (5, 4)
-    histogram = board.Histograms("weights")[0].histogram_value
-    assert list(histogram.bucket) == [1, 2, 0, 1] and list(histogram.bucket_limit) == [1, 2, 3, 4]
-    assert (histogram.num, histogram.sum, histogram.sum_squares) == (4, 6, 18)
 
 
 @pytest.fixture
@@ -150,14 +137,7 @@ def test_logger_prints_once_and_writes_a_file_for_each_rank(tmp_path, capsys, cl
     assert "elsewhere" in (tmp_path / "log.txt.rank2").read_text()
 
 
-def test_rate_limited_logging(caplog):
-    for index in range(7):
-        log_first_n(logging.WARNING, "first", n=2)
-        log_every_n(logging.WARNING, "every", n=3)
-        log_every_n_seconds(logging.WARNING, "seconds", n=100)
-        log_first_n(logging.WARNING, f"message {index % 2}", key="message")
-    counts = {text: caplog.messages.count(text) for text in caplog.messages}
-    assert counts == {"first": 2, "every": 3, "seconds": 1, "message 0": 1, "message 1": 1}
+def test_small_table():
     assert "12.346" in create_small_table({"AP": 12.3456, "n": 3})
 
 
@@ -168,7 +148,7 @@ def test_seeds_versions_and_environment():
 
     assert draw() == draw()
     seed_all_rng()  # a seed of its own
-    assert TORCH_VERSION >= (2, 6) and torch.__version__ in collect_env_info()
+    assert torch.__version__ in collect_env_info()
 
 
 def test_closures_travel_to_workers():
@@ -178,7 +158,7 @@ def test_closures_travel_to_workers():
 
 
 def test_locate():
-    assert locate("torch.nn.Conv2d") is torch.nn.Conv2d and locate("len") is len
+    assert locate("torch.nn.Conv2d") is torch.nn.Conv2d and locate("builtins.len") is len
     with pytest.raises(ImportError, match=r"'torch\.nn\.Nope'"):
         locate("torch.nn.Nope")
 
@@ -188,8 +168,6 @@ def test_alone_there_is_nothing_to_talk_about():
     assert comm.get_local_size() == 1 and comm.is_main_process()
     assert comm.all_gather("x") == comm.gather("x") == ["x"]
     comm.synchronize()
-    scalars = {"a": torch.tensor(1.0)}
-    assert comm.reduce_dict(scalars) == scalars
 
 
 def _talk(rank: int, address: str) -> None:
@@ -203,10 +181,6 @@ def _talk(rank: int, address: str) -> None:
     assert comm.gather(rank, dst=1) == ([0, 1] if rank == 1 else [])
     seeds = comm.all_gather(comm.shared_random_seed())
     assert seeds[0] == seeds[1]
-    names = ["b", "a"] if rank else ["a", "b"]
-    means = comm.reduce_dict({name: torch.tensor(float(ord(name) + rank)) for name in names})
-    if rank == 0:
-        assert means == {"a": ord("a") + 0.5, "b": ord("b") + 0.5}
     torch.distributed.destroy_process_group()
 
 

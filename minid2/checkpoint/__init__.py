@@ -1,14 +1,7 @@
-"""Saving and loading of models, in the formats of Detectron2, Caffe2 Detectron and torchvision."""
+"""Saving and loading of models, in the formats of Detectron2, torchvision and Caffe2's ResNets."""
 
 from fvcore.common.checkpoint import Checkpointer, PeriodicCheckpointer
 
 from .detection_checkpoint import DetectionCheckpointer
-from .reading import CheckpointError, UnsafeCheckpointError
 
-__all__ = [
-    "CheckpointError",
-    "Checkpointer",
-    "DetectionCheckpointer",
-    "PeriodicCheckpointer",
-    "UnsafeCheckpointError",
-]
+__all__ = ["Checkpointer", "DetectionCheckpointer", "PeriodicCheckpointer"]

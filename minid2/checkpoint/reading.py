@@ -1,22 +1,18 @@
 """Reading checkpoint files without running the code that a pickle may carry.
 
 torch's own ``weights_only`` reader comes first. What it does not know, such as the numpy arrays
-and the configs in Detectron2's checkpoints, goes through an unpickler that finds the names listed
-here and no others.
+in Detectron2's checkpoints, goes through an unpickler that finds the names listed here and no
+others.
 """
 
-import functools
-import io
 import os
 import pickle
 import types
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any
 
 import numpy as np
 import torch
-
-__all__ = ["CheckpointError", "UnsafeCheckpointError", "read_checkpoint"]
 
 
 class CheckpointError(RuntimeError):
@@ -36,37 +32,34 @@ def read_checkpoint(path: str) -> Any:
         UnsafeCheckpointError: it asks for code that is no part of a checkpoint; nothing ran.
         CheckpointError: it is cut off or no checkpoint at all.
     """
-    is_pickle = path.endswith(".pkl")
     try:
-        return _read_pickle(path) if is_pickle else _read_torch(path)
+        if not path.endswith(".pkl"):
+            return _read_torch(path)
+        with open(path, "rb") as file:
+            # Caffe2's files were pickled by Python 2
+            return _RestrictedUnpickler(file, encoding="latin1").load()
     except UnsafeCheckpointError as error:
-        opener = (
-            f"pickle.load(open({path!r}, 'rb'), encoding='latin1')"
-            if is_pickle
-            else f"torch.load({path!r}, weights_only=False)"
-        )
         raise UnsafeCheckpointError(
             f"{path} is refused: it asks for {error}, and loading that could run any code. None "
-            "of it was run. If you trust whoever made the file, write its weights alone, once, "
-            f"and load the new file: torch.save({{'model': {opener}['model']}}, 'weights.pth')"
+            "of it was run. If you trust whoever made the file, load it with pickle or "
+            "torch.load(weights_only=False), and torch.save its weights alone."
         ) from error
-    except (OSError, MemoryError):
+    except OSError:
         raise
     except Exception as error:  # what a damaged pickle raises depends on the byte that is missing
+        others = other_checkpoints(path)
+        cure = "Download or copy it again, or "
+        if others:
+            cure += (
+                f"use the newest one beside it, {others[0]!r}: to resume from that, write its "
+                "name into the file 'last_checkpoint' of the same folder"
+            )
+        else:
+            cure += "delete it and start anew"
         raise CheckpointError(
             f"{path} ({os.path.getsize(path)} bytes) is cut off or no checkpoint "
-            f"({type(error).__name__}: {str(error)[:80]}). {_cure(path)}"
+            f"({type(error).__name__}: {str(error)[:80]}). {cure}"
         ) from error
-
-
-def _cure(path: str) -> str:
-    others = other_checkpoints(path)
-    if not others:
-        return "Download or copy it again, or delete it and start anew"
-    return (
-        f"Download or copy it again, or use the newest one beside it, {others[0]!r}: to resume "
-        "from that, write its name into the file 'last_checkpoint' of the same folder"
-    )
 
 
 def other_checkpoints(path: str) -> list[str]:
@@ -76,12 +69,6 @@ def other_checkpoints(path: str) -> list[str]:
         return []
     names = [name for name in os.listdir(folder) if name.endswith(".pth") and name != own_name]
     return sorted(names, key=lambda n: os.path.getmtime(os.path.join(folder, n)), reverse=True)
-
-
-def _read_pickle(path: str) -> Any:
-    with open(path, "rb") as file:
-        # Detectron's older files were pickled by Python 2
-        return _RestrictedUnpickler(file, encoding="latin1").load()
 
 
 def _read_torch(path: str) -> Any:
@@ -99,60 +86,29 @@ def _read_torch(path: str) -> Any:
 
 class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _KNOWN:
+            return _KNOWN[module, name]
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        if module == "numpy" and _is_numpy_scalar(name):
-            return getattr(np, name)
-        for known in (_builders(), _omegaconf_builders()):
-            if (module, name) in known:
-                return known[module, name]
+        kind = getattr(np, name, None) if module == "numpy" else None
+        if isinstance(kind, type) and issubclass(kind, np.generic):
+            return kind
         raise UnsafeCheckpointError(f"{module}.{name}")
 
 
-def _is_numpy_scalar(name: str) -> bool:
-    found = getattr(np, name, None)
-    return isinstance(found, type) and issubclass(found, np.generic)
-
-
-@functools.cache
-def _builders() -> dict[tuple[str, str], Any]:
-    """What data, arrays, tensors and configs are made by, under each name that they had."""
-    from ..config import CfgNode
-
-    plain = (bool, bytearray, complex, dict, float, frozenset, int, list, set, str, tuple)
-    found: dict[tuple[str, str], Any] = {}
-    for module in ("builtins", "__builtin__"):  # the latter is Python 2's
-        found |= {(module, kind.__name__): kind for kind in plain}
-    found |= {("__builtin__", "long"): int, ("__builtin__", "unicode"): str}
-    found |= {("collections", t.__name__): t for t in (Counter, OrderedDict, defaultdict, deque)}
-    found["_codecs", "encode"] = lambda text, encoding="latin1": text.encode(encoding)
-
-    found |= {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
-    array = np.zeros(1)
-    for core in ("numpy.core", "numpy._core"):  # renamed in numpy 2
-        found[f"{core}.multiarray", "_reconstruct"] = array.__reduce__()[0]
-        found[f"{core}.multiarray", "scalar"] = array[0].__reduce__()[0]
-        found[f"{core}.numeric", "_frombuffer"] = array.__reduce_ex__(5)[0]
-
-    for rebuild in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"):
-        found["torch._utils", rebuild] = getattr(torch._utils, rebuild)
-    found["torch.storage", "_load_from_bytes"] = _load_storage
-    found |= {("torch", "Size"): torch.Size, ("torch", "device"): torch.device}
-
-    homes = ("yacs.config", "fvcore.common.config", "detectron2.config.config")
-    found |= {(home, "CfgNode"): CfgNode for home in (*homes, CfgNode.__module__)}
-    return found
-
-
-@functools.cache
-def _omegaconf_builders() -> dict[tuple[str, str], Any]:
-    from omegaconf import base, dictconfig, listconfig, nodes
-
-    kinds = [dictconfig.DictConfig, listconfig.ListConfig, base.ContainerMetadata, base.Metadata]
-    kinds += [getattr(nodes, f"{n}Node") for n in ("Any", "Boolean", "Float", "Integer", "String")]
-    return {(kind.__module__, kind.__name__): kind for kind in kinds} | {("typing", "Any"): Any}
-
-
-def _load_storage(data: bytes) -> Any:
-    """A tensor's memory in a plain pickle: torch's own function would trust its bytes."""
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+# What data, arrays and tensors are made by, under each name that they had.
+_KNOWN: dict[tuple[str, str], Any] = {
+    **{("builtins", kind.__name__): kind for kind in (bytearray, complex, frozenset, set)},
+    **{("collections", kind.__name__): kind for kind in (Counter, OrderedDict, defaultdict)},
+    ("_codecs", "encode"): lambda text, encoding="latin1": text.encode(encoding),
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+}
+for _core in ("numpy.core", "numpy._core"):  # renamed in numpy 2
+    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = np.zeros(1).__reduce__()[0]
+    _KNOWN[f"{_core}.multiarray", "scalar"] = np.float64(0).__reduce__()[0]
+    _KNOWN[f"{_core}.numeric", "_frombuffer"] = np.zeros(1).__reduce_ex__(5)[0]

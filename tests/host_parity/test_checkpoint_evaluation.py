@@ -99,14 +99,11 @@ def test_converted_torchvision_weights_load_alike(tmp_path):
 
 
 def test_caffe2_names_convert_alike():
-    shapes = {"cls_score": 4, "bbox_pred": 16, "fc6": 3, "fc7": 3, "conv_rpn_fpn2": 3, "pred": 3}
-    shapes |= {"rpn_bbox_pred_fpn2": 12, "rpn_cls_logits_fpn2": 3, "fpn_res2_2_sum": 3}
-    shapes |= {"fpn_inner_res5_2_sum": 3, "fpn_inner_res4_22_sum_lateral": 3, "conv1": 3}
-    blobs = {f"{n}_{s}": torch.rand(c, 2) for n, c in shapes.items() for s in "wb"}
+    blobs = {f"{name}_{kind}": torch.rand(2) for name in ("conv1", "fc1000") for kind in "wb"}
     for stem in ("res_conv1", "res2_0_branch1", "res2_0_branch2a", "res4_22_branch2c"):
         blobs |= {f"{stem}_bn_{s}": torch.rand(2) for s in "sb"}
+    blobs |= {f"res2_0_branch{branch}_w": torch.rand(2) for branch in ("1", "2a", "2b", "2c")}
     blobs |= {f"res3_1_branch2b_bn_{s}": torch.rand(2) for s in ("s", "b", "rm", "riv")}
-    blobs |= {f"head_conv2_gn_{s}": torch.rand(2) for s in "sb"}
     theirs, their_names = detectron2.checkpoint.c2_model_loading.convert_c2_detectron_names(
         dict(blobs)
     )

@@ -38,11 +38,11 @@ SOLVER = {
     "MAX_ITER": 40000,
     "BASE_LR": 0.001,
     "BASE_LR_END": 0.0,  # where WarmupCosineLR ends
-    # WarmupMultiStepLR, WarmupCosineLR, WarmupStepWithFixedGammaLR
+    # WarmupMultiStepLR or WarmupCosineLR
     "LR_SCHEDULER_NAME": "WarmupMultiStepLR",
     "STEPS": (30000,),
     "GAMMA": 0.1,
-    "NUM_DECAYS": 3,  # of WarmupStepWithFixedGammaLR
+    "NUM_DECAYS": 3,  # of WarmupStepWithFixedGammaLR, in the real Detectron2 alone
     "RESCALE_INTERVAL": False,
     "WARMUP_METHOD": "linear",  # linear, constant
     "WARMUP_ITERS": 1000,

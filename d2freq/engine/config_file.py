@@ -4,6 +4,7 @@ import difflib
 import logging
 import os
 import re
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, LazyConfig, get_cfg
@@ -94,7 +95,7 @@ def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
 
 def _lazy_keys(node: DictConfig | ListConfig, prefix: str = "") -> list[str]:
     keys = []
-    names = range(len(node)) if isinstance(node, ListConfig) else node
+    names: Any = range(len(node)) if isinstance(node, ListConfig) else node
     for name in names:
         keys.append(f"{prefix}{name}")
         child = None if OmegaConf.is_missing(node, name) else node._get_node(name)

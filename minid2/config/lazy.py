@@ -16,8 +16,6 @@ from ..utils.file_io import PathManager
 from ..utils.registry import _convert_target_to_string
 from .lazy_files import as_config, run_config_file
 
-__all__ = ["LazyCall", "LazyConfig"]
-
 
 class LazyCall:
     """``LazyCall(f)(a=1)`` describes the call ``f(a=1)`` as a mapping that can still be edited.

@@ -3,7 +3,7 @@
 Shapes: B images, C... channel dimensions (none or more), h x w an image, H x W the batch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,9 +29,6 @@ class ImageList:
         """Image ``idx`` in its true size, (C..., h, w)."""
         height, width = self.image_sizes[idx]
         return self.tensor[idx, ..., :height, :width]
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        return (self[index] for index in range(len(self)))
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageList":
         """The same batch after ``tensor.to(...)``."""

@@ -45,10 +45,7 @@ def create_local_process_group(num_workers_per_machine: int) -> None:
 
 def get_local_process_group() -> dist.ProcessGroup:
     """The group that :func:`create_local_process_group` made for this machine."""
-    assert _local_group is not None, (
-        "there is no local process group: start through engine.launch, or call "
-        "create_local_process_group in every process"
-    )
+    assert _local_group is not None, "start through engine.launch: there is no local process group"
     return _local_group
 
 

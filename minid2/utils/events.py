@@ -5,7 +5,6 @@ terminal, a JSON file or tensorboard.
 import datetime
 import json
 import logging
-import time
 from collections import defaultdict
 from functools import cached_property
 from typing import Any
@@ -40,7 +39,7 @@ class EventStorage:
     def __init__(self, start_iter: int = 0):
         """Begin at ``start_iter``; ``iter`` is the current iteration, which a trainer sets."""
         self.iter = start_iter
-        self._scalars: dict[str, HistoryBuffer] = defaultdict(HistoryBuffer)
+        self._scalars: dict[str, HistoryBuffer] = {}
         self._smoothed: dict[str, bool] = {}
         self._recent: dict[str, tuple[float, int]] = {}
         self._vis_data: list[tuple[str, Any, int]] = []
@@ -59,13 +58,9 @@ class EventStorage:
     def put_scalar(
         self, name: str, value: Any, smoothing_hint: bool = True, cur_iter: int | None = None
     ) -> None:
-        """Store a number.
+        """Store what ``float`` takes, at the current iteration unless ``cur_iter`` says otherwise.
 
-        Args:
-            name: the scalar's name.
-            value: anything that ``float`` takes.
-            smoothing_hint: whether writers should smooth it; always the same for one name.
-            cur_iter: the iteration it belongs to, by default the current one.
+        ``smoothing_hint``: whether writers should smooth it; always the same for one name.
         """
         number = float(value)
         known_hint = self._smoothed.setdefault(name, smoothing_hint)
@@ -73,7 +68,7 @@ class EventStorage:
             f"scalar {name!r} was put with smoothing_hint={known_hint} before"
         )
         iteration = self.iter if cur_iter is None else cur_iter
-        self._scalars[name].update(number, iteration)
+        self._scalars.setdefault(name, HistoryBuffer()).update(number, iteration)
         self._recent[name] = (number, iteration)
 
     def put_scalars(
@@ -89,17 +84,11 @@ class EventStorage:
 
     def history(self, name: str) -> HistoryBuffer:
         """All stored values of a scalar; a KeyError for a name never put."""
-        if name not in self._scalars:
-            raise KeyError(f"no scalar {name!r} has been put; there are {sorted(self._scalars)}")
         return self._scalars[name]
 
     def histories(self) -> dict[str, HistoryBuffer]:
         """All stored values of all scalars."""
         return self._scalars
-
-    def smoothing_hints(self) -> dict[str, bool]:
-        """For each scalar whether it is noisy and should be smoothed."""
-        return self._smoothed
 
     def latest(self) -> dict[str, tuple[float, int]]:
         """The last value of each scalar and its iteration."""
@@ -116,9 +105,9 @@ class EventStorage:
 
     def count_samples(self, name: str, window_size: int = 20) -> int:
         """How many values of a scalar the last ``window_size`` iterations brought."""
-        values = self._scalars[name].values() if name in self._scalars else []
-        if not values:
+        if name not in self._scalars:
             return 0
+        values = self._scalars[name].values()
         newest = values[-1][1]
         return sum(iteration > newest - window_size for _, iteration in values[-window_size:])
 
@@ -138,34 +127,36 @@ class EventWriter:
         """Release what the writer holds; nothing by default."""
 
 
-class _NewScalars:
-    """Gives each scalar out once, in the order of iterations."""
+class _ScalarWriter(EventWriter):
+    """Writes each scalar once; smoothed ones are medians over ``window_size`` iterations."""
 
-    def __init__(self, window_size: int) -> None:
-        self.window_size = window_size
-        self.written_until = -1
+    _written_until = -1
 
-    def take(self) -> list[tuple[int, dict[str, float]]]:
+    def __init__(self, window_size: int):
+        self._window_size = window_size
+
+    def _new_scalars(self) -> list[tuple[int, dict[str, float]]]:
+        """Scalars by name, for each iteration in order."""
         by_iteration: dict[int, dict[str, float]] = defaultdict(dict)
-        latest = get_event_storage().latest_with_smoothing_hint(self.window_size)
+        latest = get_event_storage().latest_with_smoothing_hint(self._window_size)
         for name, (value, iteration) in latest.items():
-            if iteration > self.written_until:
+            if iteration > self._written_until:
                 by_iteration[iteration][name] = float(value)
-        self.written_until = max(by_iteration, default=self.written_until)
+        self._written_until = max(by_iteration, default=self._written_until)
         return sorted(by_iteration.items())
 
 
-class JSONWriter(EventWriter):
+class JSONWriter(_ScalarWriter):
     """One JSON object a line and iteration, with the scalars by name and ``iteration``."""
 
     def __init__(self, json_file: str, window_size: int = 20):
-        """Append to ``json_file``; smoothed scalars are medians over ``window_size``."""
+        """Append to ``json_file``."""
+        super().__init__(window_size)
         self._file = PathManager.open(json_file, "a")
-        self._new = _NewScalars(window_size)
 
     def write(self) -> None:
         """Append the scalars that are new."""
-        for iteration, scalars in self._new.take():
+        for iteration, scalars in self._new_scalars():
             line = json.dumps({**scalars, "iteration": iteration}, sort_keys=True)
             self._file.write(line + "\n")
         self._file.flush()
@@ -175,13 +166,13 @@ class JSONWriter(EventWriter):
         self._file.close()
 
 
-class TensorboardXWriter(EventWriter):
+class TensorboardXWriter(_ScalarWriter):
     """Scalars and images as tensorboard's event files."""
 
     def __init__(self, log_dir: str, window_size: int = 20, **kwargs: Any):
         """Write into ``log_dir``; ``kwargs`` go to tensorboard's ``SummaryWriter``."""
+        super().__init__(window_size)
         self._log_dir, self._options = log_dir, kwargs
-        self._new = _NewScalars(window_size)
 
     @cached_property
     def _board(self) -> Any:
@@ -191,7 +182,7 @@ class TensorboardXWriter(EventWriter):
 
     def write(self) -> None:
         """Write the scalars that are new and all images, which are then cleared."""
-        for iteration, scalars in self._new.take():
+        for iteration, scalars in self._new_scalars():
             for name, value in scalars.items():
                 self._board.add_scalar(name, value, iteration)
         storage = get_event_storage()
@@ -213,7 +204,6 @@ class CommonMetricPrinter(EventWriter):
         self.logger = logging.getLogger(__name__)
         self._max_iter = max_iter
         self._window_size = window_size
-        self._previous: tuple[int, float] | None = None  # iteration and time of the last line
 
     def write(self) -> None:
         """Log one line; nothing after the last iteration, which has been logged by then."""
@@ -221,7 +211,12 @@ class CommonMetricPrinter(EventWriter):
         iteration = storage.iter
         if iteration == self._max_iter:
             return
-        parts = [self._time_left(storage), f"iter: {iteration}"]
+        parts = [f"iter: {iteration}"]
+        if self._max_iter is not None and "time" in storage.histories():
+            # A median, which a slow iteration (a checkpoint, an evaluation) does not move
+            left = (self._max_iter - iteration - 1) * storage.history("time").median(1000)
+            storage.put_scalar("eta_seconds", left, smoothing_hint=False)
+            parts.insert(0, f"eta: {datetime.timedelta(seconds=int(left))}")
         for name, buffer in storage.histories().items():
             if "loss" in name or "[metric]" in name:
                 samples = storage.count_samples(name, self._window_size)
@@ -235,20 +230,4 @@ class CommonMetricPrinter(EventWriter):
         parts.append(f"lr: {rate[0]:.5g}" if rate else "lr: N/A")
         if torch.cuda.is_available():
             parts.append(f"max_mem: {torch.cuda.max_memory_allocated() / 2**20:.0f}M")
-        self.logger.info("  ".join(part for part in parts if part))
-
-    def _time_left(self, storage: EventStorage) -> str:
-        if self._max_iter is None:
-            return ""
-        to_come = self._max_iter - storage.iter - 1
-        now, before = (storage.iter, time.perf_counter()), self._previous
-        self._previous = now
-        if "time" in storage.histories():
-            # A median, which a slow iteration (a checkpoint, an evaluation) does not move
-            seconds = to_come * storage.history("time").median(1000)
-            storage.put_scalar("eta_seconds", seconds, smoothing_hint=False)
-        elif before is not None and now[0] > before[0]:
-            seconds = to_come * (now[1] - before[1]) / (now[0] - before[0])
-        else:
-            return ""
-        return f"eta: {datetime.timedelta(seconds=int(seconds))}"
+        self.logger.info("  ".join(parts))

@@ -10,8 +10,6 @@ from termcolor import colored
 
 from ..host import ALIAS, HOME, within
 
-COLORS = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
-
 
 def setup_logger(
     output: str | None = None,
@@ -44,10 +42,11 @@ def setup_logger(
     handlers: list[logging.Handler] = []
     streams = [getattr(handler, "stream", None) for handler in logger.handlers]
     if configure_stdout and distributed_rank == 0 and sys.stdout not in streams:
-        paint = colored if color and sys.stdout.isatty() else _leave_plain
-        layout = "%(prefix)s" + paint("[%(asctime)s %(name)s]:", "green") + " %(message)s"
+        color = color and sys.stdout.isatty()
+        head = "[%(asctime)s %(name)s]:"
+        layout = f"%(prefix)s{colored(head, 'green') if color else head} %(message)s"
         handlers.append(logging.StreamHandler(sys.stdout))
-        handlers[-1].setFormatter(_Formatter(layout, names, abbrev_name, paint))
+        handlers[-1].setFormatter(_Formatter(layout, names, abbrev_name, color))
     if output is not None:
         path = os.path.abspath(output)
         if not path.endswith((".txt", ".log")):
@@ -68,16 +67,12 @@ def setup_logger(
     return logger
 
 
-def _leave_plain(text: str, color: str) -> str:
-    return text
-
-
 class _Formatter(logging.Formatter):
     """Shortens the names of loggers, and offers the layout a ``prefix`` for the graver levels."""
 
-    def __init__(self, layout: str, names: tuple[str, ...], abbreviation: str, paint=_leave_plain):
+    def __init__(self, layout: str, names: tuple[str, ...], abbreviation: str, color: bool = False):
         super().__init__(layout, datefmt="%m/%d %H:%M:%S")
-        self.names, self.abbreviation, self.paint = names, abbreviation, paint
+        self.names, self.abbreviation, self.color = names, abbreviation, color
 
     def format(self, record: logging.LogRecord) -> str:
         record = copy.copy(record)  # the next handler gets the same one
@@ -85,8 +80,11 @@ class _Formatter(logging.Formatter):
             if within(record.name, name):
                 record.name = (self.abbreviation + record.name[len(name) :]).lstrip(".")
                 break
-        color = COLORS.get(record.levelno)
-        record.prefix = self.paint(record.levelname, color) + " " if color else ""
+        record.prefix = ""
+        if record.levelno >= logging.WARNING:
+            shade = "red" if record.levelno >= logging.ERROR else "yellow"
+            level = colored(record.levelname, shade) if self.color else record.levelname
+            record.prefix = f"{level} "
         return super().format(record)
 
 

@@ -7,12 +7,11 @@ from .backbone import (
     FPN,
     Backbone,
     ResNet,
-    ResNetBlockBase,
     build_backbone,
     build_resnet_backbone,
     make_stage,
 )
-from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, ProposalNetwork, build_model
+from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, build_model
 from .postprocessing import detector_postprocess
 from .proposal_generator import (
     PROPOSAL_GENERATOR_REGISTRY,
@@ -42,10 +41,8 @@ __all__ = [
     "Backbone",
     "FastRCNNOutputLayers",
     "GeneralizedRCNN",
-    "ProposalNetwork",
     "ROIHeads",
     "ResNet",
-    "ResNetBlockBase",
     "ShapeSpec",
     "StandardROIHeads",
     "build_anchor_generator",

@@ -12,50 +12,33 @@ from fvcore.common.registry import Registry
 from torch import nn
 
 from ..config import CfgNode, configurable
-from ..layers import ShapeSpec, move_device_like
+from ..layers import ShapeSpec
 from ..structures import Boxes
 
-__all__ = [
-    "ANCHOR_GENERATOR_REGISTRY",
-    "BufferList",
-    "DefaultAnchorGenerator",
-    "build_anchor_generator",
-]
-
 ANCHOR_GENERATOR_REGISTRY = Registry("ANCHOR_GENERATOR")
-ANCHOR_GENERATOR_REGISTRY.__doc__ = """
-Modules that make anchors: each is called as ``generator(cfg, input_shape)`` with a list of
-``ShapeSpec``, one a feature map.
-"""
+"""Modules that make anchors: each is called as ``generator(cfg, input_shape)`` with a list of
+``ShapeSpec``, one a feature map."""
 
 
 class BufferList(nn.Module):
     """A list of tensors that moves with its module and stays out of the state dict."""
 
     def __init__(self, buffers: Sequence[torch.Tensor]):
-        """Keep ``buffers`` in their order."""
         super().__init__()
         for index, buffer in enumerate(buffers):
             self.register_buffer(str(index), buffer, persistent=False)
 
-    def __len__(self) -> int:
-        return len(self._buffers)
-
     def __iter__(self) -> Iterator[torch.Tensor]:
-        return (self.get_buffer(str(index)) for index in range(len(self)))
+        return self.buffers(recurse=False)
 
 
 def _per_feature(values: Sequence, num_features: int, name: str) -> list[Sequence[float]]:
     """One list of numbers a feature map, out of one list for all of them or one each."""
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) == 0:
-        raise ValueError(f"anchor {name} takes a list with at least one item, got {values!r}")
     if not isinstance(values[0], Sequence):
         values = [values]
-    if len(values) == 1:
-        return list(values) * num_features
-    if len(values) != num_features:
+    if len(values) not in (1, num_features):
         raise ValueError(f"anchor {name} has {len(values)} lists for {num_features} feature maps")
-    return list(values)
+    return list(values) * (num_features if len(values) == 1 else 1)
 
 
 @ANCHOR_GENERATOR_REGISTRY.register()
@@ -80,8 +63,7 @@ class DefaultAnchorGenerator(nn.Module):
                 a list of lists, one a feature map.
             aspect_ratios: height / width, listed likewise.
             strides: L strides.
-            offset: where the first anchor is centred, in strides from the image's corner; in
-                [0, 1).
+            offset: where the first anchor is centred, in strides from the image's corner, [0, 1).
 
         Raises:
             ValueError: for lists that do not fit the feature maps, or another offset.
@@ -92,15 +74,10 @@ class DefaultAnchorGenerator(nn.Module):
         self.strides = strides
         self.num_features = len(strides)
         self.offset = offset
+        sizes = _per_feature(sizes, self.num_features, "sizes")
+        ratios = _per_feature(aspect_ratios, self.num_features, "aspect_ratios")
         self.cell_anchors = BufferList(
-            [
-                self.generate_cell_anchors(*cell)
-                for cell in zip(
-                    _per_feature(sizes, self.num_features, "sizes"),
-                    _per_feature(aspect_ratios, self.num_features, "aspect_ratios"),
-                    strict=True,
-                )
-            ]
+            [self.generate_cell_anchors(*cell) for cell in zip(sizes, ratios, strict=True)]
         )
 
     @classmethod
@@ -118,11 +95,6 @@ class DefaultAnchorGenerator(nn.Module):
     def num_anchors(self) -> list[int]:
         """A_i of each feature map."""
         return [len(cell) for cell in self.cell_anchors]
-
-    @property
-    def num_cell_anchors(self) -> list[int]:
-        """Another name of ``num_anchors``."""
-        return self.num_anchors
 
     def generate_cell_anchors(
         self,
@@ -143,24 +115,14 @@ class DefaultAnchorGenerator(nn.Module):
         return torch.tensor(corners)
 
     def forward(self, features: list[torch.Tensor]) -> list[Boxes]:
-        """Make all anchors.
-
-        Args:
-            features: L maps (N, C, H_i, W_i); only their sizes and their device are read.
+        """Make all anchors for L maps (N, C, H_i, W_i), on their device.
 
         Returns:
             L Boxes of H_i * W_i * A_i float32 anchors: row by row, and at each position the A_i.
-
-        Raises:
-            ValueError: if there are not L maps.
         """
-        if len(features) != self.num_features:
-            raise ValueError(
-                f"anchors were set up for {self.num_features} feature maps, got {len(features)}"
-            )
         anchors = []
         for feature, stride, cell in zip(features, self.strides, self.cell_anchors, strict=True):
-            cell = move_device_like(cell, feature)
+            cell = cell.to(feature.device)
             y, x = (
                 torch.arange(length, dtype=cell.dtype, device=cell.device) * stride
                 + self.offset * stride

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["Matcher"]
-
 
 class Matcher:
     """Gives each prediction its best ground truth, and a label by how good that match is."""
@@ -36,30 +34,19 @@ class Matcher:
         if any(value <= 0 for value in inner) or inner != sorted(inner):
             raise ValueError(f"Matcher thresholds are positive and ascending, got {inner}")
         if len(labels) != len(inner) + 1 or any(label not in (-1, 0, 1) for label in labels):
-            raise ValueError(
-                f"Matcher takes {len(inner) + 1} labels of -1, 0, 1 for {len(inner)} thresholds, "
-                f"got {list(labels)}"
-            )
+            raise ValueError(f"Matcher takes a label -1, 0 or 1 an interval, got {list(labels)}")
         self.thresholds = [-float("inf"), *inner, float("inf")]
         self.labels = list(labels)
         self.allow_low_quality_matches = allow_low_quality_matches
 
     def __call__(self, match_quality_matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Match.
-
-        Args:
-            match_quality_matrix: (M, N), at least 0, such as IoU. M or N may be 0.
+        """Match by a matrix (M, N) of at least 0, such as IoU; M or N may be 0.
 
         Returns:
             matches: (N,) int64 in [0, M), the best ground truth; 0 where M is 0.
             match_labels: (N,) int8; that of the lowest interval where M is 0.
-
-        Raises:
-            ValueError: for a matrix of another rank, or with negative values or NaN.
         """
         quality = match_quality_matrix
-        if quality.dim() != 2:
-            raise ValueError(f"Matcher takes a matrix (M, N), got shape {tuple(quality.shape)}")
         if quality.numel() == 0:
             matches = quality.new_zeros(quality.shape[1], dtype=torch.int64)
             return matches, torch.full_like(matches, self.labels[0], dtype=torch.int8)
@@ -70,16 +57,8 @@ class Matcher:
         labels = torch.tensor(self.labels, dtype=torch.int8, device=best.device)
         match_labels = labels[torch.bucketize(best, borders, right=True)]
         if self.allow_low_quality_matches:
-            self.set_low_quality_matches_(match_labels, quality)
+            # Only the label changes: the prediction stays with its own best ground truth, which
+            # may be another one than that which it is (or ties for) the best of.
+            best_of_truth = quality.amax(dim=1, keepdim=True)
+            match_labels[(quality == best_of_truth).any(dim=0)] = 1
         return matches, match_labels
-
-    def set_low_quality_matches_(
-        self, match_labels: torch.Tensor, match_quality_matrix: torch.Tensor
-    ) -> None:
-        """Label as 1, in place, each prediction that is the best one (or ties) of some truth.
-
-        Only the label changes: the prediction stays with its own best ground truth, which may be
-        another one.
-        """
-        best_of_truth = match_quality_matrix.amax(dim=1, keepdim=True)
-        match_labels[(match_quality_matrix == best_of_truth).any(dim=0)] = 1

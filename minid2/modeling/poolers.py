@@ -10,10 +10,8 @@ import torch
 from torch import nn
 from torchvision.ops import RoIPool
 
-from ..layers import ROIAlign, cat, nonzero_tuple
+from ..layers import ROIAlign, cat
 from ..structures import Boxes
-
-__all__ = ["ROIPooler", "assign_boxes_to_levels", "convert_boxes_to_pooler_format"]
 
 
 def assign_boxes_to_levels(
@@ -27,8 +25,7 @@ def assign_boxes_to_levels(
 
     Args:
         box_lists: N Boxes.
-        min_level: log2 of the finest stride.
-        max_level: log2 of the coarsest stride.
+        min_level, max_level: log2 of the finest and of the coarsest stride.
         canonical_box_size: square root of the area of a box that belongs to ``canonical_level``;
             a box of twice that size belongs one level higher.
         canonical_level: log2 of a stride.
@@ -71,49 +68,30 @@ class ROIPooler(nn.Module):
                 powers of two.
             sampling_ratio: see ``ROIAlign``.
             pooler_type: "ROIAlignV2" (aligned), "ROIAlign" (the first version) or "ROIPool".
-            canonical_box_size: see ``assign_boxes_to_levels``.
-            canonical_level: see ``assign_boxes_to_levels``; 4 is stride 16.
+            canonical_box_size, canonical_level: see ``assign_boxes_to_levels``.
 
         Raises:
-            ValueError: for arguments that break these rules.
-            NotImplementedError: for "ROIAlignRotated".
+            ValueError: for scales that break this rule, or another type.
         """
         super().__init__()
-        size = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
-        if len(size) != 2 or not all(isinstance(side, int) for side in size):
-            raise ValueError(f"output_size of ROIPooler is one or two integers, got {output_size}")
-        if canonical_box_size <= 0:
-            raise ValueError(f"canonical_box_size has to be positive, got {canonical_box_size}")
+        height, width = (output_size,) * 2 if isinstance(output_size, int) else output_size
         levels = [-math.log2(scale) for scale in scales]
-        if not levels or any(abs(level - round(level)) > 1e-6 for level in levels):
-            raise ValueError(f"ROIPooler takes scales 1 / 2^k, got {list(scales)}")
-        self.min_level, self.max_level = round(levels[0]), round(levels[-1])
-        if [round(level) for level in levels] != list(range(self.min_level, self.max_level + 1)):
-            raise ValueError(f"each scale of ROIPooler is half the one before, got {list(scales)}")
-        if self.min_level < 0:
-            raise ValueError(f"ROIPooler takes scales of at most 1, got {list(scales)}")
-        self.output_size = size
+        self.min_level, self.max_level = int(levels[0]), int(levels[-1])
+        if levels != list(range(self.min_level, self.max_level + 1)):
+            raise ValueError(f"ROIPooler takes scales 1 / 2^k, each half the last, got {scales}")
+        self.output_size = (height, width)
         self.level_poolers = nn.ModuleList(
-            _make_pooler(pooler_type, size, scale, sampling_ratio) for scale in scales
+            _make_pooler(pooler_type, self.output_size, scale, sampling_ratio) for scale in scales
         )
         self.canonical_level = canonical_level
         self.canonical_box_size = canonical_box_size
 
     def forward(self, x: list[torch.Tensor], box_lists: list[Boxes]) -> torch.Tensor:
-        """Pool.
-
-        Args:
-            x: L maps (N, C, H_i, W_i), in the order of ``scales``.
-            box_lists: N Boxes in pixels of the images.
+        """Pool from L maps (N, C, H_i, W_i) the N Boxes, in pixels of the images.
 
         Returns:
             (M, C, P, Q) in the order of the boxes; (0, C, P, Q) without any.
-
-        Raises:
-            ValueError: if the numbers of maps or images do not fit.
         """
-        if not isinstance(x, list) or not isinstance(box_lists, list):
-            raise ValueError("ROIPooler takes a list of feature maps and a list of Boxes")
         if len(x) != len(self.level_poolers):
             raise ValueError(f"ROIPooler has {len(self.level_poolers)} levels, got {len(x)} maps")
         if len(box_lists) != len(x[0]):
@@ -128,7 +106,7 @@ class ROIPooler(nn.Module):
         )
         crops, places = [], []
         for level, (feature, pooler) in enumerate(zip(x, self.level_poolers, strict=True)):
-            (place,) = nonzero_tuple(levels == level)
+            place = torch.nonzero(levels == level).flatten()
             places.append(place)
             crops.append(pooler(feature, regions[place]))
         pooled = torch.cat(crops)
@@ -138,13 +116,7 @@ class ROIPooler(nn.Module):
 
 def _make_pooler(kind: str, size: tuple[int, int], scale: float, sampling_ratio: int) -> nn.Module:
     if kind in ("ROIAlign", "ROIAlignV2"):
-        return ROIAlign(
-            size, spatial_scale=scale, sampling_ratio=sampling_ratio, aligned=kind == "ROIAlignV2"
-        )
+        return ROIAlign(size, scale, sampling_ratio, aligned=kind == "ROIAlignV2")
     if kind == "ROIPool":
         return RoIPool(size, spatial_scale=scale)
-    if kind == "ROIAlignRotated":
-        raise NotImplementedError(
-            "POOLER_TYPE ROIAlignRotated: minid2 has no rotated boxes; install Detectron2 for them"
-        )
     raise ValueError(f"unknown POOLER_TYPE {kind!r}; choose ROIAlignV2, ROIAlign or ROIPool")

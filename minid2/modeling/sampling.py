@@ -2,10 +2,6 @@
 
 import torch
 
-from ..layers import nonzero_tuple
-
-__all__ = ["subsample_labels"]
-
 
 def subsample_labels(
     labels: torch.Tensor, num_samples: int, positive_fraction: float, bg_label: int
@@ -22,8 +18,8 @@ def subsample_labels(
         Indices of the positives and of the negatives drawn, int64. Together ``num_samples``, or
         fewer where there are not enough.
     """
-    (negative,) = nonzero_tuple(labels == bg_label)
-    (positive,) = nonzero_tuple((labels != bg_label) & (labels != -1))
+    negative = torch.nonzero(labels == bg_label).flatten()
+    positive = torch.nonzero((labels != bg_label) & (labels != -1)).flatten()
 
     def draw(candidates: torch.Tensor, count: int) -> torch.Tensor:
         order = torch.randperm(candidates.numel(), device=candidates.device)

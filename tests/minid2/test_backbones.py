@@ -8,7 +8,6 @@ import torchvision
 from torch.nn import functional as F
 
 from minid2.config import get_cfg
-from minid2.layers import Conv2d
 from minid2.modeling import BACKBONE_REGISTRY, FPN, build_backbone
 from minid2.modeling.backbone.fpn import LastLevelP6P7
 from minid2.modeling.backbone.resnet import BasicStem, ResNet
@@ -95,12 +94,6 @@ def test_resnet_refuses_what_no_resnet_has():
     ):
         with pytest.raises(error, match=said):
             build_backbone(config(**keys))
-    with pytest.raises(ValueError, match="not both"):
-        ResNet.make_stage(
-            Conv2d, 2, in_channels=3, out_channels=3, stride=1, stride_per_block=[1, 1]
-        )
-    with pytest.raises(ValueError, match=r"\(3, 64, 64\)"):
-        build_backbone(config())(torch.zeros(3, 64, 64))
 
 
 def test_pyramid_refuses_features_that_do_not_fit():

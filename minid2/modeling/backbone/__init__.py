@@ -3,14 +3,7 @@
 from .backbone import Backbone
 from .build import BACKBONE_REGISTRY, build_backbone
 from .fpn import FPN
-from .resnet import (
-    BasicStem,
-    BottleneckBlock,
-    ResNet,
-    ResNetBlockBase,
-    build_resnet_backbone,
-    make_stage,
-)
+from .resnet import BasicStem, BottleneckBlock, ResNet, build_resnet_backbone, make_stage
 
 __all__ = [
     "BACKBONE_REGISTRY",
@@ -19,7 +12,6 @@ __all__ = [
     "BasicStem",
     "BottleneckBlock",
     "ResNet",
-    "ResNetBlockBase",
     "build_backbone",
     "build_resnet_backbone",
     "make_stage",

@@ -7,8 +7,6 @@ from torch import nn
 
 from ...layers import ShapeSpec
 
-__all__ = ["Backbone"]
-
 
 class Backbone(nn.Module, ABC):
     """Abstract network from an image batch to named feature maps.
@@ -35,18 +33,13 @@ class Backbone(nn.Module, ABC):
 
     @property
     def padding_constraints(self) -> dict[str, int]:
-        """Finer demands on padding, for ``ImageList.from_tensors``.
-
-        Keys: ``size_divisibility``, which stands above the property of that name, and
-        ``square_size``, the side of the square to pad to, where above 0.
-        """
+        """Finer demands on padding, as ``ImageList.from_tensors`` takes them."""
         return {}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
         """Channels and stride of each feature map, by name."""
+        channels, strides = self._out_feature_channels, self._out_feature_strides
         return {
-            name: ShapeSpec(
-                channels=self._out_feature_channels[name], stride=self._out_feature_strides[name]
-            )
+            name: ShapeSpec(channels=channels[name], stride=strides[name])
             for name in self._out_features
         }

@@ -6,21 +6,15 @@ from ...config import CfgNode
 from ...layers import ShapeSpec
 from .backbone import Backbone
 
-__all__ = ["BACKBONE_REGISTRY", "build_backbone"]
-
 BACKBONE_REGISTRY = Registry("BACKBONE")
-BACKBONE_REGISTRY.__doc__ = """
-Builders of backbones: each is called as ``builder(cfg, input_shape)`` with a ``ShapeSpec`` and
-returns a ``Backbone``.
-"""
+"""Builders of backbones: each is called as ``builder(cfg, input_shape)`` with a ``ShapeSpec`` and
+returns a ``Backbone``."""
 
 
 def build_backbone(cfg: CfgNode, input_shape: ShapeSpec | None = None) -> Backbone:
     """Build the backbone that ``cfg.MODEL.BACKBONE.NAME`` names.
 
-    Args:
-        cfg: the whole config.
-        input_shape: channels of the image; as many as MODEL.PIXEL_MEAN has where not given.
+    ``input_shape`` tells the channels of the image; as many as MODEL.PIXEL_MEAN has if None.
 
     Raises:
         KeyError: if no such builder is registered.

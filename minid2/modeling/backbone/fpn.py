@@ -18,14 +18,6 @@ from .backbone import Backbone
 from .build import BACKBONE_REGISTRY
 from .resnet import build_resnet_backbone
 
-__all__ = [
-    "FPN",
-    "LastLevelMaxPool",
-    "LastLevelP6P7",
-    "build_resnet_fpn_backbone",
-    "build_retinanet_resnet_fpn_backbone",
-]
-
 
 class FPN(Backbone):
     """A pyramid of equal width on top of a bottom-up backbone: ``p2, p3, ...`` by stride 2^i.
@@ -64,8 +56,7 @@ class FPN(Backbone):
         """
         super().__init__()
         shapes = bottom_up.output_shape()
-        missing = [name for name in in_features if name not in shapes]
-        if missing or not in_features:
+        if not in_features or not set(in_features) <= set(shapes):
             raise ValueError(
                 f"in_features (MODEL.FPN.IN_FEATURES) asks for {list(in_features)}; "
                 f"the bottom-up backbone gives {list(shapes)}"
@@ -73,9 +64,7 @@ class FPN(Backbone):
         if fuse_type not in ("sum", "avg"):
             raise ValueError(f"fuse_type (MODEL.FPN.FUSE_TYPE) is sum or avg, got {fuse_type!r}")
         strides = [shapes[name].stride or 0 for name in in_features]
-        if strides[0] < 1 or any(
-            coarse != 2 * fine for fine, coarse in zip(strides, strides[1:], strict=False)
-        ):
+        if strides != [strides[0] * 2**index for index in range(len(strides))]:
             raise ValueError(f"each FPN level needs twice the stride before, got {strides}")
 
         levels = [int(math.log2(stride)) for stride in strides]
@@ -138,10 +127,9 @@ class FPN(Backbone):
             outputs.insert(0, output(merged))
         if self.top_block is not None:
             source = self.top_block.in_feature
-            if source in features:
-                outputs.extend(self.top_block(features[source]))
-            else:
-                outputs.extend(self.top_block(outputs[self._out_features.index(source)]))
+            if source not in features:
+                features = dict(zip(self._out_features, outputs, strict=False))
+            outputs.extend(self.top_block(features[source]))
         return dict(zip(self._out_features, outputs, strict=True))
 
 
@@ -159,16 +147,9 @@ class LastLevelMaxPool(nn.Module):
 
 
 class LastLevelP6P7(nn.Module):
-    """P6 and P7 by 3x3 convolutions of stride 2 on C5 (or P5), as in RetinaNet."""
+    """P6 and P7 by 3x3 convolutions of stride 2 on C5 or P5 (``in_feature``), as in RetinaNet."""
 
     def __init__(self, in_channels: int, out_channels: int, in_feature: str = "res5"):
-        """Build the two convolutions.
-
-        Args:
-            in_channels: channels of the feature.
-            out_channels: D.
-            in_feature: a bottom-up feature or a pyramid level.
-        """
         super().__init__()
         self.num_levels = 2
         self.in_feature = in_feature

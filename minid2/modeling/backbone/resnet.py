@@ -13,35 +13,45 @@ from ...layers import CNNBlockBase, ShapeSpec
 from .backbone import Backbone
 from .build import BACKBONE_REGISTRY
 from .resnet_blocks import BasicBlock, BasicStem, BottleneckBlock
-from .resnet_stages import BLOCKS_PER_STAGE, make_default_stages, make_stage
 
-__all__ = [
-    "BasicBlock",
-    "BasicStem",
-    "BottleneckBlock",
-    "ResNet",
-    "ResNetBlockBase",
-    "build_resnet_backbone",
-    "make_stage",
-]
+# Blocks in res2 to res5, by depth.  ResNet paper, Table 1
+BLOCKS_PER_STAGE: dict[int, tuple[int, int, int, int]] = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+_PER_BLOCK = "_per_block"
 
-ResNetBlockBase = CNNBlockBase  # its first name, still imported by older projects
+
+def make_stage(
+    block_class: type[CNNBlockBase],
+    num_blocks: int,
+    *,
+    in_channels: int,
+    out_channels: int,
+    **kwargs: Any,
+) -> list[CNNBlockBase]:
+    """Make the blocks of one stage.
+
+    ``kwargs`` are arguments of ``block_class``; ``xx_per_block`` is a list with the argument
+    ``xx`` of each block.
+    """
+    lists = {key: kwargs.pop(key) for key in list(kwargs) if key.endswith(_PER_BLOCK)}
+    blocks = []
+    for index in range(num_blocks):
+        own = {key.removesuffix(_PER_BLOCK): values[index] for key, values in lists.items()}
+        source = in_channels if index == 0 else out_channels
+        blocks.append(block_class(source, out_channels, **kwargs, **own))
+    return blocks
 
 
 class ResNet(Backbone):
     """A stem and stages ``res2, res3, ...``; any of their outputs are features."""
 
-    avgpool: nn.Module
     linear: nn.Linear
-    stem: CNNBlockBase
     make_stage = staticmethod(make_stage)
-
-    @staticmethod
-    def make_default_stages(
-        depth: int, block_class: type[CNNBlockBase] | None = None, **kwargs: Any
-    ) -> list[list[CNNBlockBase]]:
-        """See :func:`make_default_stages`; a method, so that a dumped config names it as one."""
-        return make_default_stages(depth, block_class, **kwargs)
 
     def __init__(
         self,
@@ -66,42 +76,35 @@ class ResNet(Backbone):
         """
         super().__init__()
         self.num_classes = num_classes
-        names = [f"res{number}" for number in range(2, 2 + len(stages))]
+        known = ["stem", *(f"res{number}" for number in range(2, 2 + len(stages)))]
+        if num_classes is not None:
+            known.append("linear")
         if out_features is None:
-            out_features = ["linear" if num_classes is not None else names[-1]]
-        known = ["stem", *names, *(["linear"] if num_classes is not None else [])]
-        unknown = [name for name in out_features if name not in known]
-        if unknown or not out_features:
+            out_features = known[-1:]
+        if not out_features or not set(out_features) <= set(known):
             raise ValueError(
                 f"ResNet has the features {', '.join(known)}; "
                 f"out_features (MODEL.RESNETS.OUT_FEATURES) asks for {list(out_features)}"
             )
-        if any(name in names for name in out_features):
-            deepest = max(names.index(name) for name in out_features if name in names)
-            names = names[: deepest + 1]
-        elif "linear" not in out_features:
-            names = []
+        self._out_features = list(out_features)
 
         self.stem = stem
         stride, channels = stem.stride, stem.out_channels
         self._out_feature_strides = {"stem": stride}
         self._out_feature_channels = {"stem": channels}
-        self.stage_names = tuple(names)
-        self.stages: list[nn.Sequential] = []
-        for name, blocks in zip(names, stages, strict=False):
-            stage = nn.Sequential(*blocks)
+        last = max(known.index(name) for name in out_features)
+        self.stages = [nn.Sequential(*blocks) for blocks in stages[:last]]
+        self.stage_names = tuple(known[1 : 1 + len(self.stages)])
+        for name, stage, blocks in zip(self.stage_names, self.stages, stages, strict=False):
             self.add_module(name, stage)
-            self.stages.append(stage)
             for block in blocks:
                 stride *= block.stride
             channels = blocks[-1].out_channels
             self._out_feature_strides[name] = stride
             self._out_feature_channels[name] = channels
         if num_classes is not None:
-            self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
             self.linear = nn.Linear(channels, num_classes)
             nn.init.normal_(self.linear.weight, std=0.01)  # Goyal et al. 2017, section 5.1
-        self._out_features = list(out_features)
         self.freeze(freeze_at)
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -109,25 +112,19 @@ class ResNet(Backbone):
 
         Returns:
             (N, C_i, H / stride_i, W / stride_i) a stage; (N, num_classes) for "linear".
-
-        Raises:
-            ValueError: if ``x`` has not four dimensions.
         """
-        if x.dim() != 4:
-            raise ValueError(f"ResNet takes (N, C, H, W), got {tuple(x.shape)}")
         features = {"stem": self.stem(x)}
         x = features["stem"]
         for name, stage in zip(self.stage_names, self.stages, strict=True):
             features[name] = x = stage(x)
         if "linear" in self._out_features:
-            features["linear"] = self.linear(self.avgpool(x).flatten(1))
+            features["linear"] = self.linear(x.mean(dim=(2, 3)))
         return {name: map_ for name, map_ in features.items() if name in self._out_features}
 
     def freeze(self, freeze_at: int = 0) -> "ResNet":
         """Fix the first stages: no gradients, batch norms as FrozenBatchNorm2d.
 
-        Args:
-            freeze_at: 1 fixes the stem, 2 the stem and res2, and so on; 0 nothing.
+        1 fixes the stem, 2 the stem and res2, and so on; 0 nothing.
         """
         if freeze_at >= 1:
             self.stem.freeze()
@@ -135,6 +132,30 @@ class ResNet(Backbone):
             for block in stage:
                 block.freeze()  # type: ignore[operator]  # a CNNBlockBase
         return self
+
+    @staticmethod
+    def make_default_stages(
+        depth: int, block_class: type[CNNBlockBase] | None = None, **kwargs: Any
+    ) -> list[list[CNNBlockBase]]:
+        """Make the four stages of a ResNet of depth 18, 34, 50, 101 or 152.
+
+        ``block_class`` is BasicBlock below 50 and BottleneckBlock from there on, if None;
+        ``kwargs`` are further arguments of the blocks, but neither strides nor channels.
+        """
+        narrow = depth < 50
+        if block_class is None:
+            block_class = BasicBlock if narrow else BottleneckBlock
+        stages = []
+        channels = 64
+        for index, num_blocks in enumerate(BLOCKS_PER_STAGE[depth]):
+            width = 64 * 2**index
+            kwargs["stride_per_block"] = [1 if index == 0 else 2, *[1] * (num_blocks - 1)]
+            if not narrow:
+                kwargs["bottleneck_channels"] = width
+            shape = {"in_channels": channels, "out_channels": width if narrow else 4 * width}
+            stages.append(make_stage(block_class, num_blocks, **shape, **kwargs))
+            channels = shape["out_channels"]
+        return stages
 
 
 @BACKBONE_REGISTRY.register()
@@ -145,12 +166,13 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
         ValueError: for a combination of keys that no ResNet has; the message names them.
         NotImplementedError: for MODEL.RESNETS.DEFORM_ON_PER_STAGE.
     """
-    assert input_shape.channels is not None, "the image's channels are not known"
     keys = cfg.MODEL.RESNETS
-    narrow = _check_keys(keys)
+    _check_keys(keys)
+    narrow = keys.DEPTH < 50
     width = keys.NUM_GROUPS * keys.WIDTH_PER_GROUP
     out_channels = keys.RES2_OUT_CHANNELS
     in_channels = keys.STEM_OUT_CHANNELS
+    assert input_shape.channels is not None
     stem = BasicStem(in_channels=input_shape.channels, out_channels=in_channels, norm=keys.NORM)
     stages = []
     for number, num_blocks in enumerate(BLOCKS_PER_STAGE[keys.DEPTH], start=2):
@@ -159,21 +181,11 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
         stride = 1 if number == 2 or dilation == 2 else 2
         options = {"norm": keys.NORM, "stride_per_block": [stride, *[1] * (num_blocks - 1)]}
         if not narrow:
-            options.update(
-                bottleneck_channels=width,
-                num_groups=keys.NUM_GROUPS,
-                stride_in_1x1=keys.STRIDE_IN_1X1,
-                dilation=dilation,
-            )
-        stages.append(
-            make_stage(
-                BasicBlock if narrow else BottleneckBlock,
-                num_blocks,
-                in_channels=in_channels,
-                out_channels=out_channels,
-                **options,
-            )
-        )
+            options.update(bottleneck_channels=width, num_groups=keys.NUM_GROUPS)
+            options.update(stride_in_1x1=keys.STRIDE_IN_1X1, dilation=dilation)
+        block_class = BasicBlock if narrow else BottleneckBlock
+        options.update(in_channels=in_channels, out_channels=out_channels)
+        stages.append(make_stage(block_class, num_blocks, **options))
         in_channels = out_channels
         out_channels *= 2
         width *= 2
@@ -182,23 +194,17 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     )
 
 
-def _check_keys(keys: CfgNode) -> bool:
-    """Refuse what cannot be built; return whether the depth takes BasicBlock."""
-    where = "MODEL.RESNETS."
+def _check_keys(keys: CfgNode) -> None:
+    """Refuse what cannot be built."""
     if any(keys.DEFORM_ON_PER_STAGE):
         raise NotImplementedError(
-            f"{where}DEFORM_ON_PER_STAGE: minid2 has no deformable ResNet blocks; "
-            "install Detectron2 for them, or set it to [False, False, False, False]"
+            "MODEL.RESNETS.DEFORM_ON_PER_STAGE: minid2 has no deformable ResNet blocks; "
+            "install Detectron2 for them"
         )
-    if keys.DEPTH not in BLOCKS_PER_STAGE:
-        raise ValueError(f"{where}DEPTH is one of {list(BLOCKS_PER_STAGE)}, got {keys.DEPTH}")
-    if keys.RES5_DILATION not in (1, 2):
-        raise ValueError(f"{where}RES5_DILATION is 1 or 2, got {keys.RES5_DILATION}")
-    narrow = keys.DEPTH < 50
-    if narrow:
-        for key, needed in (("RES2_OUT_CHANNELS", 64), ("RES5_DILATION", 1), ("NUM_GROUPS", 1)):
-            if keys[key] != needed:
-                raise ValueError(
-                    f"{where}{key} has to be {needed} for DEPTH {keys.DEPTH}, got {keys[key]}"
-                )
-    return narrow
+    allowed = {"DEPTH": tuple(BLOCKS_PER_STAGE), "RES5_DILATION": (1, 2)}
+    if keys.DEPTH < 50:
+        allowed.update(RES2_OUT_CHANNELS=(64,), RES5_DILATION=(1,), NUM_GROUPS=(1,))
+    for key, values in allowed.items():
+        if keys[key] not in values:
+            at_depth = f"for DEPTH {keys.DEPTH} " if len(values) == 1 else ""
+            raise ValueError(f"MODEL.RESNETS.{key} {at_depth}is one of {values}, not {keys[key]}")

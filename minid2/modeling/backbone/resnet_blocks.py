@@ -13,9 +13,7 @@ from torch.nn import functional as F
 
 from ...layers import CNNBlockBase, Conv2d, get_norm
 
-__all__ = ["BasicBlock", "BasicStem", "BottleneckBlock"]
-
-Norm = str | Callable[[int], nn.Module]
+Norm = str | Callable[[int], nn.Module]  # as ``get_norm`` takes it
 
 
 def _conv(c_in: int, c_out: int, kernel: int, *, norm: Norm, **options: Any) -> Conv2d:
@@ -27,20 +25,15 @@ def _conv(c_in: int, c_out: int, kernel: int, *, norm: Norm, **options: Any) -> 
 
 
 class _ResidualBlock(CNNBlockBase):
-    """Convolutions ``conv1, conv2, ...`` in a row, with a ReLU after each, beside a shortcut."""
+    """Convolutions ``conv1, conv2, ...`` in a row, with a ReLU after each, beside a shortcut.
+
+    ``convs`` holds the arguments of ``_conv`` for each. The shortcut is a projection where the
+    channels change, else the identity.
+    """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        stride: int,
-        norm: Norm,
-        convs: list[dict[str, int]],
+        self, in_channels: int, out_channels: int, stride: int, norm: Norm, convs: list[dict]
     ):
-        """Build from one set of ``_conv`` arguments a convolution.
-
-        The shortcut is a projection where the channels change, else the identity.
-        """
         super().__init__(in_channels, out_channels, stride)
         self.shortcut = None
         if in_channels != out_channels:
@@ -64,17 +57,9 @@ class _ResidualBlock(CNNBlockBase):
 
 
 class BasicBlock(_ResidualBlock):
-    """Two 3x3 convolutions, for ResNet-18 and ResNet-34."""
+    """Two 3x3 convolutions, the first of ``stride``, for ResNet-18 and ResNet-34."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, norm: Norm = "BN"):
-        """Build the block.
-
-        Args:
-            in_channels: channels of the input.
-            out_channels: channels of the output and between the convolutions.
-            stride: of the first convolution and of the shortcut.
-            norm: norm of every convolution, as ``get_norm`` takes it.
-        """
         convs = [
             {"c_in": in_channels, "c_out": out_channels, "kernel": 3, "stride": stride},
             {"c_in": out_channels, "c_out": out_channels, "kernel": 3},
@@ -83,7 +68,11 @@ class BasicBlock(_ResidualBlock):
 
 
 class BottleneckBlock(_ResidualBlock):
-    """A 1x1, a 3x3 and a 1x1 convolution, for ResNet-50, 101 and 152 and for ResNeXt."""
+    """A 1x1, a 3x3 and a 1x1 convolution, for ResNet-50, 101 and 152 and for ResNeXt.
+
+    The 3x3 convolution has ``bottleneck_channels``, ``num_groups`` and ``dilation``. With
+    ``stride_in_1x1`` (Caffe weights) the first 1x1 has the stride instead of the 3x3.
+    """
 
     def __init__(
         self,
@@ -97,30 +86,12 @@ class BottleneckBlock(_ResidualBlock):
         stride_in_1x1: bool = False,
         dilation: int = 1,
     ):
-        """Build the block.
-
-        Args:
-            in_channels: channels of the input.
-            out_channels: channels of the output.
-            bottleneck_channels: channels of the 3x3 convolution.
-            stride: of the block.
-            num_groups: groups of the 3x3 convolution.
-            norm: norm of every convolution, as ``get_norm`` takes it.
-            stride_in_1x1: stride in the first 1x1 convolution (Caffe weights) instead of the 3x3.
-            dilation: of the 3x3 convolution.
-        """
         first, middle = (stride, 1) if stride_in_1x1 else (1, stride)
         width = bottleneck_channels
+        grouped = {"stride": middle, "groups": num_groups, "dilation": dilation}
         convs = [
             {"c_in": in_channels, "c_out": width, "kernel": 1, "stride": first},
-            {
-                "c_in": width,
-                "c_out": width,
-                "kernel": 3,
-                "stride": middle,
-                "groups": num_groups,
-                "dilation": dilation,
-            },
+            {"c_in": width, "c_out": width, "kernel": 3, **grouped},
             {"c_in": width, "c_out": out_channels, "kernel": 1},
         ]
         super().__init__(in_channels, out_channels, stride, norm, convs)
@@ -130,13 +101,6 @@ class BasicStem(CNNBlockBase):
     """What stands before the first block: 7x7 convolution, ReLU, max pooling; stride 4."""
 
     def __init__(self, in_channels: int = 3, out_channels: int = 64, norm: Norm = "BN"):
-        """Build the stem.
-
-        Args:
-            in_channels: channels of the image.
-            out_channels: channels of the output.
-            norm: norm of the convolution, as ``get_norm`` takes it.
-        """
         super().__init__(in_channels, out_channels, 4)
         self.conv1 = _conv(in_channels, out_channels, 7, norm=norm, stride=2)
         c2_msra_fill(self.conv1)

@@ -1,7 +1,5 @@
 """Registry of whole models, and how a config picks one."""
 
-from __future__ import annotations
-
 import torch
 from fvcore.common.registry import Registry
 from torch import nn
@@ -9,10 +7,8 @@ from torch import nn
 from ...config import CfgNode
 
 META_ARCH_REGISTRY = Registry("META_ARCH")
-META_ARCH_REGISTRY.__doc__ = """
-Whole models by name. An entry is called with the config and returns an `nn.Module` that takes
-`list[dict]` and gives a dict of losses in training mode, one result per record otherwise.
-"""
+"""Whole models by name. An entry is called with the config and returns an `nn.Module` that takes
+`list[dict]` and gives a dict of losses in training mode, one result per record otherwise."""
 
 
 def build_model(cfg: CfgNode) -> nn.Module:

@@ -1,31 +1,31 @@
-"""Two-stage detectors.
+"""The two-stage detector.
 
 Shapes: B images, C pixel channels, each image (C, H, W) with its own H and W, values 0 to 255.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from ...config import CfgNode, configurable
-from ...structures import Instances
-from ...utils.events import get_event_storage
+from ...structures import ImageList, Instances
 from ..backbone import Backbone, build_backbone
+from ..postprocessing import detector_postprocess
 from ..proposal_generator import build_proposal_generator
 from ..roi_heads import build_roi_heads
 from .build import META_ARCH_REGISTRY
-from .pixel_model import PixelModel, Records, rescale
+
+Records = list[dict[str, Any]]
 
 
 @META_ARCH_REGISTRY.register()
-class GeneralizedRCNN(PixelModel):
+class GeneralizedRCNN(nn.Module):
     """Backbone, then region proposals, then a head per region."""
 
+    pixel_mean: torch.Tensor
+    pixel_std: torch.Tensor
     roi_heads: Any  # whatever the registry holds; only its forward methods are used
 
     @configurable
@@ -33,7 +33,7 @@ class GeneralizedRCNN(PixelModel):
         self,
         *,
         backbone: Backbone,
-        proposal_generator: nn.Module | None,
+        proposal_generator: nn.Module,
         roi_heads: nn.Module,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -43,25 +43,29 @@ class GeneralizedRCNN(PixelModel):
         """
         Args:
             backbone: images (B, C, H, W) to a dict of feature maps.
-            proposal_generator: feature maps to proposals; None to take them from the records.
+            proposal_generator: feature maps to proposals.
             roi_heads: features and proposals to detections.
             pixel_mean, pixel_std: one number a channel.
-            input_format: meaning of the channels ("BGR", "RGB", ...), for pictures only.
-            vis_period: write a training picture every so many iterations; 0 for never.
+            input_format: meaning of the channels ("BGR", "RGB", ...); only kept.
+            vis_period: must be 0; minid2 draws no pictures of the training.
         """
         super().__init__()
-        if vis_period > 0 and input_format is None:
-            raise ValueError("vis_period > 0 needs input_format (INPUT.FORMAT) to draw images")
+        if vis_period > 0:
+            raise NotImplementedError("VIS_PERIOD: minid2 draws no training pictures; set it to 0")
+        if len(pixel_mean) != len(pixel_std):
+            raise ValueError(
+                f"MODEL.PIXEL_MEAN has {len(pixel_mean)} channels, MODEL.PIXEL_STD {len(pixel_std)}"
+            )
         self.backbone = backbone
         self.proposal_generator = proposal_generator
         self.roi_heads = roi_heads
         self.input_format = input_format
-        self.vis_period = vis_period
-        self.set_pixel_statistics(pixel_mean, pixel_std)
+        for name, values in (("pixel_mean", pixel_mean), ("pixel_std", pixel_std)):
+            # Not persistent: they belong to the config, so a checkpoint must not override them.
+            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Explicit arguments from a config."""
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
         return {
@@ -74,13 +78,18 @@ class GeneralizedRCNN(PixelModel):
             "vis_period": cfg.VIS_PERIOD,
         }
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies, and where `forward` brings its inputs."""
+        return self.pixel_mean.device
+
     def forward(self, batched_inputs: Records) -> Any:
         """Losses in training mode, detections otherwise.
 
         Args:
             batched_inputs: one dict an image: "image" (C, H, W); in training "instances" with
-                `gt_boxes` and `gt_classes`; without a proposal generator "proposals"; for
-                detections optionally "height" and "width", the size to report boxes in.
+                `gt_boxes` and `gt_classes`; for detections optionally "height" and "width", the
+                size to report boxes in.
 
         Returns:
             A dict of scalar losses, or a list with a dict an image whose "instances" holds
@@ -88,19 +97,14 @@ class GeneralizedRCNN(PixelModel):
         """
         if not self.training:
             return self.inference(batched_inputs)
+        if any("instances" not in record for record in batched_inputs):
+            raise ValueError("training needs 'instances' in every record of the batch")
         images = self.preprocess_image(batched_inputs)
-        targets = self.ground_truth(batched_inputs)
+        targets = [record["instances"].to(self.device) for record in batched_inputs]
         features = self.backbone(images.tensor)
-        losses: dict[str, torch.Tensor] = {}
-        if self.proposal_generator is None:
-            proposals = self._given_proposals(batched_inputs)
-        else:
-            proposals, proposal_losses = self.proposal_generator(images, features, targets)
-            losses.update(proposal_losses)
+        proposals, proposal_losses = self.proposal_generator(images, features, targets)
         _, head_losses = self.roi_heads(images, features, proposals, targets)
-        if self.vis_period > 0 and get_event_storage().iter % self.vis_period == 0:
-            self.visualize_training(batched_inputs, proposals)
-        return {**head_losses, **losses}
+        return {**head_losses, **proposal_losses}
 
     def inference(
         self,
@@ -124,91 +128,24 @@ class GeneralizedRCNN(PixelModel):
             known = [boxes.to(self.device) for boxes in detected_instances]
             results = self.roi_heads.forward_with_given_boxes(features, known)
         else:
-            if self.proposal_generator is None:
-                proposals = self._given_proposals(batched_inputs)
-            else:
-                proposals, _ = self.proposal_generator(images, features, None)
+            proposals, _ = self.proposal_generator(images, features, None)
             results, _ = self.roi_heads(images, features, proposals, None)
         if not do_postprocess:
             return results
-        return self._postprocess(results, batched_inputs, images.image_sizes)
+        outputs = []
+        for found, record, size in zip(results, batched_inputs, images.image_sizes, strict=True):
+            height, width = record.get("height", size[0]), record.get("width", size[1])
+            outputs.append({"instances": detector_postprocess(found, height, width)})
+        return outputs
 
-    def _given_proposals(self, batched_inputs: Records) -> list[Instances]:
-        if "proposals" not in batched_inputs[0]:
-            raise KeyError(
-                "no 'proposals' in the input records: set MODEL.LOAD_PROPOSALS, or a "
-                "MODEL.PROPOSAL_GENERATOR.NAME other than PrecomputedProposals"
-            )
-        return [record["proposals"].to(self.device) for record in batched_inputs]
+    def preprocess_image(self, batched_inputs: Records) -> ImageList:
+        """Normalise each image, then pad all to one size the backbone can take.
 
-    @staticmethod
-    def _postprocess(
-        instances: list[Instances], batched_inputs: Records, image_sizes: Sequence[Any]
-    ) -> list[dict]:
-        return rescale(instances, batched_inputs, image_sizes, "instances")
-
-    def visualize_training(self, batched_inputs: Records, proposals: list[Instances]) -> None:
-        """Put a picture of the first image into the event storage: truth left, proposals right.
-
-        At most the 20 best proposals are drawn.
+        Padding comes last, so that the border holds zeros, the mean colour.
         """
-        # Imported here: matplotlib is slow to import and rarely wanted.
-        from ...data.detection_utils import convert_image_to_rgb
-        from ...utils.visualizer import Visualizer
-
-        record, candidates = batched_inputs[0], proposals[0]
-        assert self.input_format is not None
-        picture = convert_image_to_rgb(record["image"].permute(1, 2, 0), self.input_format)
-        truth = record["instances"].gt_boxes
-        best = candidates.proposal_boxes[:20].tensor.detach().cpu().numpy()
-        panels = [
-            Visualizer(picture, None).overlay_instances(boxes=boxes).get_image()
-            for boxes in (truth, best)
-        ]
-        side_by_side = np.concatenate(panels, axis=1).transpose(2, 0, 1)
-        name = "Left: GT bounding boxes;  Right: Predicted proposals"
-        get_event_storage().put_image(name, side_by_side)
-
-
-@META_ARCH_REGISTRY.register()
-class ProposalNetwork(PixelModel):
-    """Backbone and region proposals alone."""
-
-    @configurable
-    def __init__(
-        self,
-        *,
-        backbone: Backbone,
-        proposal_generator: nn.Module,
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-    ) -> None:
-        """Args: as those of :class:`GeneralizedRCNN`."""
-        super().__init__()
-        self.backbone = backbone
-        self.proposal_generator = proposal_generator
-        self.set_pixel_statistics(pixel_mean, pixel_std)
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        """Explicit arguments from a config."""
-        backbone = build_backbone(cfg)
-        return {
-            "backbone": backbone,
-            "proposal_generator": build_proposal_generator(cfg, backbone.output_shape()),
-            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
-            "pixel_std": cfg.MODEL.PIXEL_STD,
-        }
-
-    def forward(self, batched_inputs: Records) -> dict[str, torch.Tensor] | list[dict]:
-        """Losses in training mode; else a dict an image with "proposals".
-
-        The proposals hold `proposal_boxes` and `objectness_logits`, rescaled like detections.
-        """
-        images = self.preprocess_image(batched_inputs)
-        targets = self.ground_truth(batched_inputs)
-        features = self.backbone(images.tensor)
-        proposals, losses = self.proposal_generator(images, features, targets)
-        if self.training:
-            return losses
-        return rescale(proposals, batched_inputs, images.image_sizes, "proposals")
+        images = [record["image"].to(self.device) for record in batched_inputs]
+        return ImageList.from_tensors(
+            [(image - self.pixel_mean) / self.pixel_std for image in images],
+            self.backbone.size_divisibility,
+            padding_constraints=self.backbone.padding_constraints,
+        )

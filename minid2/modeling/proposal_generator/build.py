@@ -1,7 +1,5 @@
 """Registry of proposal generators, and how a config picks one."""
 
-from __future__ import annotations
-
 from fvcore.common.registry import Registry
 from torch import nn
 
@@ -9,14 +7,15 @@ from ...config import CfgNode
 from ...layers import ShapeSpec
 
 PROPOSAL_GENERATOR_REGISTRY = Registry("PROPOSAL_GENERATOR")
-PROPOSAL_GENERATOR_REGISTRY.__doc__ = """
-Proposal generators by name. An entry is called with the config and the backbone's output shapes.
-"""
+"""Proposal generators by name, each called with the config and the backbone's output shapes."""
 
 
-def build_proposal_generator(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module | None:
-    """Build `MODEL.PROPOSAL_GENERATOR.NAME`; None for "PrecomputedProposals"."""
+def build_proposal_generator(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
+    """Build `MODEL.PROPOSAL_GENERATOR.NAME`."""
     name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
     if name == "PrecomputedProposals":
-        return None
+        raise NotImplementedError(
+            "MODEL.PROPOSAL_GENERATOR.NAME PrecomputedProposals: minid2 reads no proposal files; "
+            "install Detectron2 for them, or set it to RPN"
+        )
     return PROPOSAL_GENERATOR_REGISTRY.get(name)(cfg, input_shape)

@@ -3,8 +3,6 @@
 Shapes: B images, L levels, R boxes on a level (each its own), K of them kept before the NMS.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -31,12 +29,12 @@ def gather_rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 
-def deduplicate(
-    boxes: list[torch.Tensor],
-    scores: list[torch.Tensor],
+def find_top_rpn_proposals(
+    proposals: list[torch.Tensor],
+    pred_objectness_logits: list[torch.Tensor],
     image_sizes: Sequence[Any],
-    *,
     nms_thresh: float,
+    pre_nms_topk: int,
     post_nms_topk: int,
     min_box_size: float,
     training: bool,
@@ -44,17 +42,26 @@ def deduplicate(
     """Clip, drop the too small, suppress within each level, and keep the best of each image.
 
     Args:
-        boxes: L tensors (B, K, 4), decoded.
-        scores: L tensors (B, K).
+        proposals: L tensors (B, R, 4), decoded boxes.
+        pred_objectness_logits: L tensors (B, R).
         image_sizes: B times (height, width), a tuple or, while tracing, a tensor.
         nms_thresh: IoU over which the lower scored box goes.
+        pre_nms_topk: boxes a level that go into the NMS.
         post_nms_topk: proposals an image.
         min_box_size: a side must be longer than this, in pixels.
         training: raise on numbers that are not finite. Otherwise such boxes are dropped.
 
+    Returns:
+        B `Instances` with `proposal_boxes` and `objectness_logits`, highest logit first.
+
     Raises:
         FloatingPointError: see `training`.
     """
+    boxes, scores = list(proposals), list(pred_objectness_logits)
+    for place, logits in enumerate(scores):
+        if logits.shape[1] > pre_nms_topk:  # the RPN selects before it decodes
+            scores[place], index = select_top(logits, pre_nms_topk)
+            boxes[place] = gather_rows(boxes[place], index)
     # Arithmetic on a score row, not torch.full: a trace must not fix lengths or the device.
     levels = torch.cat([level[0].long() * 0 + i for i, level in enumerate(scores)])
     joined_boxes, joined_scores = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
@@ -81,51 +88,14 @@ def deduplicate(
     return results
 
 
-def find_top_rpn_proposals(
-    proposals: list[torch.Tensor],
-    pred_objectness_logits: list[torch.Tensor],
-    image_sizes: Sequence[Any],
-    nms_thresh: float,
-    pre_nms_topk: int,
-    post_nms_topk: int,
-    min_box_size: float,
-    training: bool,
-) -> list[Instances]:
-    """The best proposals of each image out of all decoded boxes.
-
-    Args:
-        proposals: L tensors (B, R, 4).
-        pred_objectness_logits: L tensors (B, R).
-        pre_nms_topk: boxes a level that go into the NMS.
-        image_sizes, nms_thresh, post_nms_topk, min_box_size, training: see `deduplicate`.
-
-    Returns:
-        B `Instances` with `proposal_boxes` and `objectness_logits`, highest logit first.
-    """
-    boxes, scores = [], []
-    for level, logits in zip(proposals, pred_objectness_logits, strict=True):
-        top, index = select_top(logits, pre_nms_topk)
-        boxes.append(gather_rows(level, index))
-        scores.append(top)
-    return deduplicate(
-        boxes,
-        scores,
-        image_sizes,
-        nms_thresh=nms_thresh,
-        post_nms_topk=post_nms_topk,
-        min_box_size=min_box_size,
-        training=training,
-    )
-
-
 def add_ground_truth_to_proposals(
-    gt: list[Instances] | list[Boxes], proposals: list[Instances]
+    gt: Sequence[Instances | Boxes], proposals: list[Instances]
 ) -> list[Instances]:
     """`add_ground_truth_to_proposals_single_image` for every image."""
-    if len(gt) != len(proposals):
-        raise ValueError(f"ground truth of {len(gt)} images, proposals of {len(proposals)}")
-    single = add_ground_truth_to_proposals_single_image
-    return [single(gt[i], proposal) for i, proposal in enumerate(proposals)]
+    return [
+        add_ground_truth_to_proposals_single_image(truth, found)
+        for truth, found in zip(gt, proposals, strict=True)
+    ]
 
 
 def add_ground_truth_to_proposals_single_image(
@@ -140,11 +110,10 @@ def add_ground_truth_to_proposals_single_image(
         AssertionError: if the proposals have a field that the ground truth lacks.
     """
     boxes = gt if isinstance(gt, Boxes) else gt.gt_boxes
-    fields = {} if isinstance(gt, Boxes) else gt.get_fields()
-    logits = torch.full((len(boxes),), _CERTAIN_LOGIT, device=proposals.objectness_logits.device)
-    extra = Instances(proposals.image_size, **fields)
+    extra = Instances(proposals.image_size, **({} if isinstance(gt, Boxes) else gt.get_fields()))
     extra.proposal_boxes = boxes
-    extra.objectness_logits = logits
+    device = proposals.objectness_logits.device
+    extra.objectness_logits = torch.full((len(boxes),), _CERTAIN_LOGIT, device=device)
     for name in proposals.get_fields():
         assert extra.has(name), f"the proposals have a field '{name}' that the ground truth lacks"
     return Instances.cat([proposals, extra])

@@ -4,8 +4,6 @@ Shapes: B images, L levels, A anchors a location; R = H * W * A anchors on a lev
 over the levels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +21,7 @@ from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
 from ..matcher import Matcher
 from ..sampling import subsample_labels
 from .build import PROPOSAL_GENERATOR_REGISTRY
-from .proposal_utils import deduplicate, gather_rows, select_top
+from .proposal_utils import find_top_rpn_proposals, gather_rows, select_top
 from .rpn_head import RPN_HEAD_REGISTRY, StandardRPNHead, build_rpn_head
 
 __all__ = ["RPN", "RPN_HEAD_REGISTRY", "StandardRPNHead", "build_rpn_head"]
@@ -64,13 +62,11 @@ class RPN(nn.Module):
             positive_fraction: at most this part of them are positives.
             pre_nms_topk: boxes a level before the NMS, (training, inference).
             post_nms_topk: proposals an image after it, (training, inference).
-            nms_thresh: IoU over which the lower scored box goes.
-            min_box_size: drop proposals with a side not longer than this, in pixels.
+            nms_thresh, min_box_size: see `find_top_rpn_proposals`.
             anchor_boundary_thresh: ignore anchors that stick out of the image by more than this
                 in training; negative to use all.
             loss_weight: one factor, or one for each of "loss_rpn_cls" and "loss_rpn_loc".
-            box_reg_loss_type: "smooth_l1", "giou", "diou" or "ciou".
-            smooth_l1_beta: width of the quadratic part; 0 means L1.
+            box_reg_loss_type, smooth_l1_beta: `kind` and `beta` of `matched_box_loss`.
         """
         super().__init__()
         if not isinstance(loss_weight, dict):
@@ -94,7 +90,6 @@ class RPN(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
-        """Explicit arguments from a config."""
         keys = cfg.MODEL.RPN
         shapes = [input_shape[name] for name in keys.IN_FEATURES]
         return {
@@ -126,12 +121,7 @@ class RPN(nn.Module):
         features: dict[str, torch.Tensor],
         gt_instances: list[Instances] | None = None,
     ) -> tuple[list[Instances], dict[str, torch.Tensor]]:
-        """Proposals of each image, and in training mode the losses.
-
-        Args:
-            images: the batch; only its sizes are used.
-            features: name to (B, C, H, W), at least those of `in_features`.
-            gt_instances: B `Instances` with `gt_boxes`, needed in training mode.
+        """Proposals of each image, and in training mode, which needs `gt_boxes`, the losses.
 
         Returns:
             B `Instances` with `proposal_boxes` and `objectness_logits`, highest logit first, and
@@ -146,8 +136,7 @@ class RPN(nn.Module):
         deltas = [x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, dim) for x in delta_maps]
         losses: dict[str, torch.Tensor] = {}
         if self.training:
-            if gt_instances is None:
-                raise ValueError("the RPN needs 'instances' in every training record")
+            assert gt_instances is not None, "training needs ground truth"
             gt_labels, gt_boxes = self.label_and_sample_anchors(anchors, gt_instances)
             losses = self.losses(anchors, logits, gt_labels, deltas, gt_boxes)
         return self.predict_proposals(anchors, logits, deltas, images.image_sizes), losses
@@ -156,11 +145,7 @@ class RPN(nn.Module):
     def label_and_sample_anchors(
         self, anchors: list[Boxes], gt_instances: list[Instances]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Match the anchors of each image and draw those that enter the loss.
-
-        Args:
-            anchors: L `Boxes`.
-            gt_instances: B `Instances` with `gt_boxes`.
+        """Match L `Boxes` of anchors in each of B images and draw those that enter the loss.
 
         Returns:
             B labels (T,): 1 positive, 0 negative, -1 left out; and B tensors (T, 4) with the box
@@ -177,20 +162,16 @@ class RPN(nn.Module):
             if self.anchor_boundary_thresh >= 0:
                 inside = joined.inside_box(instances.image_size, self.anchor_boundary_thresh)
                 label[~inside] = -1
-            labels.append(self._subsample_labels(label))
+            positive, negative = subsample_labels(
+                label, self.batch_size_per_image, self.positive_fraction, 0
+            )
+            label.fill_(-1)
+            label[positive] = 1
+            label[negative] = 0
+            labels.append(label)
             empty = len(truth) == 0
             boxes.append(torch.zeros_like(joined.tensor) if empty else truth.tensor[matches])
         return labels, boxes
-
-    def _subsample_labels(self, label: torch.Tensor) -> torch.Tensor:
-        """Keep a random sample of the labels (T,) and set all others to -1, in place."""
-        positive, negative = subsample_labels(
-            label, self.batch_size_per_image, self.positive_fraction, 0
-        )
-        label.fill_(-1)
-        label[positive] = 1
-        label[negative] = 0
-        return label
 
     def losses(
         self,
@@ -207,9 +188,6 @@ class RPN(nn.Module):
             pred_objectness_logits: L tensors (B, R).
             gt_labels, gt_boxes: what `label_and_sample_anchors` returned.
             pred_anchor_deltas: L tensors (B, R, 4).
-
-        Returns:
-            "loss_rpn_cls" and "loss_rpn_loc".
         """
         labels = torch.stack(gt_labels)
         images = len(gt_labels)
@@ -247,18 +225,9 @@ class RPN(nn.Module):
         pred_anchor_deltas: list[torch.Tensor],
         image_sizes: Sequence[Any],
     ) -> list[Instances]:
-        """The best proposals of each image, without gradient.
+        """The best proposals of each image, as `forward` returns them; arguments as of `losses`.
 
-        Without, since the heads take proposals as given and not as outputs to improve.
-
-        Args:
-            anchors: L `Boxes`.
-            pred_objectness_logits: L tensors (B, R).
-            pred_anchor_deltas: L tensors (B, R, 4).
-            image_sizes: B times (height, width).
-
-        Returns:
-            B `Instances` with `proposal_boxes` and `objectness_logits`, highest logit first.
+        Without gradient: the heads take proposals as given and not as outputs to improve.
         """
         boxes, scores = [], []
         levels = zip(anchors, pred_objectness_logits, pred_anchor_deltas, strict=True)
@@ -271,12 +240,13 @@ class RPN(nn.Module):
             )
             boxes.append(decoded.reshape(chosen.shape))
             scores.append(top)
-        return deduplicate(
+        return find_top_rpn_proposals(
             boxes,
             scores,
             image_sizes,
-            nms_thresh=self.nms_thresh,
-            post_nms_topk=self.post_nms_topk[self.training],
-            min_box_size=self.min_box_size,
-            training=self.training,
+            self.nms_thresh,
+            self.pre_nms_topk[self.training],
+            self.post_nms_topk[self.training],
+            self.min_box_size,
+            self.training,
         )

@@ -3,8 +3,6 @@
 Shapes: B images, A anchors a location, L levels of H x W (each its own).
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +16,8 @@ from ...layers import Conv2d, ShapeSpec
 from ..anchor_generator import build_anchor_generator
 
 RPN_HEAD_REGISTRY = Registry("RPN_HEAD")
-RPN_HEAD_REGISTRY.__doc__ = """
-RPN heads by name. A head takes a list of L feature maps and returns two lists of L tensors:
-objectness logits (B, A, H, W) and box deltas (B, A * box_dim, H, W).
-"""
+"""RPN heads by name. A head takes a list of L feature maps and returns two lists of L tensors:
+objectness logits (B, A, H, W) and box deltas (B, A * box_dim, H, W)."""
 
 
 def build_rpn_head(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
@@ -31,7 +27,10 @@ def build_rpn_head(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
 
 @RPN_HEAD_REGISTRY.register()
 class StandardRPNHead(nn.Module):
-    """Shared 3x3 convolutions, then one 1x1 for the logits and one for the deltas."""
+    """Shared 3x3 convolutions, then one 1x1 for the logits and one for the deltas.
+
+    ``conv_dims`` are the channels of the shared ones; -1 keeps the number that comes in.
+    """
 
     @configurable
     def __init__(
@@ -42,18 +41,9 @@ class StandardRPNHead(nn.Module):
         box_dim: int = 4,
         conv_dims: Sequence[int] = (-1,),
     ) -> None:
-        """
-        Args:
-            in_channels: channels of every level.
-            num_anchors: A.
-            box_dim: numbers a box, 4 for upright boxes.
-            conv_dims: channels of each shared convolution; -1 keeps the number it gets.
-        """
         super().__init__()
         blocks, width = [], in_channels
         for dim in conv_dims:
-            if dim <= 0 and dim != -1:
-                raise ValueError(f"MODEL.RPN.CONV_DIMS takes -1 or a positive number, not {dim}")
             out = width if dim == -1 else dim
             blocks.append(Conv2d(width, out, kernel_size=3, padding=1, activation=nn.ReLU()))
             width = out
@@ -72,13 +62,13 @@ class StandardRPNHead(nn.Module):
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
         """Explicit arguments from a config; all levels must agree in channels and anchors."""
-        channels = {shape.channels for shape in input_shape}
-        if len(channels) != 1:
-            raise ValueError(f"the RPN needs one channel count on all levels, got {channels}")
         anchors: Any = build_anchor_generator(cfg, input_shape)
-        counts = set(anchors.num_anchors)
-        if len(counts) != 1:
-            raise ValueError(f"the RPN needs one anchor count on all levels, got {counts}")
+        channels, counts = {shape.channels for shape in input_shape}, set(anchors.num_anchors)
+        if len(channels) != 1 or len(counts) != 1:
+            raise ValueError(
+                "the RPN needs one channel count and one anchor count on all levels, got "
+                f"{channels} and {counts}"
+            )
         return {
             "in_channels": channels.pop(),
             "num_anchors": counts.pop(),

@@ -2,13 +2,7 @@
 
 from .box_head import ROI_BOX_HEAD_REGISTRY, FastRCNNConvFCHead, build_box_head
 from .fast_rcnn import FastRCNNOutputLayers
-from .roi_heads import (
-    ROI_HEADS_REGISTRY,
-    ROIHeads,
-    StandardROIHeads,
-    build_roi_heads,
-    select_foreground_proposals,
-)
+from .roi_heads import ROI_HEADS_REGISTRY, ROIHeads, StandardROIHeads, build_roi_heads
 
 __all__ = [
     "ROI_BOX_HEAD_REGISTRY",
@@ -19,5 +13,4 @@ __all__ = [
     "StandardROIHeads",
     "build_box_head",
     "build_roi_heads",
-    "select_foreground_proposals",
 ]

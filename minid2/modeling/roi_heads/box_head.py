@@ -3,8 +3,6 @@
 Shapes: N regions, C channels, S x S bins.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,10 +14,8 @@ from ...config import CfgNode, configurable
 from ...layers import Conv2d, ShapeSpec, get_norm
 
 ROI_BOX_HEAD_REGISTRY = Registry("ROI_BOX_HEAD")
-ROI_BOX_HEAD_REGISTRY.__doc__ = """
-Box heads by name. An entry is called with the config and the shape of a pooled region, and returns
-a module from (N, C, S, S) to a feature a region, with an `output_shape`.
-"""
+"""Box heads by name. An entry is called with the config and the shape of a pooled region, and
+returns a module from (N, C, S, S) to a feature a region, with an `output_shape`."""
 
 
 def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
@@ -31,7 +27,8 @@ def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
 class FastRCNNConvFCHead(nn.Sequential):
     """3x3 convolutions, each with norm and ReLU, then fully connected layers with ReLU.
 
-    Takes (N, C, S, S), gives (N, width), or (N, width, S, S) without fully connected layers.
+    ``conv_dims`` are the channels of the former, ``fc_dims`` the widths of the latter. Takes
+    (N, C, S, S), gives (N, width), or (N, width, S, S) without fully connected layers.
     """
 
     @configurable
@@ -43,13 +40,6 @@ class FastRCNNConvFCHead(nn.Sequential):
         fc_dims: Sequence[int],
         conv_norm: str | Callable = "",
     ) -> None:
-        """
-        Args:
-            input_shape: channels, height and width of a region.
-            conv_dims: channels of each convolution.
-            fc_dims: width of each fully connected layer.
-            conv_norm: norm after each convolution, see `get_norm`.
-        """
         super().__init__()
         if not conv_dims and not fc_dims:
             raise ValueError(
@@ -87,7 +77,6 @@ class FastRCNNConvFCHead(nn.Sequential):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Explicit arguments from a config."""
         keys = cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,

@@ -1,46 +1,94 @@
-"""Class scores and boxes of regions: layers, losses, predictions.
+"""Class scores and boxes of regions: layers, losses, detections.
 
 Shapes: N regions of all images together, K classes. Scores are (N, K + 1) with the background
 last; deltas are (N, K * 4), or (N, 4) if one box serves all classes.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
-from ...layers import ShapeSpec, cat, cross_entropy
-from ...structures import Instances
+from ...layers import ShapeSpec, batched_nms, cat, cross_entropy
+from ...structures import Boxes, Instances
 from ...utils.events import get_event_storage
-from ..box_losses import matched_box_loss
-from ..box_regression import Box2BoxTransform
-from .inference import fast_rcnn_inference, fast_rcnn_inference_single_image
-
-__all__ = ["FastRCNNOutputLayers", "fast_rcnn_inference", "fast_rcnn_inference_single_image"]
+from ..box_regression import Box2BoxTransform, matched_box_loss
 
 Predictions = tuple[torch.Tensor, torch.Tensor]
 
 
-def _region_counts(proposals: list[Instances]) -> list[int]:
-    # Not len(): that is always an int, and a trace would keep the number of its example.
-    return [p.proposal_boxes.tensor.shape[0] for p in proposals]
+def fast_rcnn_inference(
+    boxes: list[torch.Tensor],
+    scores: list[torch.Tensor],
+    image_shapes: list[tuple[int, int]],
+    score_thresh: float,
+    nms_thresh: float,
+    topk_per_image: int,
+) -> tuple[list[Instances], list[torch.Tensor]]:
+    """`fast_rcnn_inference_single_image` for each image of a batch."""
+    pairs = [
+        fast_rcnn_inference_single_image(b, s, shape, score_thresh, nms_thresh, topk_per_image)
+        for b, s, shape in zip(boxes, scores, image_shapes, strict=True)
+    ]
+    return [found for found, _ in pairs], [index for _, index in pairs]
+
+
+def fast_rcnn_inference_single_image(
+    boxes: torch.Tensor,
+    scores: torch.Tensor,
+    image_shape: tuple[int, int],
+    score_thresh: float,
+    nms_thresh: float,
+    topk_per_image: int,
+) -> tuple[Instances, torch.Tensor]:
+    """Threshold, suppress within each class, and keep the best.
+
+    A region may give one detection for every class it scores high enough in. Regions with a
+    number that is not finite give none.
+
+    Args:
+        boxes: (N, K * 4), or (N, 4) if one box serves all classes.
+        scores: (N, K + 1) probabilities.
+        image_shape: (height, width) to clip to.
+        score_thresh: a score must be higher than this.
+        nms_thresh: IoU over which the lower scored of two detections of a class goes.
+        topk_per_image: most detections to return; negative for all.
+
+    Returns:
+        `Instances` with `pred_boxes`, `scores` and `pred_classes`, highest score first, and the
+        region (M,) that each came from.
+    """
+    usable = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
+    confident = (scores[:, :-1] > score_thresh) & usable.unsqueeze(1)
+    region, category = confident.nonzero().unbind(1)
+    # Only the candidates are gathered and clipped, not all N * K boxes.
+    candidates = Boxes(_boxes_of_class(boxes, region, category))
+    candidates.clip(image_shape)
+    confidence = scores[region, category]
+    kept = batched_nms(candidates.tensor, confidence, category, nms_thresh)
+    if topk_per_image >= 0:
+        kept = kept[:topk_per_image]
+    result = Instances(image_shape)
+    result.pred_boxes = candidates[kept]
+    result.scores = confidence[kept]
+    result.pred_classes = category[kept]
+    return result, region[kept]
+
+
+def _boxes_of_class(
+    boxes: torch.Tensor, region: torch.Tensor, category: torch.Tensor
+) -> torch.Tensor:
+    """Rows (M, 4) out of (N, K * 4), or out of (N, 4), which serves all classes."""
+    choices = boxes.unflatten(1, (-1, 4))
+    return choices[region, 0] if choices.shape[1] == 1 else choices[region, category]
 
 
 def _log_classification_stats(
     pred_logits: torch.Tensor, gt_classes: torch.Tensor, prefix: str = "fast_rcnn"
 ) -> None:
-    """Write accuracy, accuracy on objects, and the share of objects called background.
-
-    Args:
-        pred_logits: (N, K + 1).
-        gt_classes: (N,), K for the background.
-        prefix: first part of the scalars' names.
-    """
+    """Write accuracy, accuracy on objects, and the share of objects called background."""
     total = gt_classes.numel()
     if total == 0:
         return
@@ -48,20 +96,15 @@ def _log_classification_stats(
     guess = pred_logits.argmax(dim=1)
     right = guess == gt_classes
     is_object = (gt_classes >= 0) & (gt_classes < background)
+    missed = (guess == background) & is_object
     # One transfer for all counts.
-    objects, hits, object_hits, missed = torch.stack(
-        [
-            is_object.sum(),
-            right.sum(),
-            (right & is_object).sum(),
-            ((guess == background) & is_object).sum(),
-        ]
-    ).tolist()
+    masks = torch.stack([is_object, right, right & is_object, missed])
+    objects, hits, object_hits, misses = masks.sum(dim=1).tolist()
     storage = get_event_storage()
     storage.put_scalar(f"{prefix}/cls_accuracy", hits / total)
     if objects > 0:
         storage.put_scalar(f"{prefix}/fg_cls_accuracy", object_hits / objects)
-        storage.put_scalar(f"{prefix}/false_negative", missed / objects)
+        storage.put_scalar(f"{prefix}/false_negative", misses / objects)
 
 
 class FastRCNNOutputLayers(nn.Module):
@@ -94,21 +137,16 @@ class FastRCNNOutputLayers(nn.Module):
             test_score_thresh, test_nms_thresh, test_topk_per_image: see
                 `fast_rcnn_inference_single_image`.
             cls_agnostic_bbox_reg: one box for all classes.
-            smooth_l1_beta: width of the quadratic part; 0 means L1.
-            box_reg_loss_type: "smooth_l1", "giou", "diou" or "ciou".
+            box_reg_loss_type, smooth_l1_beta: `kind` and `beta` of `matched_box_loss`.
             loss_weight: one factor, or one for each of "loss_cls" and "loss_box_reg".
-            use_sigmoid_ce: score each class on its own instead of by softmax.
-            use_fed_loss, get_fed_loss_cls_weights, fed_loss_num_classes: the federated loss,
-                which this package does not have.
-
-        Raises:
-            NotImplementedError: if `use_fed_loss` is set.
+            use_fed_loss, use_sigmoid_ce, get_fed_loss_cls_weights, fed_loss_num_classes: losses
+                that minid2 does not have; NotImplementedError if one is switched on.
         """
         super().__init__()
-        if use_fed_loss:
+        if use_fed_loss or use_sigmoid_ce:
             raise NotImplementedError(
-                "MODEL.ROI_BOX_HEAD.USE_FED_LOSS: minid2 has no federated loss; install the real "
-                "Detectron2 for it"
+                "MODEL.ROI_BOX_HEAD.USE_FED_LOSS and USE_SIGMOID_CE: minid2 has softmax cross "
+                "entropy alone; install Detectron2 for the others"
             )
         if isinstance(input_shape, int):
             input_shape = ShapeSpec(channels=input_shape)
@@ -130,11 +168,9 @@ class FastRCNNOutputLayers(nn.Module):
         self.test_topk_per_image = test_topk_per_image
         self.box_reg_loss_type = box_reg_loss_type
         self.loss_weight = loss_weight
-        self.use_sigmoid_ce = use_sigmoid_ce
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict[str, Any]:
-        """Explicit arguments from a config."""
         heads, box = cfg.MODEL.ROI_HEADS, cfg.MODEL.ROI_BOX_HEAD
         return {
             "input_shape": input_shape,
@@ -149,7 +185,6 @@ class FastRCNNOutputLayers(nn.Module):
             "loss_weight": {"loss_box_reg": box.BBOX_REG_LOSS_WEIGHT},
             "use_fed_loss": box.USE_FED_LOSS,
             "use_sigmoid_ce": box.USE_SIGMOID_CE,
-            "fed_loss_num_classes": box.FED_LOSS_NUM_CLASSES,
         }
 
     def forward(self, x: torch.Tensor) -> Predictions:
@@ -162,10 +197,7 @@ class FastRCNNOutputLayers(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Losses "loss_cls" and "loss_box_reg", weighted.
 
-        Args:
-            predictions: what `forward` returned.
-            proposals: `Instances` an image with `proposal_boxes`, `gt_classes` and, on images
-                with objects, `gt_boxes`.
+        The proposals have `proposal_boxes`, `gt_classes` and, on images with objects, `gt_boxes`.
         """
         scores, deltas = predictions
         gt_classes = cat([p.gt_classes for p in proposals])
@@ -173,29 +205,12 @@ class FastRCNNOutputLayers(nn.Module):
         sources = cat([p.proposal_boxes.tensor for p in proposals])
         # Where an image has no objects nothing was matched, and every region is background.
         targets = [p.gt_boxes if p.has("gt_boxes") else p.proposal_boxes for p in proposals]
-        if self.use_sigmoid_ce:
-            classification = self.sigmoid_cross_entropy_loss(scores, gt_classes)
-        else:
-            classification = cross_entropy(scores, gt_classes)
-        regression = self.box_reg_loss(
-            sources, cat([boxes.tensor for boxes in targets]), deltas, gt_classes
-        )
-        losses = {"loss_cls": classification, "loss_box_reg": regression}
+        truth = cat([boxes.tensor for boxes in targets])
+        losses = {
+            "loss_cls": cross_entropy(scores, gt_classes),
+            "loss_box_reg": self.box_reg_loss(sources, truth, deltas, gt_classes),
+        }
         return {name: value * self.loss_weight.get(name, 1.0) for name, value in losses.items()}
-
-    def sigmoid_cross_entropy_loss(
-        self, pred_class_logits: torch.Tensor, gt_classes: torch.Tensor
-    ) -> torch.Tensor:
-        """Binary cross entropy of each class, summed over classes, mean over regions.
-
-        The background has no score of its own: it is the absence of all classes.
-        """
-        regions = gt_classes.numel()
-        if regions == 0:
-            return pred_class_logits.sum() * 0.0
-        logits = pred_class_logits[:, :-1]
-        wanted = F.one_hot(gt_classes, self.num_classes + 1)[:, :-1].to(logits.dtype)
-        return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / regions
 
     def box_reg_loss(
         self,
@@ -204,23 +219,14 @@ class FastRCNNOutputLayers(nn.Module):
         pred_deltas: torch.Tensor,
         gt_classes: torch.Tensor,
     ) -> torch.Tensor:
-        """Regression loss of the objects, divided by the number of all regions.
+        """Regression loss of the objects among N regions, boxes (N, 4), divided by N.
 
-        All regions, background too: so each image weighs the same as each object is weighed
-        once, however many objects were drawn.
-
-        Args:
-            proposal_boxes, gt_boxes: (N, 4).
-            pred_deltas: (N, 4) or (N, K * 4).
-            gt_classes: (N,), K for the background.
+        By all regions, background too: so each object weighs the same, however many were drawn.
         """
         is_object = (gt_classes >= 0) & (gt_classes < self.num_classes)
         index = is_object.nonzero().squeeze(1)
-        choices = pred_deltas.unflatten(1, (-1, 4))
-        shared = choices.shape[1] == 1
-        chosen = choices[index, 0] if shared else choices[index, gt_classes[index]]
         loss = matched_box_loss(
-            chosen,
+            _boxes_of_class(pred_deltas, index, gt_classes[index]),
             proposal_boxes[index],
             gt_boxes[index],
             transform=self.box2box_transform,
@@ -246,32 +252,17 @@ class FastRCNNOutputLayers(nn.Module):
         self, predictions: Predictions, proposals: list[Instances]
     ) -> tuple[torch.Tensor, ...]:
         """Boxes (N_i, K * 4), or (N_i, 4), of each image i."""
-        if not proposals:
-            return ()
         sources = cat([p.proposal_boxes.tensor for p in proposals])
         boxes = self.box2box_transform.apply_deltas(predictions[1], sources)
         return boxes.split(_region_counts(proposals))
-
-    def predict_boxes_for_gt_classes(
-        self, predictions: Predictions, proposals: list[Instances]
-    ) -> tuple[torch.Tensor, ...]:
-        """Boxes (N_i, 4) of each image i, those of the true class.
-
-        For the background, which has no box, that of the last class stands in.
-        """
-        if not proposals:
-            return ()
-        boxes = cat(list(self.predict_boxes(predictions, proposals)))
-        boxes = boxes.unflatten(1, (-1, 4))
-        classes = cat([p.gt_classes for p in proposals])
-        classes = classes.clamp(0, boxes.shape[1] - 1)
-        rows = torch.arange(len(boxes), device=boxes.device)
-        return boxes[rows, classes].split(_region_counts(proposals))
 
     def predict_probs(
         self, predictions: Predictions, proposals: list[Instances]
     ) -> tuple[torch.Tensor, ...]:
         """Probabilities (N_i, K + 1) of each image i."""
-        scores = predictions[0]
-        probs = scores.sigmoid() if self.use_sigmoid_ce else scores.softmax(dim=-1)
-        return probs.split(_region_counts(proposals))
+        return predictions[0].softmax(dim=-1).split(_region_counts(proposals))
+
+
+def _region_counts(proposals: list[Instances]) -> list[int]:
+    # Not len(): that is always an int, and a trace would keep the number of its example.
+    return [p.proposal_boxes.tensor.shape[0] for p in proposals]

@@ -1,35 +1,126 @@
-"""The flow of the second stage: pool, predict, then losses or detections.
+"""The flow of the second stage: sample, pool, predict, then losses or detections.
 
-Shapes: B images; N regions of all images together, S x S bins a region.
+Shapes: B images; P proposals of an image before sampling, S after; M ground-truth objects; N
+regions of all images together; K classes, where class K is the background.
 """
-
-from __future__ import annotations
 
 from typing import Any
 
 import torch
+from fvcore.common.registry import Registry
 from torch import nn
 
 from ...config import CfgNode, configurable
 from ...layers import ShapeSpec
-from ...structures import Boxes, ImageList, Instances
+from ...structures import ImageList, Instances, pairwise_iou
+from ...utils.events import get_event_storage
+from ..matcher import Matcher
 from ..poolers import ROIPooler
-from .base import ROI_HEADS_REGISTRY, ROIHeads, select_foreground_proposals
+from ..proposal_generator.proposal_utils import add_ground_truth_to_proposals
+from ..sampling import subsample_labels
 from .box_head import build_box_head
 from .fast_rcnn import FastRCNNOutputLayers
 
-__all__ = [
-    "ROI_HEADS_REGISTRY",
-    "ROIHeads",
-    "StandardROIHeads",
-    "build_roi_heads",
-    "select_foreground_proposals",
-]
+ROI_HEADS_REGISTRY = Registry("ROI_HEADS")
+"""Second stages by name. An entry is called with the config and the backbone's output shapes, and
+returns a :class:`ROIHeads`, or a module with the same `forward`."""
 
 
 def build_roi_heads(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
     """Build `MODEL.ROI_HEADS.NAME` for the backbone's `input_shape`."""
     return ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)(cfg, input_shape)
+
+
+class ROIHeads(nn.Module):
+    """Matches and samples proposals; subclasses say what to predict from them."""
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        batch_size_per_image: int,
+        positive_fraction: float,
+        proposal_matcher: Matcher,
+        proposal_append_gt: bool = True,
+    ) -> None:
+        """
+        Args:
+            num_classes: K, without the background.
+            batch_size_per_image: S, proposals an image that enter the loss.
+            positive_fraction: at most this part of them are objects.
+            proposal_matcher: proposals to ground truth.
+            proposal_append_gt: add the true boxes to the proposals in training.
+        """
+        super().__init__()
+        self.num_classes = num_classes
+        self.batch_size_per_image = batch_size_per_image
+        self.positive_fraction = positive_fraction
+        self.proposal_matcher = proposal_matcher
+        self.proposal_append_gt = proposal_append_gt
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        keys = cfg.MODEL.ROI_HEADS
+        return {
+            "num_classes": keys.NUM_CLASSES,
+            "batch_size_per_image": keys.BATCH_SIZE_PER_IMAGE,
+            "positive_fraction": keys.POSITIVE_FRACTION,
+            "proposal_matcher": Matcher(keys.IOU_THRESHOLDS, keys.IOU_LABELS),
+            "proposal_append_gt": keys.PROPOSAL_APPEND_GT,
+        }
+
+    def _sample_proposals(
+        self, matched_idxs: torch.Tensor, matched_labels: torch.Tensor, gt_classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw from the matcher's results (P,) and the classes (M,) of the objects.
+
+        Returns:
+            Index (S,) of the drawn proposals, objects first, and their classes (S,).
+        """
+        if gt_classes.numel() == 0:
+            classes = torch.full_like(matched_idxs, self.num_classes)
+        else:
+            classes = gt_classes[matched_idxs]
+            classes[matched_labels == 0] = self.num_classes
+            classes[matched_labels == -1] = -1
+        objects, background = subsample_labels(
+            classes, self.batch_size_per_image, self.positive_fraction, self.num_classes
+        )
+        drawn = torch.cat([objects, background])
+        return drawn, classes[drawn]
+
+    @torch.no_grad()
+    def label_and_sample_proposals(
+        self, proposals: list[Instances], targets: list[Instances]
+    ) -> list[Instances]:
+        """Match the proposals of each image and draw those that enter the loss; see `forward`.
+
+        Returns:
+            B `Instances` of S proposals with `gt_classes`, and on images with objects all other
+            `gt_*` fields of the best object too (meaningless where the class is background).
+        """
+        if self.proposal_append_gt:
+            proposals = add_ground_truth_to_proposals(targets, proposals)
+        samples, background = [], 0
+        for candidates, truth in zip(proposals, targets, strict=True):
+            overlaps = pairwise_iou(truth.gt_boxes, candidates.proposal_boxes)
+            matches, verdicts = self.proposal_matcher(overlaps)
+            drawn, classes = self._sample_proposals(matches, verdicts, truth.gt_classes)
+            sample = candidates[drawn]
+            sample.gt_classes = classes
+            if len(truth) > 0:
+                owners = matches[drawn]
+                for name, value in truth.get_fields().items():
+                    if name.startswith("gt_") and not sample.has(name):
+                        sample.set(name, value[owners])
+            background += int((classes == self.num_classes).sum())
+            samples.append(sample)
+        objects = sum(len(sample) for sample in samples) - background
+        storage = get_event_storage()
+        storage.put_scalar("roi_head/num_fg_samples", objects / len(samples))
+        storage.put_scalar("roi_head/num_bg_samples", background / len(samples))
+        return samples
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -58,33 +149,26 @@ class StandardROIHeads(ROIHeads):
         """
         Args:
             box_in_features: names of the feature maps, finest first.
-            box_pooler: boxes to (N, C, S, S).
+            box_pooler: boxes to (N, C, bins, bins).
             box_head: that to a feature a region.
             box_predictor: that to scores and boxes, like :class:`FastRCNNOutputLayers`.
             mask_in_features, mask_pooler, mask_head, keypoint_in_features, keypoint_pooler,
-                keypoint_head: must be None; this package has boxes alone.
-            train_on_pred_boxes: replace the proposals by the predicted boxes after the box loss.
+                keypoint_head, train_on_pred_boxes: not in minid2; NotImplementedError if given.
             kwargs: arguments of :class:`ROIHeads`.
-
-        Raises:
-            NotImplementedError: if a mask or keypoint part is given.
         """
         super().__init__(**kwargs)
         _refuse("MODEL.MASK_ON", mask_in_features or mask_pooler or mask_head)
         _refuse("MODEL.KEYPOINT_ON", keypoint_in_features or keypoint_pooler or keypoint_head)
+        _refuse("MODEL.ROI_BOX_HEAD.TRAIN_ON_PRED_BOXES", train_on_pred_boxes)
         self.in_features = self.box_in_features = box_in_features
         self.box_pooler = box_pooler
         self.box_head = box_head
         self.box_predictor = box_predictor
-        self.mask_on = False
-        self.keypoint_on = False
-        self.train_on_pred_boxes = train_on_pred_boxes
 
     @classmethod
     def from_config(  # type: ignore[override]  # the boxes' branch needs the shapes too
         cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]
     ) -> dict[str, Any]:
-        """Explicit arguments from a config."""
         _refuse("MODEL.MASK_ON", cfg.MODEL.MASK_ON)
         _refuse("MODEL.KEYPOINT_ON", cfg.MODEL.KEYPOINT_ON)
         args = super().from_config(cfg)
@@ -103,8 +187,7 @@ class StandardROIHeads(ROIHeads):
                 f"MODEL.ROI_HEADS.IN_FEATURES {names} must agree in channels, got {channels}"
             )
         size = keys.POOLER_RESOLUTION
-        region = ShapeSpec(channels=channels.pop(), height=size, width=size)
-        head = build_box_head(cfg, region)
+        head = build_box_head(cfg, ShapeSpec(channels=channels.pop(), height=size, width=size))
         return {
             "box_in_features": names,
             "box_pooler": ROIPooler(
@@ -124,26 +207,29 @@ class StandardROIHeads(ROIHeads):
         proposals: list[Instances],
         targets: list[Instances] | None = None,
     ) -> tuple[list[Instances], dict[str, torch.Tensor]]:
-        """See :meth:`ROIHeads.forward`."""
+        """Losses or detections.
+
+        Args:
+            images: the batch.
+            features: name to (B, C, H, W).
+            proposals: B `Instances` with `proposal_boxes` and `objectness_logits`.
+            targets: B `Instances` with `gt_boxes` and `gt_classes`, in training mode alone.
+
+        Returns:
+            B `Instances` (detections; in training mode the sampled proposals), and a dict of
+            losses, empty in evaluation mode.
+        """
         if not self.training:
             found = self._forward_box(features, proposals)
             return self.forward_with_given_boxes(features, found), {}
-        if targets is None:
-            raise ValueError("the ROI heads need 'instances' in every training record")
+        assert targets is not None, "training needs ground truth"
         proposals = self.label_and_sample_proposals(proposals, targets)
         return proposals, self._forward_box(features, proposals)
 
     def forward_with_given_boxes(
         self, features: dict[str, torch.Tensor], instances: list[Instances]
     ) -> list[Instances]:
-        """Run the heads other than the box head on known boxes: there are none here.
-
-        Args:
-            features: as in `forward`.
-            instances: with `pred_boxes` and `pred_classes`.
-        """
-        assert not self.training, "given boxes are for evaluation mode"
-        assert instances[0].has("pred_boxes") and instances[0].has("pred_classes")
+        """Run the heads other than the box head on known boxes: there are none here."""
         return instances
 
     def _forward_box(self, features: dict[str, torch.Tensor], proposals: list[Instances]) -> Any:
@@ -151,19 +237,11 @@ class StandardROIHeads(ROIHeads):
         maps = [features[name] for name in self.box_in_features]
         pooled = self.box_pooler(maps, [p.proposal_boxes for p in proposals])
         predictions = self.box_predictor(self.box_head(pooled))
-        if not self.training:
-            return self.box_predictor.inference(predictions, proposals)[0]
-        losses = self.box_predictor.losses(predictions, proposals)
-        if self.train_on_pred_boxes:
-            with torch.no_grad():
-                boxes = self.box_predictor.predict_boxes_for_gt_classes(predictions, proposals)
-                for proposal, box in zip(proposals, boxes, strict=True):
-                    proposal.proposal_boxes = Boxes(box)
-        return losses
+        if self.training:
+            return self.box_predictor.losses(predictions, proposals)
+        return self.box_predictor.inference(predictions, proposals)[0]
 
 
 def _refuse(key: str, wanted: Any) -> None:
     if wanted:
-        raise NotImplementedError(
-            f"{key}: minid2 has box heads alone; the real Detectron2 has masks and keypoints"
-        )
+        raise NotImplementedError(f"{key}: minid2 has plain box heads alone; install Detectron2")

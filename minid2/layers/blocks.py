@@ -1,23 +1,26 @@
-"""The common parent of a backbone's blocks."""
+"""What is known of a feature map before it exists, and the common parent of a backbone's blocks."""
+
+from dataclasses import dataclass
 
 from torch import nn
 
 from .batch_norm import FrozenBatchNorm2d
 
-__all__ = ["CNNBlockBase"]
+
+@dataclass
+class ShapeSpec:
+    """Static facts about one feature map, stride in input pixels; ``None`` where unknown."""
+
+    channels: int | None = None
+    height: int | None = None
+    width: int | None = None
+    stride: int | None = None
 
 
 class CNNBlockBase(nn.Module):
     """A block from (N, in_channels, H, W) to (N, out_channels, H / stride, W / stride)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
-        """Keep the three numbers that builders read.
-
-        Args:
-            in_channels: channels of the input.
-            out_channels: channels of the output.
-            stride: input pixels per output pixel.
-        """
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels

@@ -1,35 +1,19 @@
-"""Thin wrappers over torch: a convolution that carries its norm, and losses that bear emptiness."""
+"""Thin wrappers over torch and torchvision.
 
-from collections.abc import Callable, Sequence
+Shapes: N images, C channels, H x W a feature map, R regions.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = [
-    "BatchNorm2d",
-    "Conv2d",
-    "ConvTranspose2d",
-    "Linear",
-    "cat",
-    "cross_entropy",
-    "empty_input_loss_func_wrapper",
-    "interpolate",
-    "move_device_like",
-    "nonzero_tuple",
-    "shapes_to_tensor",
-]
-
-# torch handles empty batches in these by itself; the names remain for callers.
-BatchNorm2d = nn.BatchNorm2d
-ConvTranspose2d = nn.ConvTranspose2d
-Linear = nn.Linear
-interpolate = F.interpolate
-
 
 class Conv2d(nn.Conv2d):
-    """``torch.nn.Conv2d`` followed by an optional norm and an optional activation.
+    """``torch.nn.Conv2d`` followed by an optional norm, then an optional activation.
 
     The norm is a submodule ``norm``, so its state lies under ``<conv>.norm.*``.
     """
@@ -41,14 +25,6 @@ class Conv2d(nn.Conv2d):
         activation: Callable[[torch.Tensor], torch.Tensor] | None = None,
         **kwargs: Any,
     ):
-        """Take the arguments of ``torch.nn.Conv2d``, and two more.
-
-        Args:
-            args: positional arguments of ``torch.nn.Conv2d``.
-            norm: applied to the result of the convolution.
-            activation: applied last; a function or a module.
-            kwargs: keyword arguments of ``torch.nn.Conv2d``.
-        """
         super().__init__(*args, **kwargs)
         self.norm = norm
         self.activation = activation
@@ -62,47 +38,48 @@ class Conv2d(nn.Conv2d):
         return x
 
 
-def cat(tensors: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor:
+class ROIAlign(torchvision.ops.RoIAlign):
+    """Crops of (N, C, H, W) at regions (R, 5), image index and XYXY in input pixels.
+
+    ``sampling_ratio`` 0 takes as many samples a bin as the region's size asks for. ``aligned``
+    shifts by half a pixel, so that continuous coordinates meet pixel centres.
+    """
+
+    def __init__(
+        self,
+        output_size: int | tuple[int, int],
+        spatial_scale: float,
+        sampling_ratio: int,
+        aligned: bool = True,
+    ):
+        super().__init__(output_size, spatial_scale, sampling_ratio, aligned)
+
+    def forward(self, input: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
+        """Crop to (R, C, height, width), in the dtype of ``input``."""
+        return super().forward(input, rois.to(dtype=input.dtype))
+
+
+def batched_nms(
+    boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
+) -> torch.Tensor:
+    """Suppress among the boxes (N, 4) of equal ``idxs`` (N,), a class or level, only.
+
+    Returns:
+        (K,) int64, the boxes that stay, by falling score.
+    """
+    # In float32, as half precision merges neighbours.
+    return torchvision.ops.batched_nms(boxes.float(), scores, idxs, iou_threshold)
+
+
+def cat(tensors: list[torch.Tensor], dim: int = 0) -> torch.Tensor:
     """``torch.cat`` that hands a single tensor through without a copy."""
-    if not isinstance(tensors, (list, tuple)):
-        raise TypeError(f"cat takes a list or tuple of tensors, got {type(tensors).__name__}")
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim)
 
 
-def empty_input_loss_func_wrapper(loss_func: Callable[..., torch.Tensor]) -> Callable:
-    """Make a mean loss over no elements 0 (with a gradient path) instead of NaN."""
-
-    def loss_or_zero(
-        input: torch.Tensor, target: torch.Tensor, *, reduction: str = "mean", **kwargs: Any
-    ) -> torch.Tensor:
-        if reduction == "mean" and target.numel() == 0:
-            return 0.0 * input.sum()
-        return loss_func(input, target, reduction=reduction, **kwargs)
-
-    loss_or_zero.__doc__ = f"``{loss_func.__name__}``, but 0 for the mean over no elements."
-    return loss_or_zero
-
-
-cross_entropy = empty_input_loss_func_wrapper(F.cross_entropy)
-
-
-def nonzero_tuple(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Indices of the nonzero elements, one int64 vector a dimension."""
-    return torch.nonzero(x, as_tuple=True)
-
-
-def shapes_to_tensor(
-    x: Sequence[int | torch.Tensor], device: torch.device | None = None
+def cross_entropy(
+    input: torch.Tensor, target: torch.Tensor, *, reduction: str = "mean", **kwargs: Any
 ) -> torch.Tensor:
-    """Integers, or scalar tensors as a tracer yields them, as one int64 vector.
-
-    Scalar tensors are stacked and not read, so that a trace keeps them dynamic.
-    """
-    if any(isinstance(value, torch.Tensor) for value in x):
-        return torch.stack([torch.as_tensor(value, device=device) for value in x])
-    return torch.as_tensor(x, device=device)
-
-
-def move_device_like(src: torch.Tensor, dst: torch.Tensor) -> torch.Tensor:
-    """``src`` on the device of ``dst``; a trace keeps that device as a constant."""
-    return src.to(dst.device)
+    """``torch.nn.functional.cross_entropy``, but 0 for the mean over no elements."""
+    if reduction == "mean" and target.numel() == 0:
+        return 0.0 * input.sum()
+    return F.cross_entropy(input, target, reduction=reduction, **kwargs)

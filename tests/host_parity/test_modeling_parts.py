@@ -36,8 +36,6 @@ EXACT = {"rtol": 0.0, "atol": 0.0}
 SIGNATURES = [
     *[("layers", name) for name in ("FrozenBatchNorm2d", "CNNBlockBase", "ROIAlign", "ShapeSpec")],
     *[("layers", name) for name in ("get_norm", "batched_nms", "cat", "cross_entropy")],
-    *[("layers", name) for name in ("ciou_loss", "diou_loss", "nms", "shapes_to_tensor")],
-    *[("layers", name) for name in ("nonzero_tuple", "move_device_like", "NaiveSyncBatchNorm")],
     *[("modeling", name) for name in ("FPN", "ResNet", "build_backbone")],
     *[("modeling", name) for name in ("build_anchor_generator", "detector_postprocess")],
     *[("modeling.backbone", name) for name in ("Backbone", "BasicStem", "BottleneckBlock")],
@@ -47,7 +45,7 @@ SIGNATURES = [
     ("modeling.matcher", "Matcher"),
     *[
         ("modeling.box_regression", name)
-        for name in ("Box2BoxTransform", "Box2BoxTransformLinear", "_dense_box_regression_loss")
+        for name in ("Box2BoxTransform", "_dense_box_regression_loss")
     ],
     ("modeling.sampling", "subsample_labels"),
     *[
@@ -82,7 +80,7 @@ def test_exports_exist_in_detectron2(package):
 
 
 def test_frozen_batch_norm():
-    """Old and new checkpoints, conversion both ways, and both ways of computing."""
+    """Old and new checkpoints, conversion, and both ways of computing."""
     x = torch.randn(2, 5, 3, 4)
     state = {key: torch.rand(5) + 0.5 for key in ("weight", "bias", "running_mean", "running_var")}
     for keys, strict in ((("weight", "bias"), True), (tuple(state), True)):
@@ -97,15 +95,12 @@ def test_frozen_batch_norm():
         net = torch.nn.Sequential(torch.nn.BatchNorm2d(5), torch.nn.SyncBatchNorm(5))
         net[0].running_mean += 2
         frozen = cls.convert_frozen_batchnorm(net)
-        thawed = cls.convert_frozenbatchnorm2d_to_batchnorm2d(cls.convert_frozen_batchnorm(net))
-        assert frozen is net and [type(layer) for layer in thawed] == [torch.nn.BatchNorm2d] * 2
-        results.append(dict(thawed.state_dict()))
+        assert frozen is net and [type(layer) for layer in frozen] == [cls] * 2
+        results.append(dict(frozen.state_dict()))
     same(*results, **EXACT)
 
 
-@pytest.mark.parametrize(
-    "norm", ["", "BN", "SyncBN", "FrozenBN", "GN", "LN", "nnSyncBN", "naiveSyncBN", "naiveSyncBN_N"]
-)
+@pytest.mark.parametrize("norm", ["", "BN", "SyncBN", "FrozenBN", "GN"])
 def test_norms(norm):
     """Same state and same values; one process without a process group."""
     pair = both("layers", "get_norm", norm, 64)
@@ -118,17 +113,11 @@ def test_norms(norm):
 
 
 def test_small_layers():
-    """Losses on empty input, IoU losses, shapes, suppression."""
+    """Loss on empty input, suppression."""
     empty = torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long)
     for reduction in ("mean", "sum", "none"):
         same(*both("layers", "cross_entropy", *empty, reduction=reduction))
-    a, b = boxes(50), boxes(50)
-    for name in ("diou_loss", "ciou_loss"):
-        for reduction in ("none", "sum", "mean"):
-            same(*both("layers", name, a, b, reduction))
-            same(*both("layers", name, a[:0], b[:0], "sum"))
-    same(*both("layers", "shapes_to_tensor", [3, 4]))
-    same(*both("layers", "batched_nms", a, torch.rand(50), torch.randint(3, (50,)), 0.3))
+    same(*both("layers", "batched_nms", boxes(50), torch.rand(50), torch.randint(3, (50,)), 0.3))
 
 
 def config(**keys):
@@ -190,13 +179,10 @@ def compare_backbones(cfg) -> None:
     [
         (18, "BN", 0),
         (18, "FrozenBN", 2),
-        (34, "BN", 2),
         (34, "GN", 1),
-        (50, "FrozenBN", 2),
         (50, "GN", 0),
-        (50, "SyncBN", 3),
-        (50, "BN", 5),
-        (101, "BN", 2),
+        (50, "SyncBN", 5),
+        (101, "BN", 3),
         (152, "FrozenBN", 2),
     ],
 )
@@ -298,17 +284,15 @@ def test_matcher(thresholds, labels, low_quality):
 
 
 @pytest.mark.parametrize(
-    "name, options",
+    "options",
     [
-        ("Box2BoxTransform", {"weights": (10.0, 10.0, 5.0, 5.0)}),
-        ("Box2BoxTransform", {"weights": (1.0, 1.0, 1.0, 1.0), "scale_clamp": 0.5}),
-        ("Box2BoxTransformLinear", {}),
-        ("Box2BoxTransformLinear", {"normalize_by_size": False}),
+        {"weights": (10.0, 10.0, 5.0, 5.0)},
+        {"weights": (1.0, 1.0, 1.0, 1.0), "scale_clamp": 0.5},
     ],
 )
-def test_box_transforms(name, options):
+def test_box_transforms(options):
     """Both directions, half precision, several boxes a source, none at all."""
-    pair = both("modeling.box_regression", name, **options)
+    pair = both("modeling.box_regression", "Box2BoxTransform", **options)
     for count in (40, 0):
         source, target = boxes(count, least=1.0), boxes(count, least=1.0)
         same(*(transform.get_deltas(source, target) for transform in pair))
@@ -317,10 +301,9 @@ def test_box_transforms(name, options):
             # Half precision: two units in the last place, where the order of the sums differs.
             tolerance = {"rtol": 4e-3, "atol": 0.3} if dtype == torch.float16 else {}
             same(*(transform.apply_deltas(deltas, source) for transform in pair), **tolerance)
-    if name == "Box2BoxTransform":
-        source = boxes(9, least=1.0)
-        deltas = 3 * torch.randn(9, 12)
-        same(*(transform.apply_deltas(deltas, source) for transform in pair))
+    source = boxes(9, least=1.0)
+    deltas = 3 * torch.randn(9, 12)
+    same(*(transform.apply_deltas(deltas, source) for transform in pair))
 
 
 @pytest.mark.parametrize("kind", ["smooth_l1", "giou", "diou", "ciou"])

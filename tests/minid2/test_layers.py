@@ -16,7 +16,6 @@ from minid2.layers import (
     cat,
     cross_entropy,
     get_norm,
-    shapes_to_tensor,
 )
 
 
@@ -79,14 +78,6 @@ def test_frozen_block_neither_learns_nor_remembers():
         assert torch.equal(value, before[key]), key
 
 
-def test_channel_layer_norm_is_that_of_torch_on_channels_last():
-    layer = get_norm("LN", 6)
-    layer.weight.data, layer.bias.data = torch.rand(6), torch.rand(6)
-    x = torch.randn(2, 6, 3, 5)
-    wanted = F.layer_norm(x.movedim(1, -1), (6,), layer.weight, layer.bias, eps=1e-6)
-    torch.testing.assert_close(layer(x), wanted.movedim(-1, 1))
-
-
 def test_norm_names():
     assert get_norm("", 8) is None and get_norm(None, 8) is None
     assert get_norm("GN", 64).num_groups == 32
@@ -108,8 +99,6 @@ def test_suppression_stays_within_a_class_and_bears_half_precision():
     kept = batched_nms(boxes, scores, torch.tensor([0, 0, 1]), 0.5)
     assert kept.tolist() == [1, 2]
     assert batched_nms(boxes[:0], scores[:0], torch.zeros(0), 0.5).shape == (0,)
-    with pytest.raises(ValueError, match=r"\(3, 5\)"):
-        batched_nms(torch.zeros(3, 5), scores, torch.zeros(3), 0.5)
 
 
 def test_aligned_pooling_reads_a_ramp_exactly():
@@ -119,12 +108,8 @@ def test_aligned_pooling_reads_a_ramp_exactly():
         ramp, torch.tensor([[0.0, 8.0, 8.0, 24.0, 24.0]])
     )
     torch.testing.assert_close(pooled[0, 0], torch.tensor([5.0, 7.0, 9.0, 11.0]).expand(2, 4))
-    with pytest.raises(ValueError, match=r"\(R, 5\)"):
-        ROIAlign(2, 1.0, 0)(ramp, torch.zeros(1, 4))
 
 
-def test_small_helpers():
+def test_cat_copies_no_single_tensor():
     x = torch.ones(2)
     assert cat([x]) is x and cat([x, x]).shape == (4,)
-    assert shapes_to_tensor([3, 4]).tolist() == [3, 4]
-    assert shapes_to_tensor([torch.tensor(3), 4]).tolist() == [3, 4]

@@ -1,6 +1,0 @@
-"""Box regression losses by IoU, from torchvision under the names that Detectron2 gives them."""
-
-from torchvision.ops import complete_box_iou_loss as ciou_loss
-from torchvision.ops import distance_box_iou_loss as diou_loss
-
-__all__ = ["ciou_loss", "diou_loss"]

@@ -4,6 +4,7 @@ import logging
 import os
 import weakref
 
+from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, default_setup
 from detectron2.evaluation import DatasetEvaluator, verify_results
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 class Trainer(DefaultTrainer):
     """DefaultTrainer that measures by ``TEST.TINY.PROTOCOL`` and loads weights strictly."""
 
+    checkpointer: DetectionCheckpointer
+
     @classmethod
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
@@ -31,6 +34,14 @@ class Trainer(DefaultTrainer):
             protocol=cfg.TEST.TINY.PROTOCOL,
             strict=cfg.TEST.TINY.STRICT,
         )
+
+    def train(self) -> dict:
+        """Train to SOLVER.MAX_ITER; returns the results of the last evaluation, {} without one.
+
+        Detectron2 documents this, but returns them only where TEST.EXPECTED_RESULTS is set.
+        """
+        super().train()
+        return getattr(self, "_last_eval_results", None) or {}
 
     def resume_or_load(self, resume: bool = True) -> None:
         """See DefaultTrainer.resume_or_load; refuses tensors of another shape.

@@ -1,7 +1,8 @@
 """Layers that the models are made of, over those of torch and torchvision."""
 
 from .batch_norm import FrozenBatchNorm2d, get_norm
-from .blocks import CNNBlockBase, ShapeSpec
+from .blocks import CNNBlockBase
+from .shape_spec import ShapeSpec
 from .wrappers import Conv2d, ROIAlign, batched_nms, cat, cross_entropy
 
 __all__ = [

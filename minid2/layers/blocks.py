@@ -1,20 +1,8 @@
-"""What is known of a feature map before it exists, and the common parent of a backbone's blocks."""
-
-from dataclasses import dataclass
+"""The common parent of a backbone's blocks."""
 
 from torch import nn
 
 from .batch_norm import FrozenBatchNorm2d
-
-
-@dataclass
-class ShapeSpec:
-    """Static facts about one feature map, stride in input pixels; ``None`` where unknown."""
-
-    channels: int | None = None
-    height: int | None = None
-    width: int | None = None
-    stride: int | None = None
 
 
 class CNNBlockBase(nn.Module):

@@ -4,6 +4,8 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 DEMO   := output/demo
 CONFIG ?= configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml
+# the key of the output folder in a lazy and in a YAML config
+OUTPUT_KEY := $(if $(filter %.py,$(CONFIG)),train.output_dir,OUTPUT_DIR)
 
 .PHONY: setup demo test lint bench clean
 
@@ -18,7 +20,7 @@ $(VENV)/.installed: setup.py
 
 demo: setup
 	$(PY) -m d2freq.cli generate scenes
-	$(PY) train_net.py --config-file $(CONFIG) OUTPUT_DIR $(DEMO)
+	$(PY) train_net.py --config-file $(CONFIG) $(OUTPUT_KEY) $(DEMO)
 	$(PY) -m d2freq.cli visualize detections --dataset tiny_scenes_val \
 	    --predictions $(DEMO)/inference/coco_instances_results.json --output $(DEMO)/pictures --count 12
 	$(PY) -m d2freq.cli visualize losses --metrics $(DEMO)/metrics.json --output $(DEMO)/loss.png

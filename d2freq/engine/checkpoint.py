@@ -1,6 +1,11 @@
-"""A checkpointer that refuses weights of another class count instead of dropping them."""
+"""A checkpointer that refuses weights which do not fit, instead of dropping them."""
+
+import logging
+import os
+import warnings
 
 from detectron2.checkpoint import DetectionCheckpointer
+from torch import nn
 
 from d2freq.errors import UserError
 
@@ -9,49 +14,88 @@ class StrictCheckpointer(DetectionCheckpointer):
     """DetectionCheckpointer that raises where a tensor of the file has another shape.
 
     Detectron2 skips such tensors with a warning, so that a detector of 80 classes quietly starts
-    its predictor anew. Missing and unexpected keys stay a warning: a plain FPN checkpoint
-    still loads into HS-FPN.
+    its predictor anew. Missing and unexpected keys stay a warning, so that a plain FPN
+    checkpoint still loads into HS-FPN, unless ``complete`` is set: evaluation needs every weight.
     """
 
-    def _load_model(self, checkpoint):
-        incompatible = super()._load_model(checkpoint)
-        if incompatible is not None and incompatible.incorrect_shapes:
-            lines = [
-                f"{key}: {tuple(theirs)} in the checkpoint, {tuple(ours)} in the model"
-                for key, theirs, ours in incompatible.incorrect_shapes
-            ]
-            raise UserError(
-                f"checkpoint {self._weights_path or ''} does not fit the model:\n  "
-                + "\n  ".join(lines)
-                + "\nIf the class count differs, set MODEL.ROI_HEADS.NUM_CLASSES to the "
-                "checkpoint's, or, to fine-tune with these layers started anew, "
-                "D2FREQ.STRICT_SHAPES False (train.strict_shapes=False in a lazy config)."
-            )
-        return incompatible
-
+    complete: bool = False
     _weights_path: str = ""
 
-    def load(self, path, checkpointables=None):
+    def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
         """As DetectionCheckpointer.load; remembers the path for the error.
 
         Raises:
-            UserError: the file does not exist, or a tensor's shape differs from the model's.
+            UserError: the file does not exist, a tensor's shape differs from the model's, or
+                ``complete`` is set and the file lacks a tensor.
         """
         self._weights_path = path
         if path and "://" not in path and not self.path_manager.isfile(path):
             raise UserError(f"checkpoint {path}: no such file; check MODEL.WEIGHTS")
         return super().load(path, checkpointables=checkpointables)
 
+    def _load_model(self, checkpoint):
+        incompatible = super()._load_model(checkpoint)
+        if incompatible is None:
+            return None
+        if incompatible.incorrect_shapes:
+            lines = [
+                f"{key}: {tuple(theirs)} in the checkpoint, {tuple(ours)} in the model"
+                for key, theirs, ours in incompatible.incorrect_shapes
+            ]
+            raise UserError(
+                f"checkpoint {self._weights_path} does not fit the model:\n  "
+                + "\n  ".join(lines)
+                + "\nIf the class count differs, set MODEL.ROI_HEADS.NUM_CLASSES to the "
+                "checkpoint's, or, to fine-tune with these layers started anew, "
+                "D2FREQ.STRICT_SHAPES False (train.strict_shapes=False in a lazy config)."
+            )
+        if self.complete and incompatible.missing_keys:
+            missing = sorted(incompatible.missing_keys)
+            raise UserError(
+                f"checkpoint {self._weights_path} lacks {len(missing)} of the model's tensors "
+                f"({', '.join(missing[:5])}...): untrained weights would be measured. Use the "
+                "config that the checkpoint was trained with"
+            )
+        return incompatible
 
-def load_weights(model, weights: str, output_dir: str, *, resume: bool, strict: bool, **tracked):
-    """Load ``weights`` (or with ``resume`` the last checkpoint of ``output_dir``) into a model.
+
+def load_weights(model: nn.Module, weights: str, output_dir: str, *, resume: bool, strict: bool):
+    """Load ``weights``, or with ``resume`` the last checkpoint of ``output_dir``, to evaluate.
 
     Args:
-        strict: refuse tensors of another shape (StrictCheckpointer) instead of skipping them.
-        tracked: further objects with a state_dict that the checkpointer restores on resume.
+        strict: refuse tensors that are missing or of another shape, instead of skipping them.
 
     Returns:
         What else the checkpoint held, such as ``iteration``.
+
+    Raises:
+        UserError: no such file, or with ``strict`` weights that do not fit.
     """
-    kind = StrictCheckpointer if strict else DetectionCheckpointer
-    return kind(model, output_dir, **tracked).resume_or_load(weights, resume=resume)
+    checkpointer = (StrictCheckpointer if strict else DetectionCheckpointer)(model, output_dir)
+    checkpointer.complete = strict
+    return checkpointer.resume_or_load(weights, resume=resume)
+
+
+def check_fits(model: nn.Module, path: str, *, complete: bool) -> None:
+    """Read a checkpoint into a model without memory (device "meta"): does it fit?
+
+    Raises:
+        UserError: the file cannot be read, or does not fit; see StrictCheckpointer.
+    """
+    checkpointer = StrictCheckpointer(model)
+    checkpointer.complete = complete
+    logging.disable(logging.ERROR)  # the real loading says the same again
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # copying to "meta" copies nothing, as wanted here
+            checkpointer.load(path, checkpointables=[])
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file fails in as many ways as there are formats
+        raise UserError(
+            f"checkpoint {path} ({os.path.getsize(path)} bytes) cannot be read: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
+            ". If it is cut off, take another one or fetch it again"
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,15 +1,12 @@
-"""Config files read with errors that name the file, the key and the nearest key that exists."""
+"""YAML configs read with errors that name the file, the key and the nearest key that exists."""
 
 import difflib
 import logging
 import os
 import re
-from typing import Any
 
 import torch
-from detectron2.config import CfgNode, LazyConfig, get_cfg
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from detectron2.config import CfgNode, get_cfg
 
 from d2freq.config import add_d2freq_config
 from d2freq.errors import UserError
@@ -56,55 +53,11 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
             if type(error).__module__.startswith("yaml"):
                 raise UserError(f"{source}: not valid YAML: {error}") from error
             raise
-    cfg.MODEL.DEVICE = _present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
+    cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
     return cfg
 
 
-def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfig:
-    """A lazy config with ``key=value`` (or KEY VALUE) overrides; ``+key=value`` adds a key.
-
-    Raises:
-        UserError: an override that names no key, or a config without the keys that
-            train_net.py reads.
-    """
-    cfg = LazyConfig.load(config_file)
-    words = _join_pairs(overrides or [])
-    _check_lazy_keys(cfg, words)
-    try:
-        cfg = LazyConfig.apply_overrides(cfg, words)
-    except (OmegaConfBaseException, KeyError, NotImplementedError, ValueError) as error:
-        raise UserError(f"command line: {error}") from error
-    missing = [k for k in ("model", "dataloader", "optimizer", "train") if k not in cfg]
-    if missing:
-        raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
-    cfg.train.device = _present_device(cfg.train.get("device", "cuda"), "train.device")
-    return cfg
-
-
-def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
-    """Raise UserError for a misspelt key: Detectron2 would add it and train without a word."""
-    known = _lazy_keys(cfg)
-    for word in overrides:
-        key = word.split("=", 1)[0]
-        if word.startswith(("+", "~")) or key in known:
-            continue
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        cure = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"command line: {key} is not in the config; {cure}+{word} adds a new key")
-
-
-def _lazy_keys(node: DictConfig | ListConfig, prefix: str = "") -> list[str]:
-    keys = []
-    names: Any = range(len(node)) if isinstance(node, ListConfig) else node
-    for name in names:
-        keys.append(f"{prefix}{name}")
-        child = None if OmegaConf.is_missing(node, name) else node._get_node(name)
-        if isinstance(child, (DictConfig, ListConfig)) and not child._is_none():
-            keys.extend(_lazy_keys(child, f"{prefix}{name}."))
-    return keys
-
-
-def _present_device(device: str, key: str) -> str:
+def present_device(device: str, key: str) -> str:
     """The device that a config names, or the CPU, with a warning, where there is no CUDA.
 
     Detectron2's default is "cuda"; without this every command on a CPU would need an override.
@@ -143,27 +96,12 @@ def _strip_equals(overrides: list[str]) -> list[str]:
     """KEY VALUE pairs from ``KEY VALUE`` or ``KEY=VALUE`` words."""
     words: list[str] = []
     for word in overrides:
+        if len(words) % 2 == 0 and word.startswith("--"):
+            raise ValueError(f"{word} stands behind KEY VALUE: flags go before them")
         if len(words) % 2 == 0 and "=" in word:
             words.extend(word.split("=", 1))
         else:
             words.append(word)
     if len(words) % 2:
         raise ValueError(f"override {words[-1]} has no value: write KEY VALUE")
-    return words
-
-
-def _join_pairs(overrides: list[str]) -> list[str]:
-    """``key=value`` words from ``key value`` or ``key=value`` words."""
-    words: list[str] = []
-    pending = ""
-    for word in overrides:
-        if pending:
-            words.append(f"{pending}={word}")
-            pending = ""
-        elif "=" in word:
-            words.append(word)
-        else:
-            pending = word
-    if pending:
-        raise UserError(f"command line: override {pending} has no value: write key=value")
     return words

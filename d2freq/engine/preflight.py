@@ -1,8 +1,11 @@
 """What can be known before the first iteration: names, data sets, class counts, weights."""
 
+import copy
 import difflib
+import logging
 import os
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, instantiate
@@ -14,21 +17,30 @@ from detectron2.modeling import (
     PROPOSAL_GENERATOR_REGISTRY,
     ROI_BOX_HEAD_REGISTRY,
     ROI_HEADS_REGISTRY,
+    RPN_HEAD_REGISTRY,
     build_model,
 )
+from detectron2.solver import build_lr_scheduler, build_optimizer
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco import check_dataset
+from d2freq.engine.checkpoint import check_fits
 from d2freq.errors import UserError
+from d2freq.evaluation.protocols import get_protocol
 
 
 def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -> None:
     """Raise UserError for what would fail, or be silently wrong, once training has begun."""
     _check_registry_names(cfg)
+    get_protocol(cfg.TEST.TINY.PROTOCOL)
     dry = cfg.clone()
     dry.defrost()
     dry.MODEL.DEVICE = "meta"
-    _check_model(lambda: build_model(dry))
+    model = _try("the model", lambda: build_model(dry))
+    if not eval_only:
+        optimizer = _try("the optimizer", lambda: build_optimizer(dry, model))
+        _try("the schedule", lambda: build_lr_scheduler(dry, optimizer))
     train = [] if eval_only else list(cfg.DATASETS.TRAIN)
     check_names([*train, *cfg.DATASETS.TEST], where="DATASETS")
     if not eval_only and not train:
@@ -37,20 +49,36 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
         )
     if eval_only and not cfg.DATASETS.TEST:
         raise UserError("DATASETS.TEST is empty: --eval-only needs a data set to measure on")
-    check_weights(cfg.MODEL.WEIGHTS, eval_only=eval_only, resume=resume, key="MODEL.WEIGHTS")
+    weights = _last_checkpoint(cfg.OUTPUT_DIR) if resume else ""
+    weights = weights or cfg.MODEL.WEIGHTS
+    check_weights(weights, cfg.OUTPUT_DIR, eval_only=eval_only, key="MODEL.WEIGHTS")
+    if cfg.D2FREQ.STRICT_SHAPES:
+        check_checkpoint(model, weights, complete=eval_only)
     classes = None
-    if cfg.MODEL.META_ARCHITECTURE in ("GeneralizedRCNN",):
+    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
         classes = cfg.MODEL.ROI_HEADS.NUM_CLASSES
     check_datasets([*train, *cfg.DATASETS.TEST], classes, key="MODEL.ROI_HEADS.NUM_CLASSES")
 
 
 def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False) -> None:
-    """As check_yaml, for a lazy config's data sets, class count and initial checkpoint."""
-    _check_model(lambda: instantiate(cfg.model))
+    """As check_yaml, for a lazy config."""
+    protocol = OmegaConf.select(cfg, "dataloader.evaluator.protocol")
+    if isinstance(protocol, str):
+        get_protocol(protocol)
+    model = _try("the model", lambda: instantiate(cfg.model))
+    if not eval_only:
+        optimizer = copy.deepcopy(cfg.optimizer)
+        optimizer.params.model = model
+        _try("the optimizer", lambda: instantiate(optimizer))
+        _try("the schedule", lambda: instantiate(cfg.lr_multiplier))
     names = lazy_datasets(cfg, train=not eval_only)
     check_names(names, where="dataloader")
-    weights = cfg.train.get("init_checkpoint", "")
-    check_weights(weights, eval_only=eval_only, resume=resume, key="train.init_checkpoint")
+    folder = cfg.train.output_dir
+    weights = _last_checkpoint(folder) if resume else ""
+    weights = weights or cfg.train.get("init_checkpoint", "")
+    check_weights(weights, folder, eval_only=eval_only, key="train.init_checkpoint")
+    if cfg.train.get("strict_shapes", True):
+        check_checkpoint(model, weights, complete=eval_only)
     classes = OmegaConf.select(cfg, "model.roi_heads.num_classes")
     check_datasets(names, classes, key="model.roi_heads.num_classes")
 
@@ -77,12 +105,39 @@ def check_names(names: Iterable[str], *, where: str) -> None:
             raise UserError(f"{where}: data set {name!r} is not in the catalog; {hint}")
 
 
-def check_weights(weights: str, *, eval_only: bool, resume: bool, key: str) -> None:
-    """Raise UserError for weights that are named but not there, or missing for evaluation."""
-    if eval_only and not weights and not resume:
-        raise UserError(f"--eval-only measures trained weights, but {key} is empty: set it")
+def check_weights(weights: str, output_dir: str, *, eval_only: bool, key: str) -> None:
+    """Raise UserError for weights that are named but not there, or missing for evaluation.
+
+    Args:
+        weights: the checkpoint that --resume found in ``output_dir``, else what ``key`` names.
+    """
+    if eval_only and not weights:
+        raise UserError(
+            f"--eval-only measures trained weights, but {key} is empty: set it, or --resume "
+            f"with a checkpoint in {output_dir}"
+        )
     if weights and "://" not in weights and not os.path.isfile(weights):
         raise UserError(f"{key}: {weights}: no such file")
+
+
+def check_checkpoint(model: torch.nn.Module, weights: str, *, complete: bool) -> None:
+    """Raise UserError for a local file that cannot be read or does not fit the model.
+
+    Args:
+        model: on device "meta".
+        complete: every tensor of the model has to be in the file, as for evaluation.
+    """
+    if weights and "://" not in weights:
+        check_fits(model, weights, complete=complete)
+
+
+def _last_checkpoint(output_dir: str) -> str:
+    """The file that --resume would load, or ""."""
+    marker = os.path.join(output_dir, "last_checkpoint")
+    if not os.path.isfile(marker):
+        return ""
+    with open(marker, encoding="utf-8") as file:
+        return os.path.join(output_dir, file.read().strip())
 
 
 def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -> None:
@@ -104,15 +159,26 @@ def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -
             )
 
 
-def _check_model(build: Callable[[], torch.nn.Module]) -> None:
-    """Build the model without memory for its weights, so that a bad switch shows at once."""
+def _try(what: str, build: Callable[[], Any]) -> Any:
+    """Build something without memory for weights, so that a bad switch shows at once."""
+    logging.disable(logging.ERROR)  # the error that is raised says it all
     try:
         with torch.device("meta"):
-            build()
+            return build()
     except UserError:
         raise
-    except (AssertionError, KeyError, NotImplementedError, ValueError) as error:
-        raise UserError(f"the model cannot be built: {error}") from error
+    except (
+        AssertionError,
+        ImportError,
+        KeyError,
+        NotImplementedError,
+        OmegaConfBaseException,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UserError(f"{what} cannot be built: {error}") from error
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _check_registry_names(cfg: CfgNode) -> None:
@@ -125,6 +191,7 @@ def _check_registry_names(cfg: CfgNode) -> None:
         name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
         if name != "PrecomputedProposals":
             uses.append(("MODEL.PROPOSAL_GENERATOR.NAME", name, PROPOSAL_GENERATOR_REGISTRY))
+            uses.append(("MODEL.RPN.HEAD_NAME", cfg.MODEL.RPN.HEAD_NAME, RPN_HEAD_REGISTRY))
         uses.append(("MODEL.ROI_HEADS.NAME", cfg.MODEL.ROI_HEADS.NAME, ROI_HEADS_REGISTRY))
         box_head = cfg.MODEL.ROI_BOX_HEAD.NAME
         if box_head:

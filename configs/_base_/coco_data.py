@@ -5,14 +5,14 @@ from detectron2.config import LazyCall as L
 from detectron2.data import (
     DatasetMapper,
     build_detection_test_loader,
-    build_detection_train_loader,
     get_detection_dataset_dicts,
 )
 
+from d2freq.data.loaders import build_seeded_train_loader
 from d2freq.evaluation import TinyCOCOEvaluator
 
 dataloader = dict(
-    train=L(build_detection_train_loader)(
+    train=L(build_seeded_train_loader)(
         dataset=L(get_detection_dataset_dicts)(names="tiny_scenes_train", filter_empty=False),
         mapper=L(DatasetMapper)(
             is_train=True,
@@ -20,6 +20,7 @@ dataloader = dict(
             image_format="RGB",
             use_instance_mask=False,
         ),
+        seed="${train.seed}",
         total_batch_size=4,
         num_workers=2,
     ),

@@ -31,9 +31,10 @@ def _add_missing(parent: CN, name: str, section: CN) -> None:
 def _general() -> CN:
     """D2FREQ: how d2freq's trainer differs from Detectron2's."""
     node = CN()
-    # True: weights whose shape differs from the model's (another class count) are an error before
-    # training. False: such layers start anew with a warning, as in Detectron2, to fine-tune.
-    node.STRICT_SHAPES = True
+    # True: weights whose shape differs from the model's (another class count), and in --eval-only
+    # also missing or surplus ones, are an error before anything runs. False: such layers start
+    # anew or are left out with a warning, as in Detectron2, to fine-tune.
+    node.STRICT_WEIGHTS = True
     return node
 
 

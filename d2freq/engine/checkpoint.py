@@ -15,7 +15,7 @@ class StrictCheckpointer(DetectionCheckpointer):
 
     Detectron2 skips such tensors with a warning, so that a detector of 80 classes quietly starts
     its predictor anew. Missing and unexpected keys stay a warning, so that a plain FPN
-    checkpoint still loads into HS-FPN, unless ``complete`` is set: evaluation needs every weight.
+    checkpoint still loads into HS-FPN, unless ``complete`` is set, as for evaluation.
     """
 
     complete: bool = False
@@ -26,7 +26,7 @@ class StrictCheckpointer(DetectionCheckpointer):
 
         Raises:
             UserError: the file does not exist, a tensor's shape differs from the model's, or
-                ``complete`` is set and the file lacks a tensor.
+                ``complete`` is set and file and model do not hold the same tensors.
         """
         self._weights_path = path
         if path and "://" not in path and not self.path_manager.isfile(path):
@@ -47,16 +47,21 @@ class StrictCheckpointer(DetectionCheckpointer):
                 + "\n  ".join(lines)
                 + "\nIf the class count differs, set MODEL.ROI_HEADS.NUM_CLASSES to the "
                 "checkpoint's, or, to fine-tune with these layers started anew, "
-                "D2FREQ.STRICT_SHAPES False (train.strict_shapes=False in a lazy config)."
+                "D2FREQ.STRICT_WEIGHTS False (train.strict_weights=False in a lazy config)."
             )
-        if self.complete and incompatible.missing_keys:
-            missing = sorted(incompatible.missing_keys)
-            raise UserError(
-                f"checkpoint {self._weights_path} lacks {len(missing)} of the model's tensors "
-                f"({', '.join(missing[:5])}...): untrained weights would be measured. Use the "
-                "config that the checkpoint was trained with"
-            )
+        if self.complete:
+            self._refuse_strangers(incompatible.missing_keys, "lacks", "the model has")
+            self._refuse_strangers(incompatible.unexpected_keys, "holds", "the model lacks")
         return incompatible
+
+    def _refuse_strangers(self, keys: list[str], verb: str, side: str) -> None:
+        if keys:
+            raise UserError(
+                f"checkpoint {self._weights_path} {verb} {len(keys)} tensors that {side}, such as "
+                f"{', '.join(sorted(keys)[:3])}: another model than the trained one would be "
+                "measured. Use the config that the checkpoint was trained with, or set "
+                "D2FREQ.STRICT_WEIGHTS False (train.strict_weights=False in a lazy config)"
+            )
 
 
 def load_weights(model: nn.Module, weights: str, output_dir: str, *, resume: bool, strict: bool):

@@ -30,7 +30,7 @@ def run_lazy(args) -> dict:
     default_setup(cfg, args)
     setup_logger(cfg.train.output_dir, distributed_rank=comm.get_rank(), name="d2freq")
     model = instantiate(cfg.model).to(cfg.train.device)
-    strict = cfg.train.get("strict_shapes", True)
+    strict = cfg.train.get("strict_weights", True)
     if args.eval_only:
         load_weights(
             model,

@@ -21,7 +21,7 @@ TOP_KEYS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 TRAIN_KEYS = (
     "output_dir",
     "init_checkpoint",
-    "strict_shapes",
+    "strict_weights",
     "max_iter",
     "amp",
     "ddp",

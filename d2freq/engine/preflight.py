@@ -52,7 +52,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     weights = _last_checkpoint(cfg.OUTPUT_DIR) if resume else ""
     weights = weights or cfg.MODEL.WEIGHTS
     check_weights(weights, cfg.OUTPUT_DIR, eval_only=eval_only, key="MODEL.WEIGHTS")
-    if cfg.D2FREQ.STRICT_SHAPES:
+    if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
     classes = None
     if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
@@ -77,7 +77,7 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     weights = _last_checkpoint(folder) if resume else ""
     weights = weights or cfg.train.get("init_checkpoint", "")
     check_weights(weights, folder, eval_only=eval_only, key="train.init_checkpoint")
-    if cfg.train.get("strict_shapes", True):
+    if cfg.train.get("strict_weights", True):
         check_checkpoint(model, weights, complete=eval_only)
     classes = OmegaConf.select(cfg, "model.roi_heads.num_classes")
     check_datasets(names, classes, key="model.roi_heads.num_classes")

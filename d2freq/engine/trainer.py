@@ -47,9 +47,9 @@ class Trainer(DefaultTrainer):
         """See DefaultTrainer.resume_or_load; refuses tensors of another shape.
 
         Raises:
-            UserError: the weights do not fit and ``D2FREQ.STRICT_SHAPES`` is on.
+            UserError: the weights do not fit and ``D2FREQ.STRICT_WEIGHTS`` is on.
         """
-        if not self.cfg.D2FREQ.STRICT_SHAPES:
+        if not self.cfg.D2FREQ.STRICT_WEIGHTS:
             super().resume_or_load(resume)
             return
         usual = self.checkpointer
@@ -81,7 +81,7 @@ def run_yaml(args) -> dict:
             cfg.MODEL.WEIGHTS,
             cfg.OUTPUT_DIR,
             resume=args.resume,
-            strict=cfg.D2FREQ.STRICT_SHAPES,
+            strict=cfg.D2FREQ.STRICT_WEIGHTS,
         )
         results = Trainer.test(cfg, model)
         if comm.is_main_process():

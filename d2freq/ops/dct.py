@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 ROUNDINGS = ("floor", "ceil")
+PLACES = 10**12  # decimals of alpha; a trace multiplies them by a size below 9e6 in 64 bits
 
 
 def dct_matrix(
@@ -73,15 +74,15 @@ def idct2(x: Tensor) -> Tensor:
 def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
     """How many of ``size`` frequencies lie in the low band: alpha x size, rounded.
 
-    ``alpha`` counts as the decimal number it prints as, so 0.29 of 100 is 29, although the
-    product of the two floats is 28.999...
+    ``alpha`` counts as the decimal number it prints as, to twelve places, so 0.29 of 100 is 29,
+    although the product of the two floats is 28.999...
     """
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding {rounding!r} is unknown; choose one of {', '.join(ROUNDINGS)}")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha has to lie in [0, 1], got {alpha}")
     # Whole numbers only: exact, and the same code runs on the symbolic sizes of trace and export.
-    part = Fraction(alpha).limit_denominator(10_000)
+    part = Fraction(round(alpha * PLACES), PLACES)
     product = size * part.numerator
     if rounding == "ceil":
         product = product + (part.denominator - 1)

@@ -1,6 +1,7 @@
 """d2freq.ops.dct against scipy, a naive double loop and finite differences."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -84,6 +85,15 @@ def test_rounding_takes_alpha_as_a_decimal_number():
     assert (band_rows(10, 0.25, "floor"), band_rows(10, 0.25, "ceil")) == (2, 3)
 
 
+@pytest.mark.parametrize("size", [1, 50, 81, 99, 100, 200, 1024])
+def test_rounding_is_exact_for_long_decimals(size):
+    """Fractions near to these, such as 1/3 for 0.33333, round to another number of rows."""
+    for text in ("0.33333", "0.12345678", "0.99999", "1e-5", "0.666666666667", "1e-12", "0", "1"):
+        product = size * Fraction(text)
+        assert band_rows(size, float(text), "floor") == math.floor(product), text
+        assert band_rows(size, float(text), "ceil") == math.ceil(product), text
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gradient_of_the_filter_is_exact_and_is_the_filter(layout):
     x = torch.randn(1, 2, 5, 6, dtype=torch.float64).contiguous(memory_format=layout)
@@ -115,23 +125,25 @@ def test_a_matrix_first_used_in_inference_mode_serves_training_later():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_trace_follows_the_size(layout):
+@pytest.mark.parametrize("alpha", [0.25, 0.333333333333])
+def test_a_trace_follows_the_size(layout, alpha):
     example = torch.randn(1, 2, 16, 12).contiguous(memory_format=layout)
-    traced = torch.jit.trace(lambda v: high_pass(v, 0.25), example)
+    traced = torch.jit.trace(lambda v: high_pass(v, alpha), example)
     for size in [(16, 12), (21, 35), (3, 40)]:
         x = torch.randn(2, 2, *size).contiguous(memory_format=layout)
-        torch.testing.assert_close(traced(x), high_pass(x, 0.25), rtol=0, atol=1e-5)
+        torch.testing.assert_close(traced(x), high_pass(x, alpha), rtol=0, atol=1e-5)
 
 
-def test_export_follows_the_size():
+@pytest.mark.parametrize("alpha", [0.25, 0.333333333333])
+def test_export_follows_the_size(alpha):
     class Filter(torch.nn.Module):
         def forward(self, x):
-            return high_pass(x, 0.25)
+            return high_pass(x, alpha)
 
     sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     program = torch.export.export(Filter(), (torch.randn(1, 2, 16, 12),), dynamic_shapes=(sizes,))
     x = torch.randn(1, 2, 21, 35)
-    torch.testing.assert_close(program.module()(x), high_pass(x, 0.25), rtol=0, atol=1e-5)
+    torch.testing.assert_close(program.module()(x), high_pass(x, alpha), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

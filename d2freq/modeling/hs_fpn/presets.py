@@ -129,15 +129,16 @@ def _per_level(name: str, chosen: Any, default: tuple, stages: Sequence[int]) ->
 
 def _check(name: str, value: Any, example: Any) -> None:
     """Raise unless ``value`` is a legal single value of the switch."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
     if name in CHOICES:
         legal, choices = value in CHOICES[name], _names(CHOICES[name])
     elif isinstance(example, bool):
         legal, choices = isinstance(value, bool), "True, False"
     elif name == "alpha":
+        is_number = is_whole or isinstance(value, float)
         legal, choices = is_number and 0 <= value <= 1, "a number in [0, 1]"
     else:
-        legal, choices = is_number and value == int(value) >= 1, "a whole number of at least 1"
+        legal, choices = is_whole and value >= 1, "a whole number of at least 1"
     if not legal:
         raise UserError(f"HSFPN switch {name}: got {value!r}; choose from: {choices}")
 

@@ -23,27 +23,37 @@ def summary(counts: Counts) -> dict[str, float]:
 
 
 def category_rows(counts: Counts) -> dict[str, dict[str, float]]:
-    """For each category: AP, AP50, and AP and AR of each size, in percent."""
+    """For each category: AP, AP50, AP75, AR at each limit, AP and AR of each size, in percent."""
     labels = [area.label for area in counts.protocol.areas]
+    limits = list(enumerate(counts.protocol.max_dets))
     rows = {}
     for index, name in enumerate(counts.categories):
         row = {"AP": counts.ap(category=index)}
-        if counts.has_iou(0.5):
-            row["AP50"] = counts.ap(iou=0.5, category=index)
+        for iou in (0.5, 0.75):
+            if counts.has_iou(iou):
+                row[f"AP{round(100 * iou)}"] = counts.ap(iou=iou, category=index)
         row |= {f"AP{label}": counts.ap(label, category=index) for label in labels}
+        row |= {f"AR@{limit}": counts.ar(limit=place, category=index) for place, limit in limits}
         row |= {f"AR{label}": counts.ar(label, category=index) for label in labels}
         rows[name] = row
     return rows
 
 
 def tables(counts: Counts, results: dict[str, float]) -> str:
-    """The overall row and a row a category, as text. NaN: no ground truth of that kind."""
+    """Precision and recall, overall and of each category, a table each.
+
+    NaN: no ground truth of that kind.
+    """
     overall = {key: value for key, value in results.items() if not key.startswith("AP-")}
-    precision = {key: value for key, value in overall.items() if key.startswith("AP")}
-    recall = {key: value for key, value in overall.items() if key.startswith("AR")}
-    parts = [_table([{"": "all", **row}]) for row in (precision, recall)]
-    rows = [{"category": name, **row} for name, row in category_rows(counts).items()]
-    return "\n".join([*parts, _table(rows)]) if rows else "\n".join(parts)
+    parts = []
+    for head, rows in (("", {"all": overall}), ("category", category_rows(counts))):
+        for kind in ("AP", "AR") if rows else ():
+            parts.append(_table([{head: name, **_only(kind, row)} for name, row in rows.items()]))
+    return "\n".join(parts)
+
+
+def _only(kind: str, row: dict[str, float]) -> dict[str, float]:
+    return {key: value for key, value in row.items() if key.startswith(kind)}
 
 
 def _table(rows: list[dict]) -> str:

@@ -1,4 +1,4 @@
-"""TinyCOCOEvaluator against pycocotools with the same parameters, and the guard's promises."""
+"""TinyCOCOEvaluator against pycocotools with the same parameters."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation import DetectionError, TinyCOCOEvaluator, get_protocol
 from d2freq.evaluation.counting import count
-from d2freq.evaluation.guard import Detections, guard_detections, guard_ground_truth
+from d2freq.evaluation.guard import Detections, guard_ground_truth
 
 AITOD = get_protocol("aitod")
 
@@ -190,6 +190,76 @@ def test_evaluator_reports_and_saves(dataset, tmp_path):
     assert sorted(map(key, rows)) == sorted(map(key, perfect(truth)))
 
 
+def test_every_published_number_equals_pycocotools(dataset, tmp_path):
+    rng = np.random.default_rng(8)
+    truth = make_truth(rng, images=3, boxes=150, categories=2)
+    rows = make_detections(rng, truth, noise=700)
+    for row in rows:  # eighths of a pixel stay what they are in float32
+        row["bbox"] = (np.round(np.array(row["bbox"]) * 8) / 8).tolist()
+    name = dataset(truth)
+    evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(tmp_path))
+    feed(evaluator, rows, truth)
+    box = evaluator.evaluate()["bbox"]
+    precision, recall = reference(truth, rows)
+
+    def expected(kind):
+        """All numbers of some categories; places are those of ``reference``'s parameters."""
+        sizes, limits = ("vt", "t", "s", "m"), (100, 300, 1500)
+        found, missed = precision[:, :, kind], recall[:, kind]
+        numbers = {"AP": found[..., 0, -1], "AP50": found[0, ..., 0, -1]}
+        numbers |= {"AP75": found[5, ..., 0, -1]}
+        numbers |= {f"AP{size}": found[..., a, -1] for a, size in enumerate(sizes, 1)}
+        numbers |= {f"AR@{limit}": missed[..., 0, m] for m, limit in enumerate(limits)}
+        numbers |= {f"AR{size}": missed[..., a, -1] for a, size in enumerate(sizes, 1)}
+        return {
+            key: 100 * values[values > -1].mean() if (values > -1).any() else math.nan
+            for key, values in numbers.items()
+        }
+
+    kinds = [category["name"] for category in truth["categories"]]
+    each = {kind: expected([place]) for place, kind in enumerate(kinds)}
+    overall = expected(slice(None)) | {f"AP-{kind}": row["AP"] for kind, row in each.items()}
+    assert box == pytest.approx(overall, abs=1e-9, nan_ok=True)
+    assert len(set(box.values())) == len(box)  # no number can stand in for another
+    saved = json.loads((tmp_path / "tiny_results.json").read_text())["per_category"]
+    assert list(saved) == kinds
+    for kind, row in each.items():
+        found = {key: math.nan if v is None else v for key, v in saved[kind].items()}
+        assert found == pytest.approx(row, abs=1e-9, nan_ok=True), kind
+
+
+def test_a_nan_score_of_a_model_is_dropped_counted_or_refused(dataset, tmp_path):
+    truth = make_truth(np.random.default_rng(9), crowds=False)
+    name, rows = dataset(truth), perfect(truth)
+    broken = [{**rows[0], "score": float("nan")}, *rows[1:]]
+    results = []
+    for fed in (rows[1:], broken):
+        evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(tmp_path))
+        feed(evaluator, fed, truth)
+        results.append(evaluator.evaluate()["bbox"])
+    assert results[1] == pytest.approx(results[0], nan_ok=True)
+    assert results[1]["AP"] < 100.0
+    saved = json.loads((tmp_path / "tiny_results.json").read_text())
+    assert saved["dropped_detections"] == {"score is NaN or infinite": 1}
+    assert saved["detections"] == len(rows) - 1
+    evaluator = TinyCOCOEvaluator(name, distributed=False, strict=True)
+    feed(evaluator, broken, truth)
+    with pytest.raises(DetectionError, match="1 x score is NaN"):
+        evaluator.evaluate()
+
+
+def test_printed_tables_hold_each_category_in_rows_of_readable_width(dataset, caplog):
+    truth = make_truth(np.random.default_rng(3))
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False)
+    feed(evaluator, perfect(truth), truth)
+    with caplog.at_level("INFO", logger="d2freq.evaluation.tiny_coco"):
+        evaluator.evaluate()
+    lines = [line for line in caplog.text.splitlines() if line.startswith("|")]
+    assert sum("kind1" in line for line in lines) == 2  # its precision and its recall
+    heads = [line for line in lines if "AP75" in line or "AR@1500" in line]
+    assert len(heads) == 4 and max(map(len, lines)) <= 100
+
+
 def test_evaluator_equals_the_hosts_evaluator_on_common_keys(dataset):
     """AP, AP50 and AP75 do not depend on the area ranges: Detectron2 gives the same."""
     from detectron2.evaluation import COCOEvaluator
@@ -276,84 +346,3 @@ def test_evaluator_refuses_what_it_cannot_measure(dataset, tmp_path):
     path.write_text(path.read_text()[:-300])
     with pytest.raises(DatasetError, match=r"truth0\.json.*cut off"):
         TinyCOCOEvaluator(name, distributed=False, allow_cached_coco=False)
-
-
-# --- the guard, fault by fault -------------------------------------------------------------------
-
-ONE = {
-    "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 64}],
-    "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [9, 9, 6, 6], "area": 36, "iscrowd": 0}
-    ],
-    "categories": [{"id": 1, "name": "ship"}],
-}
-HIT = {"image_id": 1, "category_id": 1, "bbox": [9.0, 9.0, 6.0, 6.0], "score": 0.9}
-
-
-def score(truth: dict, rows: list[dict], strict: bool = False):
-    checked = guard_ground_truth(truth, AITOD, "one.json")
-    found = guard_detections(to_arrays(rows), checked, strict=strict)
-    return count(checked, found, AITOD).ap(), checked, found
-
-
-def with_annotation(**changes) -> dict:
-    return {**ONE, "annotations": [{**ONE["annotations"][0], **changes}]}
-
-
-@pytest.mark.parametrize(
-    ("broken", "kind"),
-    [
-        ({"score": float("nan")}, "score is NaN or infinite"),
-        ({"bbox": [float("nan"), 9, 6, 6]}, "box is NaN or infinite"),
-        ({"bbox": [9, 9, -6, 6]}, "width or height is negative"),
-    ],
-)
-def test_broken_detection_is_dropped_and_counted(broken, kind):
-    ap, _, found = score(ONE, [{**HIT, **broken}])
-    assert (ap, found.dropped) == (0.0, {kind: 1})
-    ap, _, found = score(ONE, [{**HIT, **broken}, HIT])
-    assert ap == pytest.approx(100.0)
-    with pytest.raises(DetectionError, match=kind):
-        score(ONE, [HIT, {**HIT, **broken}], strict=True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"image_id": 5}, r"image ids.*5 \(1 x\)"), ({"category_id": 4}, r"category ids.*4 \(1 x\)")],
-)
-def test_detection_of_unknown_image_or_category_is_refused(changes, message):
-    with pytest.raises(DetectionError, match=message):
-        score(ONE, [{**HIT, **changes}])
-
-
-@pytest.mark.parametrize(
-    ("changes", "ap", "repair"),
-    [
-        ({"id": 0}, 100.0, "annotation id 0"),
-        ({"bbox": [9, 9, 0, 6]}, float("nan"), "empty box"),
-        ({"bbox": [9, 9, -6, 6]}, float("nan"), "negative width or height"),
-        ({"ignore": 1}, float("nan"), "ignore flag"),
-        ({"bbox": [90, 9, 6, 6]}, float("nan"), "box outside its image"),
-    ],
-)
-def test_ground_truth_is_repaired_and_the_repair_counted(changes, ap, repair):
-    found, checked, _ = score(with_annotation(**changes), [HIT])
-    assert found == pytest.approx(ap, nan_ok=True)
-    assert {fault.kind: fault.count for fault in checked.report.repairs} == {repair: 1}
-    assert repair in checked.report.warning()
-
-
-def test_missing_area_becomes_width_times_height():
-    truth = with_annotation()
-    del truth["annotations"][0]["area"]
-    ap, checked, _ = score(truth, [HIT])
-    assert ap == pytest.approx(100.0)
-    assert checked.area.tolist() == [36.0]
-    assert [fault.kind for fault in checked.report.repairs] == ["no area"]
-
-
-def test_duplicate_annotation_id_and_unknown_category_are_refused():
-    with pytest.raises(DatasetError, match="duplicate annotation id"):
-        score({**ONE, "annotations": ONE["annotations"] * 2}, [HIT])
-    with pytest.raises(DatasetError, match=r"unknown category_id.*category_id 8"):
-        score(with_annotation(category_id=8), [HIT])

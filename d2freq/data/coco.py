@@ -79,7 +79,8 @@ def check_coco(
         return report
     find_faults(data, report, allow_ignore=allow_ignore)
     records = data.get("images") if isinstance(data, dict) else None
-    whole = not any(fault.kind == "missing key" for fault in report.errors)
+    broken = {"missing key", "name that is no text"}
+    whole = not any(fault.kind in broken for fault in report.errors)
     if image_root is not None and images != "none" and isinstance(records, list) and whole:
         _find_image_faults(report, records, os.fspath(image_root), images)
     return report

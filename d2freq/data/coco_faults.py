@@ -6,6 +6,7 @@ Two severities. *Errors* make a training or a measurement wrong or impossible: t
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
     images, annotations, categories = (data[key] for key in SECTIONS)
     report.images, report.annotations = len(images), len(annotations)
     report.categories = len(categories)
-    _find_missing_keys(report, images, annotations, categories)
+    _find_malformed_records(report, images, annotations, categories)
     if report.errors:
         return None
     for what, records in (("image", images), ("annotation", annotations), ("category", categories)):
@@ -133,7 +134,7 @@ def _short(values: list) -> str:
     return text + (f", ... {len(values)} in all" if len(values) > 12 else "")
 
 
-def _find_missing_keys(report: Report, images, annotations, categories) -> None:
+def _find_malformed_records(report: Report, images, annotations, categories) -> None:
     needs = {
         "image": (images, {"id", "file_name", "width", "height"}),
         "annotation": (annotations, {"id", "image_id", "category_id", "bbox"}),
@@ -155,11 +156,27 @@ def _find_missing_keys(report: Report, images, annotations, categories) -> None:
             if type(record[key]) is not int
         ]
         report.error("id that is no integer", "Write ids as whole numbers.", bad)
+        bad = [
+            f"{what} no. {index} has {key} {record[key]!r}"
+            for index, record in enumerate(records)
+            if isinstance(record, dict)
+            for key in sorted(keys & {"name", "file_name"} & record.keys())
+            if not isinstance(record[key], str)
+        ]
+        report.error("name that is no text", "Write names in quotation marks.", bad)
+    flags = [
+        f"{_name(a)} has {key} {a[key]!r}"
+        for a in annotations
+        if isinstance(a, dict)
+        for key in ("iscrowd", "ignore")
+        if key in a and not (isinstance(a[key], int | float) and a[key] in (0, 1))
+    ]
+    report.error("flag that is neither 0 nor 1", "Write iscrowd and ignore as 0 or 1.", flags)
     sizes = [
-        f"image {i['id']} is {i['width']} x {i['height']}"
+        f"image {i['id']} is {i['width']!r} x {i['height']!r}"
         for i in images
         if isinstance(i, dict) and {"id", "width", "height"} <= i.keys()
-        if not all(isinstance(i[k], int | float) and i[k] > 0 for k in ("width", "height"))
+        if not all(_is_number(i[k]) and 0 < i[k] < np.inf for k in ("width", "height"))
     ]
     report.error("image without a size", "Width and height are pixels above 0.", sizes)
 
@@ -174,14 +191,12 @@ def _find_duplicates(report: Report, what: str, values: list, key: str = "id") -
 
 
 def _find_box_faults(report: Report, annotations: list, images: dict) -> Boxes | None:
-    try:
-        xywh = np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4)
-        if len(xywh) != len(annotations):
-            raise ValueError
-    except (TypeError, ValueError):
-        bad = [f"{_name(a)} has bbox {a['bbox']!r}" for a in annotations if not _is_box(a["bbox"])]
-        report.error("malformed box", "A bbox is four numbers, x, y, width, height.", bad)
+    # record by record: as one array numpy would read text and true as numbers
+    bad = [f"{_name(a)} has bbox {a['bbox']!r}" for a in annotations if not _is_box(a["bbox"])]
+    report.error("malformed box", "A bbox is four numbers, x, y, width, height.", bad)
+    if bad:
         return None
+    xywh = np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4)
 
     def examples(mask: np.ndarray) -> list[str]:
         hits = np.flatnonzero(mask)
@@ -216,8 +231,13 @@ def _find_box_faults(report: Report, annotations: list, images: dict) -> Boxes |
 def _is_box(value: object) -> bool:
     if not isinstance(value, list | tuple) or len(value) != 4:
         return False
-    return all(type(v) in (int, float) for v in value)
+    return all(map(_is_number, value))
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+def _number(value: Any) -> float:
+    return float(value) if _is_number(value) else float("nan")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a JSON number that a float can hold; true and false are none."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**1000)

@@ -56,6 +56,7 @@ def test_good_file_passes(folder):
     assert (report.images, report.annotations, report.categories) == (2, 2, 2)
 
 
+TEXT, FLAG = "name that is no text", "flag that is neither 0 nor 1"
 ERRORS = {
     "cut off": (json.dumps(GOOD)[:-40], "unreadable file", "cut off at line 1"),
     "empty file": ("", "unreadable file", "byte 0 of 0"),
@@ -73,6 +74,28 @@ ERRORS = {
     "three numbers": (changed("annotations", bbox=[1, 2, 3]), "malformed box", "annotation 2"),
     "empty bbox": (changed("annotations", bbox=[]), "malformed box", "annotation 2"),
     "text in a box": (changed("annotations", bbox=[1, 2, 3, "x"]), "malformed box", "'x'"),
+    "box of text": (changed("annotations", bbox=["1", "2", "3", "4"]), "malformed box", "tion 2"),
+    "true in a box": (changed("annotations", bbox=[1, 2, 3, True]), "malformed box", "tion 2"),
+    "endless number": (changed("annotations", bbox=[1, 2, 3, 10**400]), "malformed box", "tion 2"),
+    "name as list": (changed("categories", name=["person"]), TEXT, "category no. 1 has name"),
+    "file name as list": (
+        changed("images", file_name=["b.png"]),
+        TEXT,
+        "image no. 1 has file_name",
+    ),
+    "crowd as text": (
+        changed("annotations", iscrowd="no"),
+        FLAG,
+        "annotation 2 of image 2 has isc",
+    ),
+    "crowd 2": (changed("annotations", iscrowd=2), FLAG, "annotation 2 of image 2 has iscrowd 2"),
+    "ignore as text": (
+        changed("annotations", ignore="no"),
+        FLAG,
+        "annotation 2 of image 2 has ign",
+    ),
+    "width true": (changed("images", width=True), "image without a size", "image 2 is True x 30"),
+    "width as text": (changed("images", width="40"), "image without a size", "2 is '40' x 30"),
     "NaN": (changed("annotations", bbox=[1, 2, float("nan"), 4]), "NaN or infinite box", "nan"),
     "inf": (changed("annotations", bbox=[1, float("inf"), 3, 4]), "NaN or infinite box", "inf"),
     "ignore": (changed("annotations", ignore=1), "ignore flag", "annotation 2 of image 2"),
@@ -99,6 +122,7 @@ REPAIRS = {
     "outside": (changed("annotations", bbox=[50, 9, 4, 4]), "box outside its image"),
     "over the border": (changed("annotations", bbox=[38, 9, 4, 4]), "box over the border"),
     "no area": (without("annotations", "area"), "no area"),
+    "area true": (changed("annotations", area=True), "no area"),
     "NaN area": (changed("annotations", area=float("nan")), "no area"),
     "no annotation": ({**GOOD, "annotations": []}, "no annotation"),
 }

@@ -104,14 +104,11 @@ class ROIPooler(nn.Module):
         levels = assign_boxes_to_levels(
             box_lists, self.min_level, self.max_level, self.canonical_box_size, self.canonical_level
         )
-        crops, places = [], []
+        pooled = x[0].new_empty((regions.shape[0], x[0].shape[1], *self.output_size))
         for level, (feature, pooler) in enumerate(zip(x, self.level_poolers, strict=True)):
             place = torch.nonzero(levels == level).flatten()
-            places.append(place)
-            crops.append(pooler(feature, regions[place]))
-        pooled = torch.cat(crops)
-        # Level by level, back to box by box.
-        return torch.empty_like(pooled).index_copy(0, torch.cat(places), pooled)
+            pooled.index_copy_(0, place, pooler(feature, regions[place]))
+        return pooled
 
 
 def _make_pooler(kind: str, size: tuple[int, int], scale: float, sampling_ratio: int) -> nn.Module:

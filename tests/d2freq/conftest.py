@@ -1,0 +1,90 @@
+"""Tiny data sets in the catalog, and loggers put back after a test that sets them up."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data.datasets import register_coco_instances
+from PIL import Image
+
+
+def write_vehicles(folder: Path) -> Path:
+    """Four noise images of 64 pixels with a bright vehicle each; returns their COCO file."""
+    random = np.random.default_rng(0)
+    images, annotations = [], []
+    for number in (1, 2, 3, 4):
+        pixels = random.integers(0, 120, (64, 64, 3), dtype=np.uint8)
+        pixels[20:30, 10 * number : 10 * number + 9] = 250
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        images.append(dict(id=number, file_name=f"{number}.png", height=64, width=64))
+        box = [10 * number, 20, 9, 10]
+        annotations.append(
+            dict(id=number, image_id=number, category_id=1, iscrowd=0, bbox=box, area=90)
+        )
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name="vehicle")])
+    file = folder / "gt.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.fixture
+def vehicles(tmp_path):
+    """The COCO file of the registered data set ``vehicles_test``."""
+    file = write_vehicles(tmp_path)
+    register_coco_instances("vehicles_test", {}, str(file), str(tmp_path))
+    yield file
+    DatasetCatalog.remove("vehicles_test")
+    MetadataCatalog.remove("vehicles_test")
+
+
+@pytest.fixture(scope="module")
+def tiny_data(tmp_path_factory):
+    """Three noise images, one empty, for any class count; yields a function to a name."""
+    root = tmp_path_factory.mktemp("tiny_data")
+    random = np.random.default_rng(0)
+    images, annotations = [], []
+    for image_id in (1, 2, 3):
+        pixels = random.integers(0, 256, (208, 224, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{image_id}.png")
+        images.append(dict(id=image_id, file_name=f"{image_id}.png", height=208, width=224))
+        for x in (40, 100) if image_id < 3 else ():
+            annotations.append(
+                dict(id=len(annotations) + 1, image_id=image_id, category_id=1, iscrowd=0)
+                | dict(bbox=[x, 90, 22, 18], area=396)
+            )
+    registered = []
+
+    def name_for(classes: int) -> str:
+        name = f"tiny_data_{classes}"
+        if name not in registered:
+            content = dict(images=images, annotations=annotations)
+            content["categories"] = [dict(id=i + 1, name=f"c{i}") for i in range(classes)]
+            (root / f"{name}.json").write_text(json.dumps(content))
+            register_coco_instances(name, {}, str(root / f"{name}.json"), str(root))
+            registered.append(name)
+        return name
+
+    yield name_for
+    for name in registered:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+@pytest.fixture
+def loggers():
+    """What default_setup does to the loggers is undone, for tests that read warnings."""
+    names = ("detectron2", "minid2", "fvcore", "d2freq")
+    before = [(log, log.handlers[:], log.propagate, log.level) for log in map(_log, names)]
+    yield
+    for log, handlers, propagate, level in before:
+        for handler in set(log.handlers) - set(handlers):
+            handler.close()
+        log.handlers[:], log.propagate = handlers, propagate
+        log.setLevel(level)
+
+
+def _log(name: str) -> logging.Logger:
+    return logging.getLogger(name)

@@ -1,0 +1,219 @@
+"""Every lazy config is its YAML twin: weights, losses, settings, batches and training."""
+
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from detectron2.config import instantiate
+from detectron2.data import DatasetMapper, build_detection_train_loader
+from detectron2.engine import default_argument_parser
+from detectron2.modeling import build_model
+from detectron2.solver import LRMultiplier, build_lr_scheduler, build_optimizer
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.env import seed_all_rng
+from detectron2.utils.events import EventStorage
+from omegaconf import ListConfig
+
+from d2freq.engine import load_lazy, load_yaml, run_lazy, run_yaml
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+NAMES = sorted(
+    str(path.relative_to(CONFIGS).with_suffix(""))
+    for path in CONFIGS.rglob("*.yaml")
+    if "_base_" not in path.parts
+)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def twins(request):
+    """Both configs of a name, and the model of each from the same seed."""
+    cfg = load_yaml(str(CONFIGS / f"{request.param}.yaml"), ["MODEL.DEVICE", "cpu"])
+    lazy = load_lazy(str(CONFIGS / f"{request.param}.py"), ["train.device=cpu"])
+    models = []
+    for build in (lambda: build_model(cfg), lambda: instantiate(lazy.model)):
+        torch.manual_seed(1)
+        models.append(build().train())
+    return SimpleNamespace(name=request.param, cfg=cfg, lazy=lazy, models=models)
+
+
+def batch(num_classes: int) -> list[dict]:
+    target = Instances((80, 96))
+    target.gt_boxes = Boxes(torch.tensor([[10.0, 12.0, 22.0, 20.0], [50.0, 40.0, 56.0, 47.0]]))
+    target.gt_classes = torch.tensor([0, num_classes - 1])
+    return [{"image": torch.randint(0, 256, (3, 80, 96)), "instances": target}]
+
+
+def assert_same_tensors(one: dict, other: dict) -> None:
+    assert list(one) == list(other)
+    for key, value in one.items():
+        assert torch.equal(value, other[key]), key
+
+
+def test_same_weights_and_losses(twins):
+    weights, losses, free = [], [], []
+    for model in twins.models:
+        weights.append({key: value.clone() for key, value in model.state_dict().items()})
+        free.append([n for n, p in model.named_parameters() if p.requires_grad])
+        torch.manual_seed(2)
+        with EventStorage():
+            losses.append(model(batch(twins.cfg.MODEL.ROI_HEADS.NUM_CLASSES)))
+    assert_same_tensors(*weights)
+    assert_same_tensors(*losses)
+    assert free[0] == free[1]
+
+
+def plain(value):
+    """Numbers, text and containers of such; of Detectron2's small objects their attributes."""
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, ListConfig)):
+        return [plain(each) for each in value]
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    own = getattr(value, "__dict__", None) if not callable(value) else None
+    return plain(own) if own else type(value).__name__
+
+
+def settings(model: torch.nn.Module) -> dict:
+    """Every public attribute of every module, and every buffer, saved in state_dict or not."""
+    found = {name: value.tolist() for name, value in model.named_buffers()}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if not key.startswith("_"):
+                found[f"{name}.{key}"] = plain(value)
+            if key == "loss_weight":  # a loss that is not named has weight 1
+                weights = found[f"{name}.{key}"]
+                found[f"{name}.{key}"] = {k: w for k, w in weights.items() if w != 1}
+    return found
+
+
+def test_same_model_settings(twins):
+    ours, theirs = map(settings, twins.models)
+    assert {"input_format", "roi_heads.box_predictor.test_nms_thresh"} <= {
+        key.removeprefix(".") for key in ours
+    }
+    assert ours == theirs
+
+
+def test_same_optimizer_and_schedule(twins):
+    cfg, lazy, model = twins.cfg, twins.lazy, twins.models[0]
+    recipe = copy.deepcopy(lazy.optimizer)
+    recipe.params.model = model
+    rules = []
+    for optimizer in (build_optimizer(cfg, model), instantiate(recipe)):
+        keys = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
+        of = {id(p): {k: g[k] for k in keys} for g in optimizer.param_groups for p in g["params"]}
+        rules.append((type(optimizer).__name__, of))
+    assert rules[0] == rules[1]
+
+    rates = []
+    for schedule in (
+        lambda optimizer: build_lr_scheduler(cfg, optimizer),
+        lambda optimizer: LRMultiplier(
+            optimizer, instantiate(lazy.lr_multiplier), lazy.train.max_iter
+        ),
+    ):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.SOLVER.BASE_LR)
+        scheduler, found = schedule(optimizer), []
+        for _ in range(cfg.SOLVER.MAX_ITER):
+            found.append(scheduler.get_last_lr())
+            optimizer.step()
+            scheduler.step()
+        rates.append(found)
+    assert rates[0] == rates[1]
+
+
+def augmentation(step) -> dict:
+    """Kind and arguments; the lengths of a resize as a set, since [800] is (800, 800)."""
+    found = {"kind": type(step).__name__} | plain(vars(step))
+    if "short_edge_length" in found:
+        found["short_edge_length"] = set(found["short_edge_length"])
+    return found
+
+
+def mapper_settings(mapper: DatasetMapper) -> dict:
+    """What a mapper does; a resize to length 0 does nothing, so a config may leave it out."""
+    found = {key: value for key, value in vars(mapper).items() if key != "augmentations"}
+    steps = map(augmentation, mapper.augmentations.augs)
+    return found | {"steps": [s for s in steps if s.get("short_edge_length") != {0}]}
+
+
+def test_same_data_and_training_settings(twins):
+    cfg, loaders, train = twins.cfg, twins.lazy.dataloader, twins.lazy.train
+    for split, is_train in ((loaders.train, True), (loaders.test, False)):
+        assert mapper_settings(DatasetMapper(cfg, is_train)) == mapper_settings(
+            instantiate(split.mapper)
+        )
+        assert split.num_workers == cfg.DATALOADER.NUM_WORKERS
+    assert (loaders.train.dataset.names,) == tuple(cfg.DATASETS.TRAIN)
+    assert (loaders.test.dataset.names,) == tuple(cfg.DATASETS.TEST)
+    assert loaders.train.dataset.filter_empty == cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+    assert loaders.test.dataset.filter_empty is False  # Detectron2 measures on empty images too
+    grouping = loaders.train.get("aspect_ratio_grouping", True)
+    assert grouping == cfg.DATALOADER.ASPECT_RATIO_GROUPING
+    assert loaders.train.total_batch_size == cfg.SOLVER.IMS_PER_BATCH
+    assert loaders.train.seed == train.seed == cfg.SEED
+    assert cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler"
+    assert loaders.evaluator.protocol == cfg.TEST.TINY.PROTOCOL
+    assert loaders.evaluator.get("strict", False) == cfg.TEST.TINY.STRICT
+    assert train.output_dir == cfg.OUTPUT_DIR
+    assert train.init_checkpoint == cfg.MODEL.WEIGHTS
+    assert train.strict_weights == cfg.D2FREQ.STRICT_WEIGHTS
+    assert train.max_iter == cfg.SOLVER.MAX_ITER
+    assert train.eval_period == cfg.TEST.EVAL_PERIOD
+    assert train.checkpointer.period == cfg.SOLVER.CHECKPOINT_PERIOD
+    assert train.amp.enabled == cfg.SOLVER.AMP.ENABLED
+
+
+def test_same_first_batch(twins, tiny_data):
+    cfg, lazy = twins.cfg.clone(), copy.deepcopy(twins.lazy)
+    name = tiny_data(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+    cfg.merge_from_list(["DATASETS.TRAIN", (name,), "DATALOADER.NUM_WORKERS", 0])
+    lazy.dataloader.train.dataset.names, lazy.dataloader.train.num_workers = name, 0
+    batches = []
+    for build in (
+        lambda: build_detection_train_loader(cfg),
+        lambda: instantiate(lazy.dataloader.train),
+    ):
+        seed_all_rng(5)
+        batches.append(next(iter(build())))
+    for ours, theirs in zip(*batches, strict=True):
+        assert ours["file_name"] == theirs["file_name"]
+        assert torch.equal(ours["image"], theirs["image"])
+        assert torch.equal(ours["instances"].gt_boxes.tensor, theirs["instances"].gt_boxes.tensor)
+        assert torch.equal(ours["instances"].gt_classes, theirs["instances"].gt_classes)
+
+
+@pytest.mark.parametrize("name", ["demo/faster_rcnn_R18_HSFPN_scenes"])
+def test_same_losses_and_weights_after_two_steps_of_training(name, tiny_data, loggers, tmp_path):
+    data, out = tiny_data(5), tmp_path
+    yaml = [
+        "DATASETS.TRAIN",
+        f"('{data}',)",
+        "DATASETS.TEST",
+        f"('{data}',)",
+        "SOLVER.IMS_PER_BATCH",
+        "2",
+    ]
+    yaml += ["SOLVER.MAX_ITER", "2", "SOLVER.STEPS", "()", "OUTPUT_DIR", str(out / "yaml")]
+    yaml += ["SOLVER.WARMUP_ITERS", "0", "DATALOADER.NUM_WORKERS", "0"]
+    lazy = [f"dataloader.train.dataset.names={data}", "dataloader.train.num_workers=0"]
+    lazy += ["dataloader.train.total_batch_size=2", "train.max_iter=2"]
+    lazy += [f"dataloader.test.dataset.names={data}", "dataloader.test.num_workers=0"]
+    lazy += [f"train.output_dir={out / 'lazy'}", "lr_multiplier.warmup_length=0"]
+    records, weights = [], []
+    for run, suffix, options in ((run_yaml, ".yaml", yaml), (run_lazy, ".py", lazy)):
+        file = str(CONFIGS / name) + suffix
+        run(default_argument_parser().parse_args(["--config-file", file, *options]))
+        folder = out / suffix.replace(".py", ".lazy")[1:]
+        lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
+        last = next(line for line in lines if "total_loss" in line)
+        records.append({k: v for k, v in last.items() if "loss" in k or k in ("lr", "iteration")})
+        weights.append(torch.load(folder / "model_final.pth", weights_only=False)["model"])
+    assert records[0] == records[1] and records[0]["iteration"] == 1
+    assert_same_tensors(*weights)

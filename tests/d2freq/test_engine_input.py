@@ -1,0 +1,215 @@
+"""Bad input of a YAML or a lazy config is an error with culprit and cure before training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+
+from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
+from d2freq.engine.config_file import is_lazy
+from d2freq.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml")
+LAZY = CONFIG.replace(".yaml", ".py")
+
+
+def small_cfg(out: Path, *options):
+    return load_yaml(
+        CONFIG,
+        ["MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(out)]
+        + ["DATASETS.TRAIN", ("vehicles_test",), "DATASETS.TEST", ("vehicles_test",), *options],
+    )
+
+
+def small_lazy(out: Path, *options: str):
+    names = [f"dataloader.{split}.dataset.names=vehicles_test" for split in ("train", "test")]
+    return load_lazy(LAZY, ["train.device=cpu", f"train.output_dir={out}", *names, *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["MODEL.HSFPN.PRESSET", "paper"], ["MODEL.HSFPN.PRESSET", "MODEL.HSFPN.PRESET"]),
+        (["SOLVER.MAXITER", 3], ["SOLVER.MAXITER", "SOLVER.MAX_ITER"]),
+        (["SOLVER.MAX_ITER"], ["SOLVER.MAX_ITER", "no value"]),
+        (["SOLVER.MAX_ITER", "many"], ["SOLVER.MAX_ITER"]),
+    ],
+)
+def test_a_wrong_override_names_the_key_and_the_cure(options, words):
+    with pytest.raises(UserError) as caught:
+        load_yaml(CONFIG, options)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_typo_in_a_yaml_file_names_the_file_and_the_key(tmp_path):
+    file = tmp_path / "typo.yaml"
+    file.write_text("MODEL:\n  BACKBONE:\n    NAMME: x\nVERSION: 2\n")
+    with pytest.raises(
+        UserError, match=r"typo\.yaml.*MODEL\.BACKBONE\.NAMME.*MODEL\.BACKBONE\.NAME"
+    ):
+        load_yaml(str(file))
+
+
+def test_a_lazy_override_that_names_no_key_is_refused():
+    with pytest.raises(UserError, match="max_itter"):
+        load_lazy(LAZY, ["train.max_itter=3"])
+
+
+def test_a_missing_config_is_refused():
+    with pytest.raises(UserError, match="no such config file"):
+        is_lazy("configs/none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "near"),
+    [
+        ("MODEL.BACKBONE.NAME", "build_resnet_hsfpm_backbone", "build_resnet_hsfpn_backbone"),
+        ("MODEL.META_ARCHITECTURE", "GeneralisedRCNN", "GeneralizedRCNN"),
+        ("MODEL.ROI_HEADS.NAME", "StandardROIHead", "StandardROIHeads"),
+        ("MODEL.PROPOSAL_GENERATOR.NAME", "RPNN", "RPN"),
+    ],
+)
+def test_an_unregistered_name_is_refused_with_the_nearest(vehicles, tmp_path, key, value, near):
+    with pytest.raises(UserError, match=f"{key}.*{value}.*{near}"):
+        check_yaml(small_cfg(tmp_path, key, value))
+
+
+def test_a_switch_without_such_a_choice_is_refused(vehicles, tmp_path):
+    with pytest.raises(UserError, match="papper.*paper, released"):
+        check_yaml(small_cfg(tmp_path, "MODEL.HSFPN.PRESET", "papper"))
+
+
+def test_data_sets_are_checked_before_training(vehicles, tmp_path):
+    cfg = small_cfg(tmp_path)
+    with pytest.raises(UserError, match="vehicles_tesst.*vehicles_test"):
+        check_yaml(small_cfg(tmp_path, "DATASETS.TRAIN", ("vehicles_tesst",)))
+    third = (tmp_path / "3.png").read_bytes()
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(UserError, match=r"3\.png"):
+        check_yaml(cfg)
+    (tmp_path / "3.png").write_bytes(third)
+    whole = vehicles.read_text()
+    vehicles.write_text(whole[:-40])
+    with pytest.raises(UserError, match=r"gt\.json"):
+        check_yaml(cfg)
+    vehicles.write_text(whole)
+    check_yaml(cfg)
+    with pytest.raises(UserError, match=r"NUM_CLASSES is 3.*1 classes \(vehicle\)"):
+        check_yaml(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
+
+
+def test_weights_that_are_not_there_are_refused(vehicles, tmp_path):
+    with pytest.raises(UserError, match=r"none\.pth: no such file"):
+        check_yaml(small_cfg(tmp_path, "MODEL.WEIGHTS", "none.pth"))
+    with pytest.raises(UserError, match="MODEL.WEIGHTS is empty"):
+        check_yaml(small_cfg(tmp_path), eval_only=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["dataloader.train.dataset.names=vehicles_tesst"], "vehicles_tesst.*vehicles_test"),
+        (["dataloader.test.dataset.names=[vehicles_test,other]"], "'other' is not in the catalog"),
+        (["model.roi_heads.num_classes=3"], r"num_classes is 3.*1 classes \(vehicle\)"),
+        (["model.backbone.preset=papper"], "papper.*paper"),
+        (["train.init_checkpoint=none.pth"], r"none\.pth: no such file"),
+    ],
+)
+def test_a_lazy_config_is_checked_before_training(vehicles, tmp_path, options, words):
+    check_lazy(small_lazy(tmp_path))
+    with pytest.raises(UserError, match=words):
+        check_lazy(small_lazy(tmp_path, *options))
+
+
+def test_a_lazy_config_names_the_missing_image(vehicles, tmp_path):
+    (tmp_path / "2.png").unlink()
+    with pytest.raises(UserError, match=r"2\.png"):
+        check_lazy(small_lazy(tmp_path))
+
+
+CHECKS = {
+    "yaml": (check_yaml, small_cfg, "MODEL.WEIGHTS", ["DATASETS.TRAIN", ("not_needed",)]),
+    "lazy": (
+        check_lazy,
+        small_lazy,
+        "train.init_checkpoint",
+        ["dataloader.train.dataset.names", "not_needed"],
+    ),
+}
+
+
+@pytest.fixture(params=list(CHECKS))
+def check(request, vehicles, tmp_path):
+    """A function that checks a config, before training or as flags say, with some weights."""
+    whole, config, key, no_train = CHECKS[request.param]
+
+    def check(weights: object = "", **flags: bool) -> None:
+        options = [key, str(weights)] if weights else []
+        options += no_train if flags.get("eval_only") else []
+        whole(config(tmp_path / "out", *options), **flags)
+
+    return check
+
+
+def test_evaluation_needs_weights(check, tmp_path):
+    for flags in ({"eval_only": True}, {"eval_only": True, "resume": True}):
+        with pytest.raises(UserError, match=r"(WEIGHTS|init_checkpoint) is empty"):
+            check(**flags)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "last_checkpoint").write_text("model_0000009.pth")
+    for flags in ({"resume": True}, {"eval_only": True, "resume": True}):
+        with pytest.raises(UserError, match=r"model_0000009\.pth: no such file"):
+            check(**flags)
+    weights = build_model(small_cfg(out)).state_dict()
+    torch.save({"model": weights}, out / "model_0000009.pth")
+    check(eval_only=True, resume=True)
+    check(out / "model_0000009.pth", eval_only=True)
+
+
+def test_weights_are_read_before_training(check, tmp_path):
+    plain = load_yaml(CONFIG.replace("HSFPN", "FPN"), ["MODEL.DEVICE", "cpu"])
+    file = tmp_path / "weights.pth"
+    weights = build_model(plain).state_dict()
+    torch.save({"model": weights}, file)
+    check(file)  # a plain FPN is a start for HS-FPN
+    with pytest.raises(UserError, match=r"(?s)weights\.pth.*backbone\.fpn_.*"):
+        check(file, eval_only=True)  # but not a trained HS-FPN
+    weights["roi_heads.box_predictor.cls_score.bias"] = torch.zeros(81)
+    torch.save({"model": weights}, file)
+    with pytest.raises(UserError, match=r"(?s)cls_score\.bias: \(81,\).*NUM_CLASSES"):
+        check(file)
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"weights\.pth.*1000 bytes"):
+        check(file)
+
+
+def test_an_unknown_protocol_is_refused(vehicles, tmp_path):
+    with pytest.raises(UserError, match="aitodd"):
+        check_yaml(small_cfg(tmp_path, "TEST.TINY.PROTOCOL", "aitodd"))
+    with pytest.raises(UserError, match="aitodd"):
+        check_lazy(small_lazy(tmp_path, "dataloader.evaluator.protocol=aitodd"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("model.backbone.pre_set = 'paper'", r"model\.backbone\.pre_set.*did you mean preset"),
+        ("train.max_itter = 3", r"train\.max_itter.*did you mean max_iter"),
+        ("del lr_multiplier", "needs lr_multiplier"),
+        ("model.backbone.missing()", "twin.py"),
+    ],
+)
+def test_a_fault_in_a_lazy_file_names_the_file_and_the_key(tmp_path, line, words):
+    file = tmp_path / "twin.py"
+    names = "dataloader, lr_multiplier, model, optimizer, train"
+    start = f"from detectron2.config import LazyConfig\ncfg = LazyConfig.load({LAZY!r})\n"
+    file.write_text(
+        start + "".join(f"{n} = cfg.{n}\n" for n in names.split(", ")) + f"del cfg\n{line}\n"
+    )
+    with pytest.raises(UserError, match=words) as caught:
+        load_lazy(str(file))
+    assert "twin.py" in str(caught.value)

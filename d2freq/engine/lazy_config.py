@@ -90,7 +90,7 @@ def _check_arguments(node: Any, path: str, source: str) -> None:
     if isinstance(node, ListConfig):
         children = [(f"{path}[{i}]", node._get_node(i)) for i in range(len(node))]
     elif isinstance(node, DictConfig) and not node._is_none():
-        children = [(f"{path}.{key}".lstrip("."), node._get_node(key)) for key in node]
+        children = [(f"{path}.{key!s}".lstrip("."), node._get_node(key)) for key in node]
         target = node.get("_target_")
         if target is not None:
             _check_call(target, [str(key) for key in node if key != "_target_"], path, source)
@@ -113,7 +113,7 @@ def _check_call(target: Any, keys: list[str], path: str, source: str) -> None:
         return
     for key in keys:
         if key not in parameters:
-            name = getattr(function, "__qualname__", target)
+            name = str(getattr(function, "__qualname__", target))
             raise UserError(
                 f"{source}: {path}.{key}: {name} takes no {key!r}{_nearest(key, parameters)}"
             )

@@ -3,7 +3,7 @@
 train = dict(
     output_dir="./output",
     init_checkpoint="",
-    strict_weights=True,  # refuse weights of another shape, such as another class count
+    strict_weights=True,  # refuse weights that do not fit, such as of another class count
     max_iter=90000,
     amp=dict(enabled=False),
     ddp=dict(broadcast_buffers=False, find_unused_parameters=False, fp16_compression=False),

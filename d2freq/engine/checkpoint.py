@@ -100,7 +100,7 @@ def check_fits(model: nn.Module, path: str, *, complete: bool) -> None:
         raise UserError(
             f"checkpoint {path} ({os.path.getsize(path)} bytes) cannot be read: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
-            ". If it is cut off, take another one or fetch it again"
+            ". Take another one, or fetch it again"
         ) from error
     finally:
         logging.disable(logging.NOTSET)

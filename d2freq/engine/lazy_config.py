@@ -10,6 +10,7 @@ from typing import Any
 
 from detectron2.config import LazyConfig
 from detectron2.utils.registry import locate
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -50,7 +51,13 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
     _check_lazy_keys(cfg, words)
     try:
         cfg = LazyConfig.apply_overrides(cfg, words)
-    except (OmegaConfBaseException, KeyError, NotImplementedError, ValueError) as error:
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        KeyError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
         raise UserError(f"command line: {error}") from error
     missing = [key for key in TOP_KEYS if key not in cfg]
     if missing:
@@ -132,7 +139,7 @@ def _join_pairs(overrides: list[str]) -> list[str]:
         if pending:
             words.append(f"{pending}={word}")
             pending = ""
-        elif "=" in word:
+        elif "=" in word or word.startswith("~"):  # ~key deletes and has no value
             words.append(word)
         else:
             pending = word

@@ -40,7 +40,10 @@ def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
 @pytest.mark.parametrize(
     "switches, message",
     [
-        ({"preset": "papers"}, "preset 'papers' is unknown; choose one of paper, released"),
+        (
+            {"preset": "papers"},
+            "preset 'papers' (MODEL.HSFPN.PRESET) is unknown; choose one of paper, released",
+        ),
         ({"fusion": "add"}, "fusion: got 'add'; choose from: concat, interleave, sum"),
         ({"sdp_norm": "XX"}, "sdp_norm: got 'XX'; choose from: '', GN, BN, SyncBN"),
         ({"alpha": 1.5}, r"alpha: got 1.5; choose from: a number in \[0, 1\]"),

@@ -87,7 +87,10 @@ def resolve_switches(
         UserError: an unknown preset, switch or value; it names the culprit and the choices.
     """
     if preset not in PRESETS:
-        raise UserError(f"HSFPN preset {preset!r} is unknown; choose one of {_names(PRESETS)}")
+        raise UserError(
+            f"HSFPN preset {preset!r} (MODEL.HSFPN.PRESET) is unknown; "
+            f"choose one of {_names(PRESETS)}"
+        )
     base = PRESETS[preset]
     known = [field.name for field in fields(Switches)]
     for name in overrides:

@@ -1,7 +1,5 @@
 """The switches of HS-FPN: what each preset sets, per-level values, and values that are refused."""
 
-import re
-
 import pytest
 
 from d2freq.errors import UserError
@@ -44,7 +42,7 @@ def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
     [
         (
             {"preset": "papers"},
-            "preset 'papers' (MODEL.HSFPN.PRESET) is unknown; choose one of paper, released",
+            r"preset 'papers' .* is unknown; choose one of paper, released",
         ),
         ({"fusion": "add"}, "fusion: got 'add'; choose from: concat, interleave, sum"),
         ({"sdp_norm": "XX"}, "sdp_norm: got 'XX'; choose from: '', GN, BN, SyncBN"),
@@ -65,5 +63,5 @@ def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
     ],
 )
 def test_unknown_values_are_named_with_the_choices(switches, message):
-    with pytest.raises(UserError, match=re.escape(message)):
+    with pytest.raises(UserError, match=message):
         resolve_switches(**{"preset": "paper", "stages": [2, 3, 4, 5], "channels": 32} | switches)

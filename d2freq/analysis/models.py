@@ -1,0 +1,48 @@
+"""The model of a config, YAML or lazy, for commands that look at it instead of training it."""
+
+import copy
+import os
+from collections.abc import Sequence
+
+from detectron2.config import instantiate
+from detectron2.modeling import build_model
+from torch import nn
+
+from d2freq.engine.checkpoint import load_weights
+from d2freq.engine.config_file import is_lazy, load_yaml
+from d2freq.engine.lazy_config import load_lazy
+from d2freq.errors import UserError
+
+__all__ = ["config_model"]
+
+
+def config_model(
+    config_file: str,
+    overrides: Sequence[str] = (),
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+) -> nn.Module:
+    """The model that a config describes, in evaluation mode.
+
+    Args:
+        config_file: .yaml or lazy .py.
+        overrides: KEY VALUE words for YAML, key=value words for a lazy config.
+        weights: a checkpoint; None leaves the initial weights, those that the config names too.
+        device: where the model stands.
+
+    Raises:
+        UserError: the config is faulty, or the weights are missing or do not fit.
+    """
+    if weights and "://" not in weights and not os.path.isfile(weights):
+        raise UserError(f"--weights {weights}: no such file")
+    if is_lazy(config_file):
+        config = load_lazy(config_file, list(overrides))
+        model = instantiate(copy.deepcopy(config.model)).to(device)
+    else:
+        cfg = load_yaml(config_file, list(overrides))
+        cfg.MODEL.DEVICE = device
+        model = build_model(cfg)
+    if weights:
+        load_weights(model, weights, output_dir="", resume=False, strict=True)
+    return model.eval()

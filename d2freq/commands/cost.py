@@ -1,0 +1,49 @@
+"""``d2freq cost``: parameters and multiply-adds of a config's model."""
+
+import argparse
+
+SUMMARY = "parameters and multiply-adds (MACs) by module"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Config, rule, image size."""
+    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
+    parser.add_argument(
+        "--rule",
+        default="all",
+        choices=("all", "paper"),
+        help="all (default): every parameter and product, DCT and attention included; paper: as "
+        "the tables of HS-FPN count (trainable parameters, layer objects only)",
+    )
+    parser.add_argument(
+        "--size", type=int, nargs="+", default=[800], metavar="PIXELS", help="side, or height width"
+    )
+    parser.add_argument("--proposals", type=int, default=1000, help="boxes for the RoI heads")
+    parser.add_argument("--depth", type=int, default=2, help="parts of the module names shown")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from d2freq.analysis.cost import measure_cost
+    from d2freq.analysis.models import config_model
+    from d2freq.errors import UserError
+
+    if len(arguments.size) > 2 or min(*arguments.size, arguments.proposals, arguments.depth) < 1:
+        raise UserError("--size takes one side or height and width; all numbers are above 0")
+    height, width = arguments.size[0], arguments.size[-1]
+    model = config_model(arguments.config_file, arguments.opts)
+    cost = measure_cost(
+        model, rule=arguments.rule, size=(height, width), proposals=arguments.proposals
+    )
+    body = [(name, p / 1e6, m / 1e9) for name, (p, m) in cost.rows(arguments.depth).items()]
+    parameters, macs = cost.total
+    body.append(("total", parameters / 1e6, macs / 1e9))
+    print(
+        f"{arguments.config_file}: {height} x {width} pixels, {arguments.proposals} proposals, "
+        f"rule {arguments.rule}"
+    )
+    headers = ("module", "parameters, M", "MACs, G")
+    print(tabulate(body, headers, tablefmt="pipe", floatfmt=("", ".3f", ".3f")))

@@ -1,19 +1,18 @@
 """Write a COCO data set of synthetic scenes: ``train``, ``val`` and ``annotations`` in a folder.
 
-Interrupted, it goes on where it stopped: each finished picture leaves a small part file behind,
-and the parts of a split become its COCO file at the end.
+Interrupted, it goes on where it stopped: a split is a job of d2freq.data.convert.runner.
 """
 
 import json
 import os
 import shutil
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
-from tqdm import tqdm
 
+from d2freq.data.coco_write import write_coco
+from d2freq.data.convert.runner import Item, Job, read_key
 from d2freq.data.scenes import VERSION, render_scene
 from d2freq.data.scenes_objects import KINDS
 from d2freq.errors import UserError
@@ -61,18 +60,18 @@ def generate_scenes(
     todo = [split for split in counts if not _is_there(root, files[split], wishes[split])]
     for split in todo:
         _make_room(root, split, files[split], wishes[split], overwrite=overwrite)
-    jobs = [
-        (root, seed, split, index, size)
-        for split in todo
-        for index in range(counts[split])
-        if not (_part(root, split, index).is_file() and _picture(root, split, index).is_file())
-    ]
-    bar = tqdm(total=len(jobs), desc="scenes", unit="img", disable=not (progress and jobs))
-    with bar:
-        for _ in _run(jobs, workers if workers is not None else _cores()):
-            bar.update()
     for split in todo:
-        _write_coco(root, split, files[split], wishes[split])
+        with Job(_parts(root, split), key=wishes[split]) as job:
+            wanted = [(root, seed, split, index, size) for index in range(counts[split])]
+            objects = job.run(
+                _render_to_disk,
+                [Item(_name(scene[3]), scene) for scene in wanted],
+                workers=workers,
+                intact=lambda scene, _: (root / scene[2] / _name(scene[3])).is_file(),
+                label=f"scenes {split}",
+                progress=progress,
+            )
+            _write_coco(files[split], wishes[split], objects)
     return files
 
 
@@ -96,20 +95,12 @@ def _info(seed: int, split: str, count: int, size: int) -> dict:
     }
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _picture(root: Path, split: str, index: int) -> Path:
-    return root / split / f"{index + 1:06d}.png"
+def _name(index: int) -> str:
+    return f"{index + 1:06d}.png"
 
 
 def _parts(root: Path, split: str) -> Path:
     return root / f".{split}.parts"
-
-
-def _part(root: Path, split: str, index: int) -> Path:
-    return _parts(root, split) / f"{index + 1:06d}.json"
 
 
 def _read(path: Path) -> dict | None:
@@ -131,8 +122,7 @@ def _is_there(root: Path, json_file: Path, wish: dict) -> bool:
 
 def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite: bool) -> None:
     """Keep the parts of an interrupted run with the same wish; refuse or remove other scenes."""
-    note = _parts(root, split) / "info.json"
-    begun = _read(note)
+    begun = read_key(_parts(root, split))
     done = _read(json_file)
     found = begun or (done or {}).get("info")
     if found is None and (root / split).is_dir() and any((root / split).iterdir()):
@@ -148,47 +138,29 @@ def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite
         shutil.rmtree(_parts(root, split), ignore_errors=True)
         json_file.unlink(missing_ok=True)
     (root / split).mkdir(parents=True, exist_ok=True)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    _write_json(note, wish)
 
 
-def _write_json(path: Path, data: dict) -> None:
-    """Write all or nothing, so that an interruption leaves no half of a file."""
-    draft = path.with_name(path.name + ".draft")
-    draft.write_text(json.dumps(data, separators=(",", ":")))
-    draft.replace(path)
-
-
-def _run(jobs: list[tuple], workers: int):
-    if workers <= 1 or len(jobs) < 8:
-        yield from map(_render_to_disk, jobs)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
-        yield from pool.map(_render_to_disk, jobs, chunksize=2)
-
-
-def _render_to_disk(job: tuple) -> None:
-    root, seed, split, index, size = job
+def _render_to_disk(scene: tuple) -> list:
+    """Write one picture; its objects, [category id, box] each."""
+    root, seed, split, index, size = scene
     cv2.setNumThreads(1)  # the processes share the cores
-    scene = render_scene(seed, split, index, size)
-    picture = _picture(root, split, index)
+    rendered = render_scene(seed, split, index, size)
+    picture = root / split / _name(index)
     draft = picture.with_name(f".{picture.stem}.draft.png")
-    if not cv2.imwrite(str(draft), scene.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
+    if not cv2.imwrite(str(draft), rendered.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
         raise OSError(f"{picture}: cannot be written; is the disk full?")
     draft.replace(picture)
-    labels = zip(scene.kinds, scene.boxes, strict=True)
-    objects = [[KINDS.index(kind) + 1, box] for kind, box in labels]
-    _write_json(_part(root, split, index), {"objects": objects})
+    labels = zip(rendered.kinds, rendered.boxes, strict=True)
+    return [[KINDS.index(kind) + 1, box] for kind, box in labels]
 
 
-def _write_coco(root: Path, split: str, json_file: Path, info: dict) -> None:
+def _write_coco(json_file: Path, info: dict, objects: list[list]) -> None:
     images: list[dict] = []
     annotations: list[dict] = []
     side = info["size"]
-    for index in range(info["count"]):
-        name = _picture(root, split, index).name
-        images.append({"id": index + 1, "file_name": name, "width": side, "height": side})
-        for category, box in json.loads(_part(root, split, index).read_text())["objects"]:
+    for index, found in enumerate(objects):
+        images.append({"id": index + 1, "file_name": _name(index), "width": side, "height": side})
+        for category, box in found:
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -199,7 +171,4 @@ def _write_coco(root: Path, split: str, json_file: Path, info: dict) -> None:
                     "iscrowd": 0,
                 }
             )
-    data = {"info": info, "images": images, "annotations": annotations, "categories": CATEGORIES}
-    json_file.parent.mkdir(parents=True, exist_ok=True)
-    _write_json(json_file, data)
-    shutil.rmtree(_parts(root, split))
+    write_coco(json_file, images=images, annotations=annotations, categories=CATEGORIES, info=info)

@@ -4,16 +4,16 @@ Hits are green, false positives blue, missed objects red. Pictures are enlarged,
 of four pixels is seen.
 """
 
-import json
 import logging
 import os
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from d2freq.analysis.matching import match
 from d2freq.errors import UserError
+from d2freq.evaluation.detections_file import read_detections
+from d2freq.evaluation.guard import Detections
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ def visualize_detections(
         raise UserError(f"data set {dataset!r} is not registered; tiny_scenes_val is, for example")
     records = DatasetCatalog.get(dataset)
     to_class = MetadataCatalog.get(dataset).get("thing_dataset_id_to_contiguous_id")
-    found = _read_predictions(predictions, {record["image_id"] for record in records}, dataset)
+    found = _read_predictions(predictions, [record["image_id"] for record in records], dataset)
+    found = found.select(found.score >= score_threshold)
     if count > 0 and len(records) > count:
         steps = np.linspace(0, len(records) - 1, count).round().astype(int)
         records = [records[step] for step in steps]
@@ -65,12 +66,12 @@ def visualize_detections(
         image = cv2.imread(record["file_name"], cv2.IMREAD_COLOR)
         if image is None:
             raise UserError(f"{record['file_name']}: missing or no image")
-        own = [row for row in found[record["image_id"]] if row["score"] >= score_threshold]
-        classes = [_class_of(row["category_id"], to_class, predictions) for row in own]
+        own = found.select(found.image_id == record["image_id"])
+        classes = [_class_of(kind, to_class, predictions) for kind in own.category_id.tolist()]
         detected = {
-            "boxes": _corners([row["bbox"] for row in own]),
+            "boxes": np.concatenate([own.xywh[:, :2], own.xywh[:, :2] + own.xywh[:, 2:]], axis=1),
             "classes": np.array(classes, int),
-            "scores": np.array([row["score"] for row in own], float),
+            "scores": own.score,
         }
         picture = draw_matches(image, **detected, **_truth(record), iou_threshold=iou_threshold)
         path = folder / f"{Path(record['file_name']).stem}.png"
@@ -127,25 +128,15 @@ def draw_matches(
     return np.vstack([picture, strip])
 
 
-def _read_predictions(path, image_ids: set[int], dataset: str) -> dict[int, list[dict]]:
-    try:
-        rows = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; an evaluation writes it") from error
-    except ValueError as error:
-        raise UserError(f"{path}: no JSON, or cut off ({error})") from error
-    keys = {"image_id", "category_id", "bbox", "score"}
-    by_image: dict[int, list[dict]] = defaultdict(list)
-    for number, row in enumerate(rows if isinstance(rows, list) else [None]):
-        if not isinstance(row, dict) or not keys <= row.keys():
-            raise UserError(f"{path}: entry {number} is no detection with {sorted(keys)}")
-        if row["image_id"] not in image_ids:
-            raise UserError(
-                f"{path}: entry {number} has image_id {row['image_id']}, which {dataset} lacks; "
-                "these detections were made on another data set"
-            )
-        by_image[row["image_id"]].append(row)
-    return by_image
+def _read_predictions(path, image_ids: list[int], dataset: str) -> Detections:
+    found = read_detections(path)
+    strange = np.flatnonzero(~np.isin(found.image_id, image_ids))
+    if len(strange):
+        raise UserError(
+            f"{path}: entry {strange[0]} has image_id {found.image_id[strange[0]]}, which "
+            f"{dataset} lacks; these detections were made on another data set"
+        )
+    return found
 
 
 def _class_of(category: int, to_class: dict[int, int] | None, path) -> int:
@@ -167,9 +158,3 @@ def _truth(record: dict) -> dict[str, np.ndarray]:
         "gt_classes": np.array([a["category_id"] for a in annotations], int),
         "gt_crowd": np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
     }
-
-
-def _corners(boxes: list[list[float]]) -> np.ndarray:
-    array = np.array(boxes, float).reshape(-1, 4)
-    array[:, 2:] += array[:, :2]
-    return array

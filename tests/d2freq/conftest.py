@@ -10,6 +10,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from PIL import Image
 
+from d2freq.data.catalog import register_all
+from d2freq.data.sources import SOURCES
+
 
 def write_vehicles(folder: Path) -> Path:
     """Four noise images of 64 pixels with a bright vehicle each; returns their COCO file."""
@@ -38,6 +41,22 @@ def vehicles(tmp_path):
     yield file
     DatasetCatalog.remove("vehicles_test")
     MetadataCatalog.remove("vehicles_test")
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch):
+    """An empty $DETECTRON2_DATASETS, and every known name as if nothing had been loaded yet."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    _register_anew()
+    yield tmp_path
+    _register_anew()
+
+
+def _register_anew() -> None:
+    for name in SOURCES:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+    register_all()
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def register_coco(
 
 
 def missing_files_error(name: str, path: str | os.PathLike) -> DatasetError:
-    """The error for a file of data set ``name`` that is not there: all names tried, and the cure."""
+    """The error for a missing file of data set ``name``: all names tried, and the cure."""
     source = MetadataCatalog.get(name).get("source")
     tried, cure = [os.fspath(path)], "register it with the right path"
     if source is not None:

@@ -142,7 +142,7 @@ def test_spelling_of_classes_does_not_matter(data_root, write_coco_file, caplog)
 
 def test_another_number_of_classes_is_an_error(data_root, write_coco_file):
     write_coco_file("aitod/annotations/aitod_test_v1.json", AITOD[:7], images="aitod/test/images")
-    with pytest.raises(DatasetError, match="7 categories .* has 8 .* register_coco"):
+    with pytest.raises(DatasetError, match=r"7 categories .* has 8 .*register_coco"):
         DatasetCatalog.get("aitod_test")
 
 

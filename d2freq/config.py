@@ -52,12 +52,16 @@ def _hsfpn() -> CN:
 
     # --- which parts there are -----------------------------------------------------------------
     # True | False. HFP's channel path: one weight a channel. Both presets: True.
-    # With both paths False there is no HFP at all (no 3x3 convolution of it either).
+    # With both paths False there is no HFP at all (no 3x3 convolution of it either, unless
+    # PLAIN_CONV asks for it).
     node.CHANNEL_PATH = None
     # True | False. HFP's spatial path: one weight a pixel. Both presets: True.
     node.SPATIAL_PATH = None
     # True | False. SDP, the attention between a level and the next coarser one. Both: True.
     node.SPATIAL_DEPENDENCY = None
+    # True | False. A control that the paper lacks: HFP's 3x3 convolution alone, in HFP's place.
+    # Needs both paths False. Both presets: False.
+    node.PLAIN_CONV = None
 
     # --- HFP: high-pass filter ------------------------------------------------------------------
     # Part of the DCT rows and columns that is removed, in [0, 1]. One number holds at P2 and P3,

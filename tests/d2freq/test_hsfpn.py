@@ -100,6 +100,21 @@ def test_without_hfp_and_sdp_it_is_fpn(fuse_type):
         torch.testing.assert_close(result[name], expected[name])
 
 
+def test_plain_conv_is_one_convolution_a_lateral():
+    off = dict(channel_path=False, spatial_path=False, spatial_dependency=False)
+    control = neck(**off, plain_conv=True)
+    plain = neck(**off)
+    plain.load_state_dict(control.state_dict(), strict=False)
+    for stage in (2, 3, 4, 5):
+        lateral = getattr(plain, f"fpn_lateral{stage}")
+        extra = getattr(control, f"fpn_hfp{stage}").tail.conv
+        setattr(plain, f"fpn_lateral{stage}", torch.nn.Sequential(lateral, extra))
+    expected, result = plain(image()), control(image())
+    for name in expected:
+        torch.testing.assert_close(result[name], expected[name])
+    assert added(**off, plain_conv=True) == 4 * 256 * 256 * 9
+
+
 @pytest.mark.parametrize("preset", ["paper", "released"])
 def test_checkpoint_of_a_plain_fpn_loads(preset):
     plain, module = neck(FPN, norm="GN"), neck(norm="GN", preset=preset)

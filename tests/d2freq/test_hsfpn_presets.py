@@ -57,6 +57,7 @@ def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
         ({"groups": float("nan")}, "groups: got nan"),
         ({"groups": float("inf")}, "groups: got inf"),
         ({"channel_path": "yes"}, "channel_path: got 'yes'; choose from: True, False"),
+        ({"plain_conv": True}, "plain_conv stands in the place of HFP"),
         ({"groups": 12}, "groups 12 .* does not divide the 32 channels"),
         ({"channels": 48, "groups": 16}, "sdp_norm: GN has 32 groups.* 48 channels"),
         ({"top_down": 2}, "top_down: got 2; choose from: two_pass, one_pass"),

@@ -4,6 +4,8 @@ Shape shorthand: B images, C channels, H x W of this level, k cells per side of 
 x the level's lateral map C_i (B, C, H, W), response its high-pass F_i (B, C, H, W).
 """
 
+from collections import OrderedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -171,8 +173,17 @@ class HighFrequencyPerception(nn.Module):
         return f"alpha={self.alpha}, rounding={self.rounding!r}"
 
 
-def build_hfp(switches: Switches, place: int, channels: int) -> HighFrequencyPerception | None:
-    """HFP of the level at ``place`` (0: finest), or None where both of its paths are off."""
+def build_hfp(switches: Switches, place: int, channels: int) -> nn.Module | None:
+    """HFP of the level at ``place`` (0: finest), its control, or None with both paths off."""
+    if switches.plain_conv:
+        tail = ConvReLUNorm(
+            channels,
+            kernel_size=3,
+            bias=switches.tail_bias,
+            relu=switches.tail_relu,
+            norm=switches.tail_norm,
+        )
+        return nn.Sequential(OrderedDict(tail=tail))  # under the name that HFP gives it
     channel_path = spatial_path = None
     if switches.channel_path:
         channel_path = ChannelPath(

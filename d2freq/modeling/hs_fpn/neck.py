@@ -41,6 +41,7 @@ class HSFPN(FPN):
         channel_path: HFP's channel path on or off.
         spatial_path: HFP's spatial path on or off; with both off there is no HFP.
         spatial_dependency: SDP on or off.
+        plain_conv: HFP's 3x3 convolution alone, where both paths are off: a control.
         alpha: part of the DCT band that is removed; one number for P2 and P3, or one a level.
         rounding: "floor" or "ceil" of alpha x size.
         pool_size: cells per side of the channel path's pools; one, or one a level.
@@ -79,6 +80,7 @@ class HSFPN(FPN):
         channel_path: bool | None = None,
         spatial_path: bool | None = None,
         spatial_dependency: bool | None = None,
+        plain_conv: bool | None = None,
         alpha: float | Sequence[float] | None = None,
         rounding: str | None = None,
         pool_size: int | Sequence[int] | None = None,
@@ -116,6 +118,7 @@ class HSFPN(FPN):
             channel_path=channel_path,
             spatial_path=spatial_path,
             spatial_dependency=spatial_dependency,
+            plain_conv=plain_conv,
             alpha=alpha,
             rounding=rounding,
             pool_size=pool_size,
@@ -201,9 +204,8 @@ class HSFPN(FPN):
 
     def _lateral(self, stage: int, features: dict[str, Tensor]) -> Tensor:
         lateral = self._module("lateral", stage)(features[self.levels[stage]])
-        if self.switches.channel_path or self.switches.spatial_path:
-            lateral = self._module("hfp", stage)(lateral)
-        return lateral
+        hfp = getattr(self, f"fpn_hfp{stage}", None)
+        return lateral if hfp is None else hfp(lateral)
 
     def _module(self, kind: str, stage: int) -> nn.Module:
         return getattr(self, f"fpn_{kind}{stage}")

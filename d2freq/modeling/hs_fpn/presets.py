@@ -34,6 +34,7 @@ class Switches:
     channel_path: bool = True
     spatial_path: bool = True
     spatial_dependency: bool = True
+    plain_conv: bool = False
     alpha: tuple[float, ...] = (0.25, 0.25, 0.0, 0.0)  # HS-FPN, Table 2 and Fig. 3
     rounding: str = "floor"
     pool_size: tuple[int, ...] = (16, 16, 16, 16)  # HS-FPN, Sec. 3.1: "k is generally set to 16"
@@ -147,13 +148,18 @@ def _check(name: str, value: Any, example: Any) -> None:
 
 
 def _check_channels(switches: Switches, channels: int) -> None:
+    has_hfp = switches.channel_path or switches.spatial_path
+    if switches.plain_conv and has_hfp:
+        raise UserError(
+            "HSFPN switch plain_conv stands in the place of HFP: set channel_path and spatial_path "
+            "(MODEL.HSFPN.CHANNEL_PATH, MODEL.HSFPN.SPATIAL_PATH) to False with it"
+        )
     if switches.channel_path and channels % switches.groups:
         raise UserError(
             f"HSFPN: groups {switches.groups} (MODEL.HSFPN.GROUPS) does not divide the "
             f"{channels} channels of the neck (MODEL.FPN.OUT_CHANNELS); change one of the two"
         )
-    has_tail = switches.channel_path or switches.spatial_path
-    norms = {"tail_norm": has_tail, "sdp_norm": switches.spatial_dependency}
+    norms = {"tail_norm": has_hfp or switches.plain_conv, "sdp_norm": switches.spatial_dependency}
     for name, is_used in norms.items():
         if is_used and getattr(switches, name) == "GN" and channels % NORM_GROUPS:
             raise UserError(

@@ -6,17 +6,24 @@
 import json
 import logging
 import os
-from typing import Literal
 
-from d2freq.data.coco_faults import Fault, Report, find_faults
+from d2freq.data.coco_faults import Boxes, Fault, Report, find_faults
+from d2freq.data.cut_json import count_whole_records
+from d2freq.data.image_faults import DEPTHS, Depth, find_image_faults
 from d2freq.errors import DatasetError
 
-__all__ = ["DatasetError", "Fault", "Report", "check_coco", "check_dataset", "read_coco"]
+__all__ = [
+    "DatasetError",
+    "Fault",
+    "Report",
+    "check_coco",
+    "check_dataset",
+    "check_loaded",
+    "read_coco",
+]
 
 logger = logging.getLogger(__name__)
 
-Depth = Literal["none", "exist", "size", "decode"]
-DEPTHS = ("none", "exist", "size", "decode")
 # Checks that found no error, by what was checked; an edited file has another time or size.
 _passed: set[tuple] = set()
 
@@ -69,21 +76,42 @@ def check_coco(
     Returns:
         all faults that were found; see ``Report.ok`` and ``Report.raise_if_faulty``.
     """
-    if images not in DEPTHS:
-        raise ValueError(f"images={images!r} is unknown; choose one of {', '.join(DEPTHS)}")
     report = Report(str(json_file))
     try:
         data = read_coco(json_file)
     except DatasetError as error:
         report.error("unreadable file", "Fetch or write it again.", [str(error)])
         return report
-    find_faults(data, report, allow_ignore=allow_ignore)
-    records = data.get("images") if isinstance(data, dict) else None
-    broken = {"missing key", "name that is no text"}
-    whole = not any(fault.kind in broken for fault in report.errors)
-    if image_root is not None and images != "none" and isinstance(records, list) and whole:
-        _find_image_faults(report, records, os.fspath(image_root), images)
+    check_loaded(data, report, image_root, images=images, allow_ignore=allow_ignore)
     return report
+
+
+def check_loaded(
+    data: object,
+    report: Report,
+    image_root: str | os.PathLike | None = None,
+    *,
+    images: Depth = "size",
+    allow_ignore: bool = False,
+    workers: int | None = 1,
+    progress: bool = False,
+) -> Boxes | None:
+    """As check_coco, for a file that is loaded, into a report.
+
+    Args:
+        workers: processes that decode images; None is one a core.
+
+    Returns:
+        the boxes as arrays where there is no error.
+    """
+    if images not in DEPTHS:
+        raise ValueError(f"images={images!r} is unknown; choose one of {', '.join(DEPTHS)}")
+    boxes = find_faults(data, report, allow_ignore=allow_ignore)
+    records = data.get("images") if isinstance(data, dict) else None
+    if image_root is not None and images != "none" and isinstance(records, list):
+        root = os.fspath(image_root)
+        find_image_faults(report, records, root, images, workers=workers, progress=progress)
+    return boxes if report.ok else None
 
 
 def read_coco(json_file: str | os.PathLike) -> object:
@@ -94,52 +122,20 @@ def read_coco(json_file: str | os.PathLike) -> object:
     """
     try:
         with open(json_file, "rb") as file:
-            return json.loads(file.read())
+            content = file.read()
+        return json.loads(content)
     except OSError as error:
         raise DatasetError(f"{json_file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{json_file}: not a JSON text ({error.reason})") from error
     except json.JSONDecodeError as error:
-        size = os.path.getsize(json_file)
+        before = error.doc[: error.pos]
+        byte = len(before.encode("utf-8", "surrogatepass"))
         # an unclosed string is reported where it begins, so "near the end" is generous
-        cut = "cut off" if size - error.pos < 200 else "broken"
-        where = f"line {error.lineno} column {error.colno}, byte {error.pos} of {size}"
-        raise DatasetError(f"{json_file}: JSON is {cut} at {where} ({error.msg})") from error
-
-
-def _find_image_faults(report: Report, records: list[dict], root: str, depth: Depth) -> None:
-    missing, unreadable, resized = [], [], []
-    present: dict[str, set[str]] = {}
-    for record in records:
-        path = os.path.join(root, record["file_name"])
-        folder, name = os.path.split(path)
-        if folder not in present:
-            present[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in present[folder]:
-            missing.append(path)
-        elif depth != "exist":
-            try:
-                size = _image_size(path, decode=depth == "decode")
-            except Exception as error:  # PIL raises many kinds on broken files
-                unreadable.append(f"{path}: {error}")
-                continue
-            wish = (record["width"], record["height"])
-            if size != wish:
-                resized.append(
-                    f"{path} is {size[0]} x {size[1]}, the file says {wish[0]} x {wish[1]}"
-                )
-    report.error("missing image", "Fetch it or remove its record.", missing)
-    report.error("unreadable image", "Fetch it again or remove its record.", unreadable)
-    report.error("image of another size", "Correct width and height, or the image.", resized)
-
-
-def _image_size(path: str, *, decode: bool) -> tuple[int, int]:
-    """Width and height as Detectron2 will see them, the EXIF rotation applied."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        if decode:
-            image.load()
-        turned = image.format in ("JPEG", "MPO", "TIFF") and image.getexif().get(0x0112, 1) > 4
-        width, height = image.size
-    return (height, width) if turned else (width, height)
+        cut = "cut off" if len(error.doc) - error.pos < 200 else "broken"
+        where = f"line {error.lineno} column {error.colno}, byte {byte} of {len(content)}"
+        whole = ", ".join(f"{n} {key}" for key, n in count_whole_records(before).items())
+        raise DatasetError(
+            f"{json_file}: JSON is {cut} at {where} ({error.msg}); whole before it: "
+            f"{whole or 'no record'}"
+        ) from error

@@ -62,8 +62,8 @@ ERRORS = {
     "empty file": ("", "unreadable file", "byte 0 of 0"),
     "a list": ("[]", "missing section", "list"),
     "no categories": ({k: GOOD[k] for k in ("images", "annotations")}, "missing section", "categ"),
-    "no bbox": (without("annotations", "bbox"), "missing key", "annotation no. 1"),
-    "no height": (without("images", "height"), "missing key", "image no. 1"),
+    "no bbox": (without("annotations", "bbox"), "missing key", "annotation 2 of image 2"),
+    "no height": (without("images", "height"), "missing key", "image 2 lacks"),
     "id as text": (changed("annotations", id="2"), "id that is no integer", "'2'"),
     "image id twice": (changed("images", id=1), "duplicate image id", "id 1 x 2"),
     "annotation id twice": (changed("annotations", id=1), "duplicate annotation id", "id 1 x 2"),
@@ -77,11 +77,11 @@ ERRORS = {
     "box of text": (changed("annotations", bbox=["1", "2", "3", "4"]), "malformed box", "tion 2"),
     "true in a box": (changed("annotations", bbox=[1, 2, 3, True]), "malformed box", "tion 2"),
     "endless number": (changed("annotations", bbox=[1, 2, 3, 10**400]), "malformed box", "tion 2"),
-    "name as list": (changed("categories", name=["person"]), TEXT, "category no. 1 has name"),
+    "name as list": (changed("categories", name=["person"]), TEXT, "category 2 has name"),
     "file name as list": (
         changed("images", file_name=["b.png"]),
         TEXT,
-        "image no. 1 has file_name",
+        "image 2 has file_name",
     ),
     "crowd as text": (
         changed("annotations", iscrowd="no"),
@@ -151,7 +151,7 @@ def test_truncated_image_is_found_when_asked(folder):
     path.write_bytes(path.read_bytes()[:-200])
     assert check(folder, GOOD).ok  # the header is whole
     (fault,) = check(folder, GOOD, images="decode").errors
-    assert fault.kind == "unreadable image" and "b.png" in str(fault)
+    assert fault.kind == "truncated image" and "b.png" in str(fault)
 
 
 def test_rotated_photograph_has_the_size_that_detectron2_sees(folder):

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--output", type=Path, default=ROOT / "output" / "evidence")
     parser.add_argument("overrides", nargs="*", help="KEY VALUE, for every run")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     jobs = [(arm, seed) for seed in args.seeds for arm in args.arms]
     with ThreadPoolExecutor(args.parallel) as pool:
         done = list(pool.map(lambda job: _run(*job, args), jobs))

@@ -51,7 +51,7 @@ def find_box_faults(
     def note(faults: list[Fault], kind: str, cure: str, mask: np.ndarray, describe=boxed) -> None:
         report.records(faults, kind, cure, "annotations", where[mask], describe)
 
-    finite: np.ndarray = np.isfinite(xywh).all(axis=1)
+    finite = np.asarray(np.isfinite(xywh).all(axis=1))
     note(report.errors, "NaN or infinite box", "Correct or remove it.", ~finite)
     x, y, w, h = (xywh[:, k] for k in range(4))
     negative: np.ndarray = finite & ((w < 0) | (h < 0))
@@ -90,6 +90,8 @@ def find_box_faults(
     else:
         cure = "Detectron2 refuses it: write iscrowd: 1 in place of ignore: 1."
         note(report.errors, "ignore flag", cure, ignore, bare)
+    unflagged = np.array(["iscrowd" not in a for a in sound], bool)
+    note(report.notes, "no iscrowd", "Read as 0; pycocotools stops at it.", unflagged, bare)
     return Boxes(xywh, area, ignore, inside)
 
 

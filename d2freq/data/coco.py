@@ -20,6 +20,7 @@ __all__ = [
     "check_dataset",
     "check_loaded",
     "read_coco",
+    "read_noting",
 ]
 
 logger = logging.getLogger(__name__)
@@ -77,13 +78,19 @@ def check_coco(
         all faults that were found; see ``Report.ok`` and ``Report.raise_if_faulty``.
     """
     report = Report(str(json_file))
+    data = read_noting(report)
+    if report.ok:
+        check_loaded(data, report, image_root, images=images, allow_ignore=allow_ignore)
+    return report
+
+
+def read_noting(report: Report) -> object:
+    """Parse the report's file; None, and an error in the report, where it cannot be read."""
     try:
-        data = read_coco(json_file)
+        return read_coco(report.file)
     except DatasetError as error:
         report.error("unreadable file", "Fetch or write it again.", [str(error)])
-        return report
-    check_loaded(data, report, image_root, images=images, allow_ignore=allow_ignore)
-    return report
+        return None
 
 
 def check_loaded(

@@ -64,6 +64,17 @@ class Report:
             return ""
         return "\n".join([f"{self.file}: repaired", *(f"- {fault}" for fault in self.repairs)])
 
+    def text(self) -> str:
+        """All that was found, a line a kind with its severity; or "no fault"."""
+        counts = f"{self.images} images, {self.annotations} boxes, {self.categories} categories"
+        lines = [f"{self.file}: {counts}"]
+        lines += [f"error: {fault}" for fault in self.errors]
+        lines += [f"repair: {fault}" for fault in self.repairs]
+        lines += [f"note: {fault}" for fault in self.notes]
+        if not self.errors and not self.repairs:
+            lines.append("no fault")
+        return "\n".join(lines)
+
     def error(self, kind: str, cure: str, examples: Sequence[str]) -> None:
         """Note an error where there are examples of it."""
         _add(self.errors, kind, cure, examples)

@@ -20,7 +20,7 @@ IDS = {
     "categories": ("id",),
 }
 _CURES = {
-    "record that is no object": "A record is an object: {...}.",
+    "record that is no object": "A record is an object, {{...}}.",
     "missing key": "Each {what} needs {needs}.",
     "id that is no integer": "Write ids as whole numbers under 2^63.",
     "name that is no text": "Write names in quotation marks.",
@@ -44,17 +44,9 @@ def find_record_faults(report: Report, section: str, records: list) -> list[int]
             before = found.setdefault(kind, {}).get(position)
             found[kind][position] = f"{before}, {text}" if before else text
     for kind, texts in found.items():
-        cure = _CURES[kind].replace("{what}", SINGULAR[section])
-        report.records(
-            report.errors,
-            kind,
-            cure.replace("{needs}", str(sorted(NEEDS[section]))),
-            section,
-            list(texts),
-            lambda position, texts=texts: (
-                f"{record_name(section, records, position)} {texts[position]}"
-            ),
-        )
+        cure = _CURES[kind].format(what=SINGULAR[section], needs=sorted(NEEDS[section]))
+        named = {i: f"{record_name(section, records, i)} {text}" for i, text in texts.items()}
+        report.records(report.errors, kind, cure, section, list(named), named.__getitem__)
     return sound
 
 

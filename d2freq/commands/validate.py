@@ -1,0 +1,65 @@
+"""``d2freq validate``: what is wrong in a COCO file and its images, and the repair of it."""
+
+import argparse
+
+SUMMARY = "check a COCO file and its images, and repair what can be repaired"
+
+_EXIT_CODES = """\
+exit code: 0 where there is no fault, or --fix has written a file without one; 2 otherwise. A line
+says "error" where training and evaluation refuse the file, "repair" where they read a record
+otherwise than it is written, or leave it out, and say so, and "note" for what changes nothing.
+Notes alone are no fault, unless --strict is given.
+"""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The file, how far its images are looked at, and what to write."""
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog = _EXIT_CODES
+    command.add_argument("file", metavar="FILE.json", help="the COCO file")
+    command.add_argument("--images", metavar="DIR", help="folder of its images")
+    command.add_argument(
+        "--depth",
+        choices=("exist", "size", "decode"),
+        default="size",
+        help="whether images exist, have the file's size (default), or can be read to the end",
+    )
+    command.add_argument("--workers", type=int, help="processes that decode; without it one a core")
+    command.add_argument("--fix", metavar="OUT.json", help="write a repaired copy")
+    command.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="--fix also drops the records of images that are missing or cannot be read",
+    )
+    command.add_argument(
+        "--protocol", default="aitod", help="evaluation protocol of the size ranges (aitod)"
+    )
+    command.add_argument("--histogram", metavar="OUT.png", help="sizes of the boxes as a picture")
+    command.add_argument("--strict", action="store_true", help="a note is a fault, too")
+    command.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from d2freq.data.coco import check_loaded, read_noting
+    from d2freq.data.coco_faults import SECTIONS
+    from d2freq.data.coco_notes import find_notes
+    from d2freq.data.fault_report import Report
+    from d2freq.evaluation.protocols import get_protocol
+
+    protocol = get_protocol(arguments.protocol)
+    report = Report(arguments.file)
+    data = read_noting(report)
+    if report.ok:
+        check_loaded(
+            data,
+            report,
+            arguments.images,
+            images=arguments.depth,
+            workers=arguments.workers,
+            progress=True,
+        )
+    if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in SECTIONS):
+        find_notes(data, report, image_root=arguments.images, max_boxes=protocol.max_dets[-1])
+    print(report.text())
+    faults = report.errors + report.repairs + (report.notes if arguments.strict else [])
+    return 2 if faults else 0

@@ -1,7 +1,7 @@
 """What a tiled data set holds, and what was left out of it: counted when it is cut, told after."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from d2freq.data.coco import read_coco
 from d2freq.errors import DatasetError
@@ -34,7 +34,7 @@ def count_tiles(data: dict, results: Sequence[dict], annotations: Sequence[dict]
     }
 
 
-def describe_tiles(annotations_json: str | Path) -> list[str]:
+def describe_tiles(annotations_json: str | os.PathLike) -> list[str]:
     """What a tiled data set holds and what was left out, a line each."""
     data = read_coco(annotations_json)
     if not isinstance(data, dict) or "counts" not in data.get("info", {}):

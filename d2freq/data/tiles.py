@@ -7,6 +7,7 @@ scale}``; its point (u, v) is ((u + x) / scale, (v + y) / scale) of that image.
 
 import json
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -30,9 +31,9 @@ ANNOTATIONS, ORIGINALS, IMAGES = "annotations.json", "originals.json", "images"
 
 
 def tile_coco(
-    coco: dict | str | Path,
-    image_root: str | Path,
-    output: str | Path,
+    coco: dict | str | os.PathLike,
+    image_root: str | os.PathLike,
+    output: str | os.PathLike,
     *,
     size: tuple[int, int] = (1024, 1024),
     overlap: tuple[int, int] = (200, 200),
@@ -99,8 +100,10 @@ def tile_coco(
         copies=copies,
     )
     _check(plan)
-    name = str(coco) if isinstance(coco, str | Path) else "the COCO data"
-    data, left_out = _clean(read_coco(coco) if isinstance(coco, str | Path) else coco, name)
+    if isinstance(coco, dict):
+        data, left_out = _clean(coco, "the COCO data")
+    else:
+        data, left_out = _clean(read_coco(coco), str(coco))
     options = {
         "size": list(plan.size),
         "overlap": list(plan.overlap),

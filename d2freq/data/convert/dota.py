@@ -1,0 +1,134 @@
+"""DOTA (versions 1.0, 1.5, 2.0) to COCO: horizontal boxes of the oriented ones, cut into tiles."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
+from d2freq.data.fault_report import EXAMPLES
+from d2freq.data.sources import DOTA_V1, DOTA_V2
+from d2freq.data.tile_pixels import image_size
+from d2freq.data.tiles import tile_coco
+from d2freq.errors import DatasetError, UserError
+
+logger = logging.getLogger(__name__)
+
+CLASSES = {"1.0": DOTA_V1, "1.5": DOTA_V2[:16], "2.0": DOTA_V2}
+MIN_VISIBLE = 0.7  # customary for DOTA: a part below this share of its object counts as difficult
+DIFFICULT = ("ignore", "keep")
+
+
+def convert_dota(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    version: str = "1.0",
+    difficult: str = "ignore",
+    size: tuple[int, int] = (1024, 1024),
+    overlap: tuple[int, int] = (200, 200),
+    scales: Sequence[float] = (1.0,),
+    min_visible: float = MIN_VISIBLE,
+    keep_empty: bool = True,
+    image_format: str = "png",
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Cut the images of one split (its folder ``source``) into tiles with COCO boxes.
+
+    The other arguments are those of read_dota and tile_coco. SET measures on tiles of 1024 pixels;
+    the overlap of 200 is customary, no paper of ours states it.
+
+    Returns:
+        ``output/annotations.json``; beside it ``images`` and ``originals.json``.
+
+    Raises:
+        DatasetError, UserError: as read_dota and tile_coco.
+    """
+    data, image_root = read_dota(source, version=version, difficult=difficult, without=output)
+    return tile_coco(
+        data,
+        image_root,
+        output,
+        size=size,
+        overlap=overlap,
+        scales=scales,
+        min_visible=min_visible,
+        keep_empty=keep_empty,
+        image_format=image_format,
+        info={"description": f"DOTA-v{version}", "difficult": difficult},
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def read_dota(
+    source: str | os.PathLike,
+    *,
+    version: str = "1.0",
+    difficult: str = "ignore",
+    without: str | os.PathLike | None = None,
+) -> tuple[dict, Path]:
+    """The COCO content of one split of DOTA, and the folder in which its ``file_name`` begin.
+
+    A box is the least upright one around the oriented box, whose corners stay as ``segmentation``;
+    its area is width times height, as in AI-TOD, whose size ranges are applied to it. Categories
+    are numbered from 1 in the published order. Images without a label file are left out, with a
+    warning.
+
+    Args:
+        difficult: what becomes of objects with this flag. "ignore": ``iscrowd: 1``, since DOTA's
+            own tasks follow PASCAL VOC, where they neither count nor do harm. "keep": as any other.
+            The flag itself stays as ``difficult``.
+        without: a folder that is no part of the source, where it lies inside.
+
+    Raises:
+        DatasetError: files are missing, or lines are faulty; the first are named, all are counted.
+        UserError: an unknown version or choice.
+    """
+    if version not in VERSIONS:
+        raise UserError(f"version {version}: DOTA has {', '.join(VERSIONS)}")
+    if difficult not in DIFFICULT:
+        raise UserError(f"difficult {difficult}: choose one of {', '.join(DIFFICULT)}")
+    folder = find_dota(source, version=version, without=without)
+    if folder.unlabelled:
+        logger.warning(
+            f"{source}: {len(folder.unlabelled)} images have no label file and are left out, for "
+            f"example {folder.unlabelled[0]}"
+        )
+    images: list[dict] = []
+    annotations: list[dict] = []
+    faults: list[str] = []
+    for name, label in folder.pairs:
+        width, height = image_size(folder.image_root / name)
+        images.append({"id": len(images) + 1, "file_name": name, "width": width, "height": height})
+        objects, wrong = read_labels(label, CLASSES[version])
+        faults += wrong
+        for thing in objects:
+            numbers = {"id": len(annotations) + 1, "image_id": len(images)}
+            annotations.append(numbers | _annotation(thing, CLASSES[version], difficult))
+    if faults:
+        more = f"; and {len(faults) - EXAMPLES} more" if len(faults) > EXAMPLES else ""
+        raise DatasetError(
+            f"{len(faults)} lines are no objects of DOTA-v{version}: "
+            f"{'; '.join(faults[:EXAMPLES])}{more}. Correct the lines; a class of a later version "
+            f"needs --version"
+        )
+    categories = [{"id": k, "name": name} for k, name in enumerate(CLASSES[version], start=1)]
+    data = {"images": images, "annotations": annotations, "categories": categories}
+    return data, folder.image_root
+
+
+def _annotation(thing: DotaObject, classes: tuple[str, ...], difficult: str) -> dict:
+    x, y = thing.corners[0::2], thing.corners[1::2]
+    width, height = max(x) - min(x), max(y) - min(y)
+    return {
+        "category_id": classes.index(thing.category) + 1,
+        "bbox": [min(x), min(y), width, height],
+        "area": width * height,
+        "iscrowd": int(difficult == "ignore" and thing.difficult),
+        "segmentation": [list(thing.corners)],
+        "difficult": thing.difficult,
+    }

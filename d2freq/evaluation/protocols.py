@@ -1,100 +1,151 @@
-"""Evaluation protocols as data: what a benchmark counts as tiny, and how many detections it takes.
+"""The protocols of the benchmarks, each with its source, and how to add one.
 
-A new protocol is one ``register`` call; ``get_protocol(name)`` finds it.
+One of your own is a call, ``register(Protocol(name="mine", source="our paper",
+areas=(AreaRange("t", 0, 256),), max_dets=(100, 1000)))``, or a YAML file of the same keys, whose
+path then stands for the name (see protocol_file.load_protocol).
 """
 
 import difflib
-from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+import os
 
 from d2freq.errors import UserError
+from d2freq.evaluation.protocol import COCO_THRESHOLDS, OLRP_IOU, AreaRange, IgnoreRule, Protocol
+from d2freq.evaluation.protocol_file import load_protocol
 
-
-@dataclass(frozen=True)
-class AreaRange:
-    """Boxes of ``low`` to ``high`` square pixels, both ends included."""
-
-    label: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How detections are counted.
-
-    Attributes:
-        source: where the definition is from.
-        areas: the size classes; "all" comes on top. A box on a shared end is in both.
-        max_dets: detections a picture and category; recall is given at each, precision at the
-            last.
-        iou_thresholds: overlaps that make a hit; AP and AR are means over them.
-        ignore: what excuses a ground truth box from counting, so that detections on it are neither
-            right nor wrong: its ``iscrowd`` flag alone, or its ``ignore`` flag as well.
-    """
-
-    name: str
-    source: str
-    areas: tuple[AreaRange, ...]
-    max_dets: tuple[int, ...]
-    iou_thresholds: tuple[float, ...]
-    ignore: Literal["iscrowd", "iscrowd or ignore"] = "iscrowd or ignore"
-
-    def __post_init__(self) -> None:
-        if list(self.max_dets) != sorted(set(self.max_dets)):
-            raise ValueError(f"protocol {self.name}: max_dets {self.max_dets} must increase")
-        labels = [area.label for area in self.areas]
-        if len(set(labels)) < len(labels) or "all" in labels:
-            raise ValueError(f"protocol {self.name}: area labels {labels} repeat or hold 'all'")
-
-    @property
-    def all_areas(self) -> tuple[AreaRange, ...]:
-        """The size classes with "all" in front."""
-        return (AreaRange("all", 0.0, 1e10), *self.areas)
-
-
-# np.linspace as in the COCO API: the same float64 values, which decide ties at the threshold
-COCO_THRESHOLDS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
+__all__ = [
+    "COCO_THRESHOLDS",
+    "OLRP_IOU",
+    "PROTOCOLS",
+    "AreaRange",
+    "IgnoreRule",
+    "Protocol",
+    "get_protocol",
+    "register",
+]
 
 PROTOCOLS: dict[str, Protocol] = {}
 
 
 def register(protocol: Protocol) -> Protocol:
-    """Make a protocol known by its name."""
+    """Make a protocol known by its name.
+
+    Raises:
+        UserError: the name is taken.
+    """
     if protocol.name in PROTOCOLS:
-        raise ValueError(f"protocol {protocol.name!r} is registered already")
+        raise UserError(f"protocol {protocol.name!r} is registered already; choose another name")
     PROTOCOLS[protocol.name] = protocol
     return protocol
 
 
-def get_protocol(name: str | Protocol) -> Protocol:
-    """The protocol of that name.
+def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
+    """The protocol of that name, or in that YAML file.
+
+    Args:
+        name: a registered name, or a path that ends in .yaml or .yml.
 
     Raises:
-        UserError: there is none; the message lists those that there are.
+        UserError: there is none; the message lists those that there are. Or the file is faulty.
     """
     if isinstance(name, Protocol):
         return name
+    if os.fspath(name).endswith((".yaml", ".yml")):
+        return load_protocol(name)
     if name not in PROTOCOLS:
         near = difflib.get_close_matches(str(name), PROTOCOLS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(PROTOCOLS))}"
-        raise UserError(f"TEST.TINY.PROTOCOL: no evaluation protocol {name!r}; {hint}")
-    return PROTOCOLS[name]
+        raise UserError(
+            f"TEST.TINY.PROTOCOL: no evaluation protocol {name!r}; {hint}; or give a .yaml file"
+        )
+    return PROTOCOLS[str(name)]
 
 
-AITOD = register(
+# Every protocol says how far it follows its benchmark; [U] marks what its sources leave open.
+
+AITOD_AREAS = (
+    AreaRange("vt", 0.0, 8.0**2),
+    AreaRange("t", 8.0**2, 16.0**2),
+    AreaRange("s", 16.0**2, 32.0**2),
+    AreaRange("m", 32.0**2, 1e10),
+)
+
+# cocoapi-aitod itself gives recall at 1, 100 and 1500; the tables of papers at these three.
+register(
     Protocol(
         name="aitod",
         source="AI-TOD (ICPR 2020, AI-TOD-v2 2022): cocoapi-aitod with maxDets 100, 300, 1500",
-        areas=(
-            AreaRange("vt", 0.0, 8.0**2),
-            AreaRange("t", 8.0**2, 16.0**2),
-            AreaRange("s", 16.0**2, 32.0**2),
-            AreaRange("m", 32.0**2, 1e10),
-        ),
+        areas=AITOD_AREAS,
         max_dets=(100, 300, 1500),
-        iou_thresholds=COCO_THRESHOLDS,
+        olrp=True,
+    )
+)
+
+# The page says "at most 500 detections per image (across all categories)" in COCO's words, which
+# COCO's own code reads as per category; so it is here [U]. That half of a detection inside a region
+# excuses it, and that ground truth goes with it, is from descriptions of the toolkit [U]. VisDrone
+# has no size classes: those of SET (AAAI 2025), which evaluates VisDrone with AI-TOD's.
+register(
+    Protocol(
+        name="visdrone",
+        source=(
+            "VisDrone2019-DET (aiskyeye.com, Object Detection Evaluation): maxDets 1, 10, 100, "
+            "500, ignored regions; size classes of AI-TOD"
+        ),
+        areas=AITOD_AREAS,
+        max_dets=(1, 10, 100, 500),
+        region_share=0.5,
+    )
+)
+
+# Its ignore regions are boxes with the flag `ignore`, which every protocol measures by IoD.
+# 200 detections are of the first benchmark; TOV_mmdetection looks at 1000 [U].
+register(
+    Protocol(
+        name="tinyperson",
+        source="TinyPerson (Yu et al., WACV 2020): IoU 0.25, 0.5, 0.75, maxDets 200",
+        areas=(
+            AreaRange("tiny", 1.0, 20.0**2),
+            AreaRange("tiny1", 1.0, 8.0**2),
+            AreaRange("tiny2", 8.0**2, 12.0**2),
+            AreaRange("tiny3", 12.0**2, 20.0**2),
+            AreaRange("small", 20.0**2, 32.0**2),
+            AreaRange("reasonable", 32.0**2, 1e10),
+        ),
+        max_dets=(200,),
+        iou_thresholds=(0.25, 0.5, 0.75),
+        whole=AreaRange("all", 1.0, 1e10),
+    )
+)
+
+# Objects over 2000 square pixels are annotated as ignored there. The evaluation is on the original
+# images "without ignore boxes"; read as: these boxes excuse nothing [U].
+register(
+    Protocol(
+        name="soda-d",
+        source="SODA-D (Cheng et al., TPAMI 2023): AP at 100 of maxDets 100, 300, 1000",
+        areas=(
+            AreaRange("S", 0.0, 32.0**2),
+            AreaRange("eS", 0.0, 12.0**2),
+            AreaRange("rS", 12.0**2, 20.0**2),
+            AreaRange("gS", 20.0**2, 32.0**2),
+            AreaRange("N", 32.0**2, 2000.0),
+        ),
+        max_dets=(100, 300, 1000),
+        ap_limit=100,
+        ignore="left out",
+    )
+)
+
+register(
+    Protocol(
+        name="coco",
+        source="COCO (Lin et al., ECCV 2014): pycocotools' defaults",
+        areas=(
+            AreaRange("s", 0.0, 32.0**2),
+            AreaRange("m", 32.0**2, 96.0**2),
+            AreaRange("l", 96.0**2, 1e10),
+        ),
+        max_dets=(1, 10, 100),
+        ignore="iscrowd",
     )
 )

@@ -1,0 +1,99 @@
+"""What an evaluation protocol is: sizes, limits, overlaps and excuses, as data."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from d2freq.errors import UserError
+
+# np.linspace as in the COCO API: the same float64 values, which decide ties at the threshold
+COCO_THRESHOLDS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
+OLRP_IOU = 0.5  # cocoapi-aitod
+IgnoreRule = Literal["iscrowd", "iscrowd or ignore", "left out"]
+
+
+@dataclass(frozen=True)
+class AreaRange:
+    """Boxes of ``low`` to ``high`` square pixels, both ends included."""
+
+    label: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How detections are counted.
+
+    Attributes:
+        source: where the definition is from.
+        areas: the size classes; ``whole`` comes on top. A box on a shared end is in both.
+        max_dets: detections of an image and category that are looked at, rising; recall is given
+            at each.
+        iou_thresholds: overlaps that make a hit, rising; AP and AR are means over them.
+        ap_limit: which of ``max_dets`` precision and oLRP are taken at; None is the last.
+        whole: the range behind AP, with the label "all".
+        recall_points: how many evenly spaced recalls, 0 and 1 included, AP is the mean over.
+        ignore: which flags take a ground truth box out of the count: ``iscrowd`` alone (COCO), or
+            ``ignore`` as well. Detections on such a box are neither right nor wrong, where overlap
+            is the share of the detection (IoD). "left out": boxes of either flag do not exist, so
+            that detections on them are wrong.
+        region_share: a detection of any class with at least this share of its area inside its
+            image's ``ignore_regions`` is not looked at, and so is a ground truth box; this happens
+            before the cut to ``max_dets``. None: regions mean nothing.
+        olrp: measure oLRP too, at IoU 0.5.
+
+    Raises:
+        UserError: a value that makes no sense; the message names the key.
+    """
+
+    name: str
+    source: str
+    areas: tuple[AreaRange, ...]
+    max_dets: tuple[int, ...]
+    iou_thresholds: tuple[float, ...] = COCO_THRESHOLDS
+    ap_limit: int | None = None
+    whole: AreaRange = AreaRange("all", 0.0, 1e10)
+    recall_points: int = 101
+    ignore: IgnoreRule = "iscrowd or ignore"
+    region_share: float | None = None
+    olrp: bool = False
+
+    def __post_init__(self) -> None:
+        labels = [area.label for area in self.areas]
+        self._need(len({*labels, "all"}) > len(labels), "areas", "labels repeat or hold 'all'")
+        ranges_hold = all(0 <= area.low < area.high for area in self.all_areas)
+        self._need(ranges_hold, "areas", "each needs 0 <= low < high")
+        self._need(self.whole.label == "all", "whole", "its label must be 'all'")
+        limits, levels = self.max_dets, self.iou_thresholds
+        self._need(_rises(limits) and limits[0] >= 1, "max_dets", "must rise from 1 or more")
+        levels_hold = _rises(levels) and 0 < levels[0] and levels[-1] <= 1
+        self._need(levels_hold, "iou_thresholds", "must rise within (0, 1]")
+        self._need(self.ap_limit in (None, *limits), "ap_limit", f"must be one of {limits}")
+        self._need(self.recall_points >= 2, "recall_points", "must be 2 or more")
+        rules = get_args(IgnoreRule)
+        self._need(self.ignore in rules, "ignore", f"must be one of {rules}")
+        share = self.region_share
+        self._need(share is None or 0 < share <= 1, "region_share", "must be in (0, 1] or None")
+        self._need(not self.olrp or OLRP_IOU in levels, "olrp", "needs 0.5 in iou_thresholds")
+
+    def _need(self, holds: bool, key: str, cure: str) -> None:
+        if not holds:
+            value = getattr(self, key)
+            raise UserError(f"protocol {self.name!r}: {key} {cure}, but is {value!r}")
+
+    @property
+    def all_areas(self) -> tuple[AreaRange, ...]:
+        """The size classes with "all" in front."""
+        return (self.whole, *self.areas)
+
+    @property
+    def ap_index(self) -> int:
+        """The place of ``ap_limit`` in ``max_dets``."""
+        limit = self.max_dets[-1] if self.ap_limit is None else self.ap_limit
+        return self.max_dets.index(limit)
+
+
+def _rises(values: tuple) -> bool:
+    return len(values) > 0 and list(values) == sorted(set(values))

@@ -11,7 +11,7 @@ import numpy as np
 
 from d2freq.data.coco_faults import Report, find_faults
 from d2freq.errors import DatasetError, UserError
-from d2freq.evaluation.protocols import Protocol
+from d2freq.evaluation.protocol import Protocol
 
 
 class DetectionError(UserError):
@@ -23,7 +23,9 @@ class GroundTruth:
     """Checked ground truth as arrays of N boxes.
 
     ``categories`` maps ids to names in the order of ids; ``crowd`` marks boxes that excuse
-    detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64.
+    detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64. The R
+    ignore regions, of every category, are ``region_image_id`` (R,) int64 and ``region_xywh``
+    (R, 4) float64.
     """
 
     image_ids: np.ndarray
@@ -34,14 +36,24 @@ class GroundTruth:
     area: np.ndarray
     crowd: np.ndarray
     report: Report
+    region_image_id: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    region_xywh: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
     def select(self, image_ids) -> "GroundTruth":
         """The part on some images."""
         wanted = np.intersect1d(self.image_ids, np.asarray(list(image_ids), np.int64))
-        keep = np.isin(self.image_id, wanted)
+        regions = np.isin(self.region_image_id, wanted)
+        return replace(
+            self.take(np.isin(self.image_id, wanted)),
+            image_ids=wanted,
+            region_image_id=self.region_image_id[regions],
+            region_xywh=self.region_xywh[regions],
+        )
+
+    def take(self, keep: np.ndarray) -> "GroundTruth":
+        """The boxes where ``keep`` (a mask or indices) says so, of all images."""
         return replace(
             self,
-            image_ids=wanted,
             image_id=self.image_id[keep],
             category_id=self.category_id[keep],
             xywh=self.xywh[keep],
@@ -91,18 +103,26 @@ def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth
         raise DatasetError(f"{name}: the ground truth cannot be read")
     annotations = data["annotations"]
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
-    if protocol.ignore == "iscrowd or ignore":
+    if protocol.ignore != "iscrowd":
         crowd = crowd | boxes.ignore
+    keep = boxes.keep
+    if protocol.ignore == "left out":
+        examples = [f"annotation {annotations[i]['id']}" for i in np.flatnonzero(crowd & keep)]
+        report.repair("ignored box", f"Left out by protocol {protocol.name}.", examples)
+        keep = keep & ~crowd
+    regions = [(i["id"], region) for i in data["images"] for region in i.get("ignore_regions", ())]
     categories = {c["id"]: c["name"] for c in sorted(data["categories"], key=lambda c: c["id"])}
     return GroundTruth(
         image_ids=np.unique(np.array([image["id"] for image in data["images"]], np.int64)),
         categories=categories,
-        image_id=np.array([a["image_id"] for a in annotations], np.int64)[boxes.keep],
-        category_id=np.array([a["category_id"] for a in annotations], np.int64)[boxes.keep],
-        xywh=boxes.xywh[boxes.keep],
-        area=boxes.area[boxes.keep],
-        crowd=crowd[boxes.keep],
+        image_id=np.array([a["image_id"] for a in annotations], np.int64)[keep],
+        category_id=np.array([a["category_id"] for a in annotations], np.int64)[keep],
+        xywh=boxes.xywh[keep],
+        area=boxes.area[keep],
+        crowd=crowd[keep],
         report=report,
+        region_image_id=np.array([image for image, _ in regions], np.int64),
+        region_xywh=np.array([region for _, region in regions], np.float64).reshape(-1, 4),
     )
 
 

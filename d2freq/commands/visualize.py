@@ -3,8 +3,9 @@
 import argparse
 
 from d2freq.commands import add_topics
+from d2freq.commands.visualize_maps import TOPICS
 
-SUMMARY = "draw what a detector found, and how it learned"
+SUMMARY = "draw what a detector found, how it learned, and what HS-FPN makes of an image"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         {
             "detections": ("hits, false alarms and misses drawn on the pictures", _detections),
             "losses": ("loss and AP curves of a training run", _losses),
+            **TOPICS,
         },
     )
 

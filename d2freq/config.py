@@ -5,6 +5,9 @@
 
 from detectron2.config import CfgNode as CN
 
+from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
+from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
+
 __all__ = ["add_d2freq_config"]
 
 
@@ -16,6 +19,9 @@ def add_d2freq_config(cfg: CN) -> None:
     """
     _add_missing(cfg, "D2FREQ", _general())
     _add_missing(cfg.MODEL, "HSFPN", _hsfpn())
+    _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
+    _add_missing(cfg.MODEL, "NWD", nwd_keys())
+    _add_missing(cfg.MODEL, "RFLA", rfla_keys())
     _add_missing(cfg.TEST, "TINY", _tiny())
 
 

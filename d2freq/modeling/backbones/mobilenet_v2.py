@@ -1,0 +1,154 @@
+"""MobileNetV2 as a backbone: torchvision's network under Detectron2's names.
+
+Shape shorthand: B images, H x W the image.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from detectron2.config import CfgNode
+from detectron2.layers import FrozenBatchNorm2d, ShapeSpec, get_norm
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, Backbone
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool
+from torch import Tensor
+from torchvision import models
+
+from d2freq.errors import UserError
+from d2freq.modeling.hs_fpn import HSFPN
+
+__all__ = [
+    "MobileNetV2",
+    "build_mobilenetv2_backbone",
+    "build_mobilenetv2_fpn_backbone",
+    "build_mobilenetv2_hsfpn_backbone",
+    "mobilenetv2_keys",
+]
+
+# MobileNetV2 paper, Table 2: layers in torchvision's ``features`` up to and with the stage's last,
+# its stride and its channels. res5 ends with the 1x1 convolution that stands before the
+# classifier, so the stages have the 24, 32, 96 and 1280 channels that HS-FPN's neck takes.
+STAGES = {
+    "stem": (2, 2, 16),
+    "res2": (4, 4, 24),
+    "res3": (7, 8, 32),
+    "res4": (14, 16, 96),
+    "res5": (19, 32, 1280),
+}
+NORMS = ("FrozenBN", "BN", "SyncBN")
+
+
+class MobileNetV2(Backbone):
+    """torchvision's MobileNetV2 of width 1, without its classifier.
+
+    The parameters keep torchvision's names, ``features.0.0.weight`` and so on, and so do
+    torchvision's weights, which expect RGB images scaled by ImageNet's mean and deviation.
+
+    Args:
+        out_features: any of "stem", "res2", "res3", "res4" and "res5", of strides 2, 4, 8, 16, 32
+            and 16, 24, 32, 96, 1280 channels. Layers behind the last one are dropped.
+        norm: "FrozenBN" (statistics and affine parameters are constant), "BN" or "SyncBN".
+        freeze_at: how many stages are fixed, see :meth:`freeze`.
+
+    Raises:
+        UserError: an unknown feature or norm.
+    """
+
+    def __init__(
+        self,
+        *,
+        out_features: Sequence[str] = ("res2", "res3", "res4", "res5"),
+        norm: str = "FrozenBN",
+        freeze_at: int = 0,
+    ) -> None:
+        super().__init__()
+        if not out_features or not set(out_features) <= set(STAGES):
+            raise UserError(
+                f"MobileNetV2 has the features {', '.join(STAGES)}; out_features "
+                f"(MODEL.MOBILENETV2.OUT_FEATURES) asks for {list(out_features)}"
+            )
+        if norm not in NORMS:
+            raise UserError(
+                f"MobileNetV2 norm (MODEL.MOBILENETV2.NORM): got {norm!r}; choose from: "
+                f"{', '.join(NORMS)}"
+            )
+        self._out_features = list(out_features)
+        self._out_feature_strides = {name: STAGES[name][1] for name in STAGES}
+        self._out_feature_channels = {name: STAGES[name][2] for name in STAGES}
+        last = max(STAGES[name][0] for name in out_features)
+        network = models.MobileNetV2(norm_layer=partial(get_norm, norm))
+        self.features = network.features[:last]
+        self.freeze(freeze_at)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) -> the features asked for, each (B, C_i, ceil(H / s_i), ceil(W / s_i))."""
+        ends = {STAGES[name][0]: name for name in self._out_features}
+        found = {}
+        for number, layer in enumerate(self.features, start=1):
+            x = layer(x)
+            if number in ends:
+                found[ends[number]] = x
+        return found
+
+    def freeze(self, freeze_at: int = 0) -> "MobileNetV2":
+        """Fix the first stages: no gradients, batch norms as FrozenBatchNorm2d.
+
+        1 fixes the stem, 2 the stem and res2, and so on; 0 nothing.
+        """
+        layers = [0, *(end for end, _, _ in STAGES.values())][min(freeze_at, len(STAGES))]
+        for index, layer in enumerate(self.features[:layers]):
+            self.features[index] = FrozenBatchNorm2d.convert_frozen_batchnorm(layer)
+            for parameter in layer.parameters():
+                parameter.requires_grad = False
+        return self
+
+
+def mobilenetv2_keys() -> CfgNode:
+    """MODEL.MOBILENETV2: the backbone MobileNetV2; MODEL.BACKBONE.FREEZE_AT holds too."""
+    node = CfgNode()
+    # Any of stem, res2, res3, res4, res5: strides 2, 4, 8, 16, 32.
+    node.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
+    # "FrozenBN" | "BN" | "SyncBN". FrozenBN suits the few images of a detector's batch, and needs
+    # MODEL.WEIGHTS: without ImageNet's statistics it normalises nothing. From scratch: "BN".
+    node.NORM = "FrozenBN"
+    return node
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> MobileNetV2:
+    """MobileNetV2 from MODEL.MOBILENETV2, its first MODEL.BACKBONE.FREEZE_AT stages fixed.
+
+    Raises:
+        UserError: for images of other than three channels, or a wrong key.
+    """
+    if input_shape.channels != 3:
+        raise UserError(
+            f"MobileNetV2 takes images of 3 channels, not {input_shape.channels}; "
+            "MODEL.PIXEL_MEAN has one number a channel"
+        )
+    keys = cfg.MODEL.MOBILENETV2
+    return MobileNetV2(
+        out_features=keys.OUT_FEATURES, norm=keys.NORM, freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """MobileNetV2 with FPN and P6 by pooling: P2 to P6 where MODEL.FPN.IN_FEATURES is res2 to res5.
+
+    Takes MODEL.MOBILENETV2 and MODEL.FPN.
+    """
+    return FPN(
+        bottom_up=build_mobilenetv2_backbone(cfg, input_shape),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=LastLevelMaxPool(),
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """MobileNetV2 with HS-FPN, P2 to P6 as above. Takes MODEL.HSFPN too."""
+    bottom_up = build_mobilenetv2_backbone(cfg, input_shape)
+    return HSFPN(cfg, bottom_up=bottom_up, top_block=LastLevelMaxPool())

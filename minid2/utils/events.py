@@ -6,6 +6,8 @@ import datetime
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +45,7 @@ class EventStorage:
         self._smoothed: dict[str, bool] = {}
         self._recent: dict[str, tuple[float, int]] = {}
         self._vis_data: list[tuple[str, Any, int]] = []
+        self._scope = ""
 
     def __enter__(self) -> "EventStorage":
         _active.append(self)
@@ -62,6 +65,7 @@ class EventStorage:
 
         ``smoothing_hint``: whether writers should smooth it; always the same for one name.
         """
+        name = self._scope + name
         number = float(value)
         known_hint = self._smoothed.setdefault(name, smoothing_hint)
         assert known_hint == smoothing_hint, (
@@ -77,6 +81,15 @@ class EventStorage:
         """Store several numbers by keyword; see :meth:`put_scalar`."""
         for name, value in kwargs.items():
             self.put_scalar(name, value, smoothing_hint=smoothing_hint, cur_iter=cur_iter)
+
+    @contextmanager
+    def name_scope(self, name: str) -> Iterator[None]:
+        """Within it every scalar's name begins with ``name/``, in place of an outer scope's."""
+        outer, self._scope = self._scope, name.rstrip("/") + "/"
+        try:
+            yield
+        finally:
+            self._scope = outer
 
     def put_image(self, img_name: str, img_tensor: Any) -> None:
         """Store an RGB image (3, H, W): uint8 in 0..255 or float in 0..1."""

@@ -1,6 +1,6 @@
 """Layers that the models are made of, over those of torch and torchvision."""
 
-from .batch_norm import FrozenBatchNorm2d, get_norm
+from .batch_norm import CycleBatchNormList, FrozenBatchNorm2d, get_norm
 from .blocks import CNNBlockBase
 from .shape_spec import ShapeSpec
 from .wrappers import Conv2d, ROIAlign, batched_nms, cat, cross_entropy
@@ -8,6 +8,7 @@ from .wrappers import Conv2d, ROIAlign, batched_nms, cat, cross_entropy
 __all__ = [
     "CNNBlockBase",
     "Conv2d",
+    "CycleBatchNormList",
     "FrozenBatchNorm2d",
     "ROIAlign",
     "ShapeSpec",

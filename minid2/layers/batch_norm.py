@@ -75,6 +75,33 @@ class FrozenBatchNorm2d(nn.Module):
         return module
 
 
+class CycleBatchNormList(nn.ModuleList):
+    """One batch norm for each of several inputs that share a layer, used in turns.
+
+    They share ``weight`` and ``bias`` and keep statistics of their own. The caller must hand in
+    the inputs in one order, always all of them.
+    """
+
+    def __init__(
+        self, length: int, bn_class: Callable[..., nn.Module] = nn.BatchNorm2d, **kwargs: Any
+    ):
+        """``length`` norms, each ``bn_class(**kwargs)``; ``affine=False``: no weight and bias."""
+        affine = kwargs.pop("affine", True)
+        super().__init__(bn_class(affine=False, **kwargs) for _ in range(length))
+        channels = kwargs["num_features"]
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+        self._turn = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise (N, C, H, W) by the norm whose turn it is."""
+        x = self[self._turn](x)
+        self._turn = (self._turn + 1) % len(self)
+        if self.weight is None or self.bias is None:
+            return x
+        return x * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+
+
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
     "BN": nn.BatchNorm2d,
     "SyncBN": nn.SyncBatchNorm,

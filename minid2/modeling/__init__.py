@@ -11,7 +11,7 @@ from .backbone import (
     build_resnet_backbone,
     make_stage,
 )
-from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, build_model
+from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_model
 from .postprocessing import detector_postprocess
 from .proposal_generator import (
     PROPOSAL_GENERATOR_REGISTRY,
@@ -43,6 +43,7 @@ __all__ = [
     "GeneralizedRCNN",
     "ROIHeads",
     "ResNet",
+    "RetinaNet",
     "ShapeSpec",
     "StandardROIHeads",
     "build_anchor_generator",

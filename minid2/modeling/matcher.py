@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
+from ..structures import Boxes, pairwise_iou
+from ..utils.memory import retry_if_cuda_oom
+
 
 class Matcher:
     """Gives each prediction its best ground truth, and a label by how good that match is."""
@@ -62,3 +65,15 @@ class Matcher:
             best_of_truth = quality.amax(dim=1, keepdim=True)
             match_labels[(quality == best_of_truth).any(dim=0)] = 1
         return matches, match_labels
+
+
+def match_by_iou(
+    matcher: Matcher, truth: Boxes, anchors: Boxes
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What ``matcher`` says of M true boxes and N anchors, on the device of the true boxes.
+
+    Their matrix, the largest of a training step, falls back to the CPU where memory is short.
+    """
+    overlaps = retry_if_cuda_oom(pairwise_iou)(truth, anchors)
+    matches, labels = retry_if_cuda_oom(matcher)(overlaps)
+    return matches.to(truth.device), labels.to(truth.device)

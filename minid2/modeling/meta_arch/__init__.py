@@ -1,6 +1,8 @@
 """Whole detectors: from a list of records to losses or detections."""
 
 from .build import META_ARCH_REGISTRY, build_model
+from .dense_detector import DenseDetector
 from .rcnn import GeneralizedRCNN
+from .retinanet import RetinaNet
 
-__all__ = ["META_ARCH_REGISTRY", "GeneralizedRCNN", "build_model"]
+__all__ = ["META_ARCH_REGISTRY", "DenseDetector", "GeneralizedRCNN", "RetinaNet", "build_model"]

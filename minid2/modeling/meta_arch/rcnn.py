@@ -6,26 +6,21 @@ Shapes: B images, C pixel channels, each image (C, H, W) with its own H and W, v
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from ...config import CfgNode, configurable
-from ...structures import ImageList, Instances
+from ...structures import Instances
 from ..backbone import Backbone, build_backbone
-from ..postprocessing import detector_postprocess
 from ..proposal_generator import build_proposal_generator
 from ..roi_heads import build_roi_heads
 from .build import META_ARCH_REGISTRY
-
-Records = list[dict[str, Any]]
+from .detector import Detector, Records, refuse_pictures
 
 
 @META_ARCH_REGISTRY.register()
-class GeneralizedRCNN(nn.Module):
+class GeneralizedRCNN(Detector):
     """Backbone, then region proposals, then a head per region."""
 
-    pixel_mean: torch.Tensor
-    pixel_std: torch.Tensor
     roi_heads: Any  # whatever the registry holds; only its forward methods are used
 
     @configurable
@@ -49,20 +44,11 @@ class GeneralizedRCNN(nn.Module):
             input_format: meaning of the channels ("BGR", "RGB", ...); only kept.
             vis_period: must be 0; minid2 draws no pictures of the training.
         """
-        super().__init__()
-        if vis_period > 0:
-            raise NotImplementedError("VIS_PERIOD: minid2 draws no training pictures; set it to 0")
-        if len(pixel_mean) != len(pixel_std):
-            raise ValueError(
-                f"MODEL.PIXEL_MEAN has {len(pixel_mean)} channels, MODEL.PIXEL_STD {len(pixel_std)}"
-            )
-        self.backbone = backbone
+        super().__init__(backbone, pixel_mean=pixel_mean, pixel_std=pixel_std)
+        refuse_pictures(vis_period)
         self.proposal_generator = proposal_generator
         self.roi_heads = roi_heads
         self.input_format = input_format
-        for name, values in (("pixel_mean", pixel_mean), ("pixel_std", pixel_std)):
-            # Not persistent: they belong to the config, so a checkpoint must not override them.
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -78,11 +64,6 @@ class GeneralizedRCNN(nn.Module):
             "vis_period": cfg.VIS_PERIOD,
         }
 
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies, and where `forward` brings its inputs."""
-        return self.pixel_mean.device
-
     def forward(self, batched_inputs: Records) -> Any:
         """Losses in training mode, detections otherwise.
 
@@ -97,10 +78,8 @@ class GeneralizedRCNN(nn.Module):
         """
         if not self.training:
             return self.inference(batched_inputs)
-        if any("instances" not in record for record in batched_inputs):
-            raise ValueError("training needs 'instances' in every record of the batch")
+        targets = self._ground_truth(batched_inputs)
         images = self.preprocess_image(batched_inputs)
-        targets = [record["instances"].to(self.device) for record in batched_inputs]
         features = self.backbone(images.tensor)
         proposals, proposal_losses = self.proposal_generator(images, features, targets)
         _, head_losses = self.roi_heads(images, features, proposals, targets)
@@ -132,20 +111,4 @@ class GeneralizedRCNN(nn.Module):
             results, _ = self.roi_heads(images, features, proposals, None)
         if not do_postprocess:
             return results
-        outputs = []
-        for found, record, size in zip(results, batched_inputs, images.image_sizes, strict=True):
-            height, width = record.get("height", size[0]), record.get("width", size[1])
-            outputs.append({"instances": detector_postprocess(found, height, width)})
-        return outputs
-
-    def preprocess_image(self, batched_inputs: Records) -> ImageList:
-        """Normalise each image, then pad all to one size the backbone can take.
-
-        Padding comes last, so that the border holds zeros, the mean colour.
-        """
-        images = [record["image"].to(self.device) for record in batched_inputs]
-        return ImageList.from_tensors(
-            [(image - self.pixel_mean) / self.pixel_std for image in images],
-            self.backbone.size_divisibility,
-            padding_constraints=self.backbone.padding_constraints,
-        )
+        return self._postprocess(results, batched_inputs, images.image_sizes)

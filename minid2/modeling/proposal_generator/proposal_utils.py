@@ -17,11 +17,11 @@ _CERTAIN_LOGIT = math.log((1.0 - 1e-10) / (1.0 - (1.0 - 1e-10)))
 
 
 def select_top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores and positions, both (B, K), of the `count` highest logits (B, R) of each image."""
-    available = logits.shape[1]
+    """Scores and positions, both (..., K), of the `count` highest of each row (..., R)."""
+    available = logits.shape[-1]
     if isinstance(available, torch.Tensor):  # while tracing a size is a tensor
-        return logits.topk(torch.clamp(available, max=count), dim=1)
-    return logits.topk(min(available, count), dim=1)
+        return logits.topk(torch.clamp(available, max=count), dim=-1)
+    return logits.topk(min(available, count), dim=-1)
 
 
 def gather_rows(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

@@ -13,12 +13,11 @@ from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
 from ...layers import ShapeSpec
-from ...structures import Boxes, ImageList, Instances, pairwise_iou
+from ...structures import Boxes, ImageList, Instances
 from ...utils.events import get_event_storage
-from ...utils.memory import retry_if_cuda_oom
 from ..anchor_generator import build_anchor_generator
 from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
-from ..matcher import Matcher
+from ..matcher import Matcher, match_by_iou
 from ..sampling import subsample_labels
 from .build import PROPOSAL_GENERATOR_REGISTRY
 from .proposal_utils import find_top_rpn_proposals, gather_rows, select_top
@@ -155,10 +154,7 @@ class RPN(nn.Module):
         labels, boxes = [], []
         for instances in gt_instances:
             truth = instances.gt_boxes
-            # The largest matrix of a training step: it may fall back to the CPU.
-            overlaps = retry_if_cuda_oom(pairwise_iou)(truth, joined)
-            matches, label = retry_if_cuda_oom(self.anchor_matcher)(overlaps)
-            matches, label = matches.to(truth.device), label.to(truth.device)
+            matches, label = match_by_iou(self.anchor_matcher, truth, joined)
             if self.anchor_boundary_thresh >= 0:
                 inside = joined.inside_box(instances.image_size, self.anchor_boundary_thresh)
                 label[~inside] = -1

@@ -102,7 +102,7 @@ class ROIHeads(nn.Module):
         """
         if self.proposal_append_gt:
             proposals = add_ground_truth_to_proposals(targets, proposals)
-        samples, background = [], 0
+        samples = []
         for candidates, truth in zip(proposals, targets, strict=True):
             overlaps = pairwise_iou(truth.gt_boxes, candidates.proposal_boxes)
             matches, verdicts = self.proposal_matcher(overlaps)
@@ -114,12 +114,8 @@ class ROIHeads(nn.Module):
                 for name, value in truth.get_fields().items():
                     if name.startswith("gt_") and not sample.has(name):
                         sample.set(name, value[owners])
-            background += int((classes == self.num_classes).sum())
             samples.append(sample)
-        objects = sum(len(sample) for sample in samples) - background
-        storage = get_event_storage()
-        storage.put_scalar("roi_head/num_fg_samples", objects / len(samples))
-        storage.put_scalar("roi_head/num_bg_samples", background / len(samples))
+        log_counts(samples, self.num_classes)
         return samples
 
 
@@ -179,26 +175,10 @@ class StandardROIHeads(ROIHeads):
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
         """Arguments of the box branch; subclasses with another predictor override this."""
-        keys, names = cfg.MODEL.ROI_BOX_HEAD, cfg.MODEL.ROI_HEADS.IN_FEATURES
-        shapes = [input_shape[name] for name in names]
-        channels = {shape.channels for shape in shapes}
-        if len(channels) != 1:
-            raise ValueError(
-                f"MODEL.ROI_HEADS.IN_FEATURES {names} must agree in channels, got {channels}"
-            )
-        size = keys.POOLER_RESOLUTION
-        head = build_box_head(cfg, ShapeSpec(channels=channels.pop(), height=size, width=size))
-        return {
-            "box_in_features": names,
-            "box_pooler": ROIPooler(
-                output_size=size,
-                scales=tuple(1.0 / (shape.stride or 1) for shape in shapes),
-                sampling_ratio=keys.POOLER_SAMPLING_RATIO,
-                pooler_type=keys.POOLER_TYPE,
-            ),
-            "box_head": head,
-            "box_predictor": FastRCNNOutputLayers(cfg, head.output_shape),
-        }
+        args, pooled = box_pooling(cfg, input_shape)
+        head = build_box_head(cfg, pooled)
+        predictor = FastRCNNOutputLayers(cfg, head.output_shape)
+        return {**args, "box_head": head, "box_predictor": predictor}
 
     def forward(
         self,
@@ -240,6 +220,37 @@ class StandardROIHeads(ROIHeads):
         if self.training:
             return self.box_predictor.losses(predictions, proposals)
         return self.box_predictor.inference(predictions, proposals)[0]
+
+
+def box_pooling(
+    cfg: CfgNode, input_shape: dict[str, ShapeSpec]
+) -> tuple[dict[str, Any], ShapeSpec]:
+    """Arguments `box_in_features` and `box_pooler` of the heads, and the shape of a region."""
+    keys, names = cfg.MODEL.ROI_BOX_HEAD, cfg.MODEL.ROI_HEADS.IN_FEATURES
+    shapes = [input_shape[name] for name in names]
+    channels = {shape.channels for shape in shapes}
+    if len(channels) != 1:
+        raise ValueError(
+            f"MODEL.ROI_HEADS.IN_FEATURES {names} must agree in channels, got {channels}"
+        )
+    size = keys.POOLER_RESOLUTION
+    pooler = ROIPooler(
+        output_size=size,
+        scales=tuple(1.0 / (shape.stride or 1) for shape in shapes),
+        sampling_ratio=keys.POOLER_SAMPLING_RATIO,
+        pooler_type=keys.POOLER_TYPE,
+    )
+    region = ShapeSpec(channels=channels.pop(), height=size, width=size)
+    return {"box_in_features": names, "box_pooler": pooler}, region
+
+
+def log_counts(samples: list[Instances], num_classes: int) -> None:
+    """Write how many objects and how much background an image's regions hold in the mean."""
+    is_background = torch.cat([sample.gt_classes for sample in samples]) == num_classes
+    background = int(is_background.sum())
+    storage = get_event_storage()
+    storage.put_scalar("roi_head/num_fg_samples", (len(is_background) - background) / len(samples))
+    storage.put_scalar("roi_head/num_bg_samples", background / len(samples))
 
 
 def _refuse(key: str, wanted: Any) -> None:

@@ -1,0 +1,144 @@
+"""Detectors without proposals: a head on every position of every feature map.
+
+Shapes: B images, L levels of H_i x W_i, A anchors (or points) at each position; R_i = H_i * W_i * A
+of them on a level; K classes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...structures import Boxes, ImageList, Instances
+from ..backbone import Backbone
+from ..box_regression import Box2BoxTransform
+from ..proposal_generator.proposal_utils import select_top
+from .detector import Detector, Records
+
+
+def permute_to_N_HWA_K(tensor: torch.Tensor, K: int) -> torch.Tensor:
+    """(B, A * K, H, W) as (B, H * W * A, K): the order in which anchors come."""
+    return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, K)
+
+
+class DenseDetector(Detector):
+    """Backbone, then a head; a subclass says what to lose and what to find."""
+
+    box2box_transform: Box2BoxTransform  # set by a subclass that decodes by the methods below
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: nn.Module,
+        head_in_features: Sequence[str] | None = None,
+        *,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+    ) -> None:
+        """
+        Args:
+            backbone: images (B, C, H, W) to a dict of feature maps.
+            head: L feature maps to its predictions, each a list of L tensors.
+            head_in_features: names of the feature maps; all by default, finest first.
+            pixel_mean, pixel_std: one number a channel.
+        """
+        super().__init__(backbone, pixel_mean=pixel_mean, pixel_std=pixel_std)
+        self.head = head
+        if head_in_features is None:
+            shapes = backbone.output_shape()
+            head_in_features = sorted(shapes, key=lambda name: shapes[name].stride or 0)
+        self.head_in_features = head_in_features
+
+    def forward(self, batched_inputs: Records) -> Any:
+        """Losses in training mode, detections otherwise: see `GeneralizedRCNN.forward`."""
+        targets = self._ground_truth(batched_inputs) if self.training else None
+        images = self.preprocess_image(batched_inputs)
+        maps = self.backbone(images.tensor)
+        features = [maps[name] for name in self.head_in_features]
+        predictions = self.head(features)
+        if self.training:
+            return self.forward_training(images, features, predictions, targets)
+        found = self.forward_inference(images, features, predictions)
+        return self._postprocess(found, batched_inputs, images.image_sizes)
+
+    def forward_training(
+        self, images: ImageList, features: list, predictions: Any, gt_instances: Any
+    ) -> dict[str, torch.Tensor]:
+        """Losses by name; ``predictions`` are what the head gave for L ``features``."""
+        raise NotImplementedError
+
+    def forward_inference(
+        self, images: ImageList, features: list[torch.Tensor], predictions: list[list[torch.Tensor]]
+    ) -> list[Instances]:
+        """B `Instances` with `pred_boxes`, in pixels of the network's input."""
+        raise NotImplementedError
+
+    def _transpose_dense_predictions(
+        self, predictions: list[list[torch.Tensor]], dims_per_anchor: list[int]
+    ) -> list[list[torch.Tensor]]:
+        """`permute_to_N_HWA_K` of each kind of prediction, K of it in ``dims_per_anchor``."""
+        return [
+            [permute_to_N_HWA_K(level, dim) for level in levels]
+            for levels, dim in zip(predictions, dims_per_anchor, strict=True)
+        ]
+
+    def _ema_update(
+        self, name: str, value: float, initial_value: float, momentum: float = 0.9
+    ) -> float:
+        """Move the attribute ``name`` towards ``value`` and return it.
+
+        For the loss normaliser: the number of foreground anchors of a small batch jumps too much.
+        A plain attribute, not in the state dict: it starts anew with every process.
+        """
+        old = getattr(self, name, initial_value)
+        setattr(self, name, old * momentum + value * (1 - momentum))
+        return getattr(self, name)
+
+    def _decode_per_level_predictions(
+        self,
+        anchors: Boxes,
+        pred_scores: torch.Tensor,
+        pred_deltas: torch.Tensor,
+        score_thresh: float,
+        topk_candidates: int,
+        image_size: Any,
+    ) -> Instances:
+        """The best candidates of one image on one level, before suppression and not clipped.
+
+        Args:
+            anchors: R_i of them.
+            pred_scores: (R_i, K); a candidate's is higher than ``score_thresh``.
+            pred_deltas: (R_i, 4).
+            topk_candidates: at most so many.
+            image_size: (height, width), for the result alone; while tracing a tensor.
+
+        Returns:
+            `Instances` with `pred_boxes`, `scores` and `pred_classes`, highest score first.
+        """
+        confident = pred_scores > score_thresh
+        scores, index = select_top(pred_scores[confident], topk_candidates)
+        anchor, category = confident.nonzero()[index].unbind(dim=1)
+        # Choose first, then decode: most anchors never get decoded.
+        boxes = self.box2box_transform.apply_deltas(pred_deltas[anchor], anchors.tensor[anchor])
+        return Instances(image_size, pred_boxes=Boxes(boxes), scores=scores, pred_classes=category)
+
+    def _decode_multi_level_predictions(
+        self,
+        anchors: list[Boxes],
+        pred_scores: list[torch.Tensor],
+        pred_deltas: list[torch.Tensor],
+        score_thresh: float,
+        topk_candidates: int,
+        image_size: Any,
+    ) -> Instances:
+        """`_decode_per_level_predictions` of every level, joined."""
+        levels = zip(anchors, pred_scores, pred_deltas, strict=True)
+        return Instances.cat(
+            [
+                self._decode_per_level_predictions(
+                    *level, score_thresh, topk_candidates, image_size
+                )
+                for level in levels
+            ]
+        )

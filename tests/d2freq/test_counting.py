@@ -1,0 +1,214 @@
+"""Counts against pycocotools with the same parameters, on random cases under each protocol."""
+
+import contextlib
+import copy
+import dataclasses
+import io
+import math
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from d2freq.evaluation import PROTOCOLS, get_protocol
+from d2freq.evaluation.counting import count
+from d2freq.evaluation.guard import Detections, guard_ground_truth
+from d2freq.evaluation.protocols import Protocol
+
+NAMES = ("aitod", "visdrone", "tinyperson", "soda-d", "coco")
+# Boxes whose area is exactly an end of some range, and some that are not.
+SIDES = np.array(
+    [(8, 8), (4, 16), (12, 12), (9, 16), (16, 16), (20, 20), (10, 40), (32, 32), (16, 64)]
+    + [(40, 50), (96, 96), (1, 1), (2, 3), (7, 9), (15, 17), (25, 30), (45, 60)]
+)
+
+
+def make_case(rng: np.random.Generator) -> tuple[dict, list[dict]]:
+    """Few images and classes; some of either empty, crowds, ignore flags, ties, close boxes."""
+    images, kinds = [3, 8, 9, 20][: rng.integers(1, 5)], [2, 5, 7][: rng.integers(1, 4)]
+    boxes = rng.integers(0, 9) if rng.random() < 0.9 else 0
+    annotations = []
+    for number in range(1, boxes + 1):
+        width, height = SIDES[rng.integers(len(SIDES))].tolist()
+        x, y = rng.integers(0, 30, 2).tolist()
+        record = {"id": number, "image_id": int(rng.choice(images)), "bbox": [x, y, width, height]}
+        record |= {"category_id": int(rng.choice(kinds[:2])), "area": float(width * height)}
+        record |= {"iscrowd": int(rng.random() < 0.15), "ignore": int(rng.random() < 0.15)}
+        annotations.append(record)
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": 200, "height": 200} for i in images],
+        "annotations": annotations,
+        "categories": [{"id": kind, "name": f"kind{kind}"} for kind in kinds],
+    }
+    return content, make_detections(rng, content, int(rng.integers(0, 15)))
+
+
+def make_detections(rng, content: dict, false_alarms: int) -> list[dict]:
+    rows = []
+    for annotation in content["annotations"]:
+        for _ in range(rng.integers(0, 4)):
+            shift = rng.integers(-2, 3, 4) if rng.random() < 0.7 else np.zeros(4)
+            box = np.maximum(np.array(annotation["bbox"]) + shift, [0, 0, 1, 1])
+            rows.append((annotation["image_id"], annotation["category_id"], box))
+    for _ in range(false_alarms):
+        box = np.concatenate([rng.integers(0, 40, 2), SIDES[rng.integers(len(SIDES))]])
+        image, kind = (
+            rng.choice([r["id"] for r in content[key]]) for key in ("images", "categories")
+        )
+        rows.append((int(image), int(kind), box))
+    return [
+        {"image_id": i, "category_id": k, "bbox": b.astype(float).tolist(), "score": s}
+        for (i, k, b), s in zip(rows, rng.random(len(rows)).round(1).tolist(), strict=True)
+    ]
+
+
+def to_arrays(rows: list[dict]) -> Detections:
+    return Detections(
+        np.array([r["image_id"] for r in rows], np.int64),
+        np.array([r["category_id"] for r in rows], np.int64),
+        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
+        np.array([r["score"] for r in rows], np.float64),
+    )
+
+
+def reference(content: dict, rows: list[dict], protocol: Protocol):
+    """Precision and recall of pycocotools under ``protocol``."""
+    content, rows = copy.deepcopy((content, rows))
+    if protocol.ignore == "left out":
+        flags = ("iscrowd", "ignore")
+        kept = [a for a in content["annotations"] if not any(a.get(flag) for flag in flags)]
+        content["annotations"] = kept
+    elif protocol.ignore == "iscrowd or ignore":  # pycocotools knows one flag
+        for annotation in content["annotations"]:
+            annotation["iscrowd"] = annotation["iscrowd"] or annotation.get("ignore", 0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, found = COCO(), COCO()
+        truth.dataset = content
+        truth.createIndex()
+        if rows:
+            found = truth.loadRes(rows)
+        else:  # loadRes raises an IndexError
+            found.dataset = {**content, "annotations": []}
+            found.createIndex()
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.params.maxDets = list(protocol.max_dets)
+        evaluation.params.iouThrs = np.array(protocol.iou_thresholds)
+        evaluation.params.recThrs = np.linspace(0, 1, protocol.recall_points)
+        evaluation.params.areaRng = [[area.low, area.high] for area in protocol.all_areas]
+        evaluation.params.areaRngLbl = [area.label for area in protocol.all_areas]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval["precision"], evaluation.eval["recall"]
+
+
+def difference(content: dict, rows: list[dict], protocol: Protocol) -> float:
+    precision, recall = reference(content, rows, protocol)
+    counts = count(guard_ground_truth(content, protocol, "random"), to_arrays(rows), protocol)
+    assert (counts.precision.shape, counts.recall.shape) == (precision.shape, recall.shape)
+    return max(np.abs(counts.precision - precision).max(), np.abs(counts.recall - recall).max())
+
+
+def check(name: str, seeds: range) -> None:
+    protocol = get_protocol(name)
+    few = dataclasses.replace(protocol, max_dets=(1, 3, 8), ap_limit=None)  # limits that do cut
+    for seed in seeds:
+        case = make_case(np.random.default_rng(seed))
+        assert difference(*case, few if seed % 2 else protocol) <= 1e-12, seed
+
+
+def test_these_are_all_protocols():
+    assert tuple(PROTOCOLS) == NAMES
+
+
+@pytest.mark.parametrize("place", range(len(NAMES)))
+def test_two_hundred_random_cases_equal_pycocotools(place):
+    check(NAMES[place], range(200 * place, 200 * (place + 1)))
+
+
+@pytest.mark.slow  # pycocotools takes some 20 ms a case
+@pytest.mark.parametrize("name", NAMES)
+def test_a_thousand_random_cases_equal_pycocotools(name):
+    check(name, range(1000))
+
+
+@pytest.mark.parametrize("name", ["aitod", "soda-d"])
+def test_crowded_image_equals_pycocotools(name):
+    """Two thousand detections in one image: every limit cuts."""
+    rng = np.random.default_rng(1)
+    content, _ = make_case(rng)
+    corners, sides = rng.integers(0, 150, (120, 2)), SIDES[rng.integers(0, 7, 120)]
+    content["annotations"] = [
+        {"id": n, "image_id": 3, "category_id": 2, "bbox": box, "area": box[2] * box[3]}
+        | {"iscrowd": 0}
+        for n, box in enumerate(np.hstack([corners, sides]).astype(float).tolist(), start=1)
+    ]
+    rows = make_detections(rng, content, 1800)
+    rows = [{**row, "image_id": 3, "category_id": 2} for row in rows]
+    protocol = get_protocol(name)
+    assert difference(content, rows, protocol) <= 1e-12
+    counts = count(guard_ground_truth(content, protocol, "crowded"), to_arrays(rows), protocol)
+    recalls = [counts.ar(limit=limit) for limit in range(3)]
+    assert recalls == sorted(set(recalls))
+
+
+# --- worked by hand ----------------------------------------------------------------------------
+
+
+def one_box(width: float, height: float, protocol: Protocol, rows: list[dict] | None = None):
+    box = [5.0, 5.0, width, height]
+    content = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 99, "height": 99}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box}],
+        "categories": [{"id": 1, "name": "ship"}],
+    }
+    rows = rows or [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.5}]
+    return count(guard_ground_truth(content, protocol, "one"), to_arrays(rows), protocol)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "labels"),
+    [
+        ("aitod", (8, 8), {"vt", "t"}),
+        ("aitod", (7.9, 8), {"vt"}),
+        ("aitod", (8.1, 8), {"t"}),
+        ("aitod", (16, 16), {"t", "s"}),
+        ("aitod", (16, 64), {"s", "m"}),
+        ("tinyperson", (1, 1), {"tiny", "tiny1"}),
+        ("tinyperson", (9, 16), {"tiny", "tiny2", "tiny3"}),
+        ("tinyperson", (20, 20), {"tiny", "tiny3", "small"}),
+        ("soda-d", (12, 12), {"S", "eS", "rS"}),
+        ("soda-d", (32, 32), {"S", "gS", "N"}),
+        ("soda-d", (40, 50), {"N"}),
+        ("soda-d", (40, 50.1), set()),
+        ("coco", (32, 32), {"s", "m"}),
+        ("coco", (60, 60), {"m"}),
+    ],
+)
+def test_a_box_on_the_end_of_a_range_is_in_both(name, side, labels):
+    protocol = get_protocol(name)
+    counts = one_box(*side, protocol)
+    found = {area.label for area in protocol.areas if counts.ap(area.label) == 100.0}
+    assert found == labels
+    assert all(
+        math.isnan(counts.ap(area.label)) for area in protocol.areas if area.label not in found
+    )
+    assert counts.ap() == 100.0
+
+
+def test_whole_range_of_tinyperson_begins_at_one_pixel():
+    assert math.isnan(one_box(0.5, 1, get_protocol("tinyperson")).ap())
+    assert one_box(0.5, 1, get_protocol("aitod")).ap() == 100.0
+
+
+def test_precision_is_taken_at_the_limit_that_the_protocol_names():
+    """Two false alarms before the hit: of three detections one is right, of two none."""
+    rows = [
+        {"image_id": 1, "category_id": 1, "bbox": [x, 60.0, 8.0, 8.0], "score": 0.9}
+        for x in (10.0, 30.0)
+    ] + [{"image_id": 1, "category_id": 1, "bbox": [5.0, 5.0, 8.0, 8.0], "score": 0.5}]
+    protocol = dataclasses.replace(get_protocol("aitod"), max_dets=(2, 3), ap_limit=2)
+    counts = one_box(8, 8, protocol, rows)
+    assert (counts.ap(), counts.ar(), counts.olrp.olrp[0, 0]) == (0.0, 100.0, 1.0)
+    counts = one_box(8, 8, dataclasses.replace(protocol, ap_limit=None), rows)
+    assert counts.ap() == pytest.approx(100 / 3)

@@ -1,6 +1,11 @@
 """``d2freq validate``: what is wrong in a COCO file and its images, and the repair of it."""
 
 import argparse
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d2freq.data.fault_report import Report
 
 SUMMARY = "check a COCO file and its images, and repair what can be repaired"
 
@@ -44,9 +49,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from d2freq.data.coco_faults import SECTIONS
     from d2freq.data.coco_notes import find_notes
     from d2freq.data.fault_report import Report
+    from d2freq.data.repair import refuse_same_file
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)
+    if arguments.fix:
+        refuse_same_file(arguments.file, arguments.fix)
     report = Report(arguments.file)
     data = read_noting(report)
     if report.ok:
@@ -58,8 +66,48 @@ def _run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             progress=True,
         )
-    if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in SECTIONS):
+    if not isinstance(data, dict) or any(not isinstance(data.get(k), list) for k in SECTIONS):
+        data = None
+    if data is not None:
         find_notes(data, report, image_root=arguments.images, max_boxes=protocol.max_dets[-1])
     print(report.text())
     faults = report.errors + report.repairs + (report.notes if arguments.strict else [])
-    return 2 if faults else 0
+    if arguments.fix and data is None:
+        print(f"{arguments.fix}: not written, the file cannot be repaired")
+    repaired = _fix(arguments, data, report) if arguments.fix and data is not None else None
+    if data is not None:
+        _show_sizes(arguments, repaired or data)
+    return 2 if faults and repaired is None else 0
+
+
+def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:
+    """Write the repaired file and return its content."""
+    from d2freq.data.repair import repair_coco, write_repaired
+
+    repaired = repair_coco(
+        data,
+        report,
+        image_root=arguments.images,
+        images=arguments.depth,
+        drop_missing=arguments.drop_missing,
+    )
+    for change in repaired.changes:
+        print(f"fix: {change}")
+    for fault in repaired.remaining:
+        print(f"cannot be repaired: {fault}")
+    left = [f"{len(repaired.data[k])} of {len(data[k])} {k}" for k in ("images", "annotations")]
+    print(f"{write_repaired(repaired, arguments.file, arguments.fix)}: {', '.join(left)} left")
+    return repaired.data
+
+
+def _show_sizes(arguments: argparse.Namespace, data: dict) -> None:
+    from d2freq.analysis.size_histogram import plot_sizes, read_sizes, size_table
+    from d2freq.evaluation.protocols import get_protocol
+
+    protocol = get_protocol(arguments.protocol)
+    sizes = read_sizes(data)
+    print(f"\nsizes by protocol {protocol.name}\n{size_table(sizes, protocol)}")
+    if arguments.histogram:
+        name = os.path.basename(arguments.fix or arguments.file)
+        title = f"{name}: sizes by protocol {protocol.name}"
+        print(plot_sizes(sizes, protocol, arguments.histogram, title=title))

@@ -49,7 +49,7 @@ def _note_names(report: Report, names: list[str]) -> None:
 
 def _note_forgotten(report: Report, names: list[str], root: str) -> None:
     known = {os.path.normpath(os.path.join(root, name)) for name in names}
-    folders = sorted({os.path.dirname(path) for path in known})
+    folders = sorted({os.path.normpath(root), *map(os.path.dirname, known)})
     pictures = [
         os.path.join(folder, entry)
         for folder in folders
@@ -100,7 +100,7 @@ def _note_boxes(report: Report, annotations: list, max_boxes: int | None) -> Non
 def _note_order(report: Report, categories: list) -> None:
     try:
         pairs = [(c["id"], str(c["name"])) for c in categories]
-        ordered = sorted(pairs)
+        ordered = sorted(pairs, key=lambda pair: pair[0])
     except (KeyError, TypeError):  # malformed, and an error already
         return
     names = [name for _, name in ordered]

@@ -107,3 +107,20 @@ def loggers():
 
 def _log(name: str) -> logging.Logger:
     return logging.getLogger(name)
+
+
+@pytest.fixture
+def two_images(tmp_path):
+    """A folder with two images of 40 x 30 pixels, and COCO data on them without a fault."""
+    images, annotations = [], []
+    for number, name in enumerate(("a.png", "b.png"), start=1):
+        pixels = np.arange(30 * 40 * 3, dtype=np.uint32).reshape(30, 40, 3)
+        Image.fromarray((pixels * 7919 % 251).astype(np.uint8)).save(tmp_path / name)
+        images.append(dict(id=number, file_name=name, width=40, height=30))
+        for box in ([1, 2, 6, 5], [9, 9, 4, 4]):
+            annotations.append(
+                dict(id=len(annotations) + 1, image_id=number, category_id=number, iscrowd=0)
+                | dict(bbox=box, area=box[2] * box[3])
+            )
+    categories = [dict(id=1, name="ship"), dict(id=2, name="person")]
+    return tmp_path, dict(images=images, annotations=annotations, categories=categories)

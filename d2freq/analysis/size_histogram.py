@@ -1,0 +1,167 @@
+"""How large the boxes of a COCO file are, by the size ranges of a protocol: a table and a picture.
+
+Size is the square root of the area in pixels: the side of a square box. N boxes that count, C
+classes, R ranges.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from d2freq.data.record_faults import is_length, is_solid, record_ills
+from d2freq.errors import UserError
+from d2freq.evaluation.protocols import AreaRange, Protocol
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The areas of the boxes that count, and how many do not.
+
+    ``area`` (N,) float64 in square pixels; ``label`` (N,) int64, positions in ``names``;
+    ``ignored`` (C,) int64 crowd boxes; ``left_out`` annotations with a fault.
+    """
+
+    names: tuple[str, ...]
+    area: np.ndarray
+    label: np.ndarray
+    ignored: np.ndarray
+    left_out: int
+
+    def counts(self, ranges: tuple[AreaRange, ...]) -> np.ndarray:
+        """(C, R) int64: boxes of each class and range; a box on a shared end is in both."""
+        inside = [(self.area >= r.low) & (self.area <= r.high) for r in ranges]
+        each = [np.bincount(self.label[mask], minlength=len(self.names)) for mask in inside]
+        return np.array(each, np.int64).reshape(len(ranges), len(self.names)).T
+
+
+def read_sizes(data: dict) -> Sizes:
+    """The sizes in a loaded COCO file; faulty annotations and unknown classes are counted."""
+    sound = [c for c in data["categories"] if not record_ills("categories", c)]
+    classes = {c["id"]: c["name"] for c in sorted(sound, key=lambda c: c["id"])}
+    labels = {number: label for label, number in enumerate(classes)}
+    ignored = np.zeros(len(labels), np.int64)
+    area, label = [], []
+    left_out = 0
+    for annotation in data["annotations"]:
+        whole = not record_ills("annotations", annotation) and is_solid(annotation["bbox"])
+        if not whole or annotation["category_id"] not in labels:
+            left_out += 1
+            continue
+        place = labels[annotation["category_id"]]
+        if annotation.get("iscrowd") or annotation.get("ignore"):
+            ignored[place] += 1
+            continue
+        given = annotation.get("area")
+        box = annotation["bbox"]
+        area.append(given if is_length(given) else box[2] * box[3])
+        label.append(place)
+    names = tuple(classes.values())
+    return Sizes(names, np.array(area, np.float64), np.array(label, np.int64), ignored, left_out)
+
+
+def size_table(sizes: Sizes, protocol: Protocol) -> str:
+    """Boxes of each class in each range, as text."""
+    counts = sizes.counts(protocol.all_areas)
+    rows = []
+    for label, name in enumerate(sizes.names):
+        own = np.sqrt(sizes.area[sizes.label == label])
+        rows.append([name, *counts[label], sizes.ignored[label], _mean(own)])
+    every = np.sqrt(sizes.area)
+    rows.append(["all classes", *counts.sum(0), sizes.ignored.sum(), _mean(every)])
+    total = max(len(sizes.area), 1)
+    share = [f"{100 * count / total:.1f} %" for count in counts.sum(0)]
+    rows.append(["share", *share, "", ""])
+    headers = ["class", *map(range_name, protocol.all_areas), "ignored", "mean size (px)"]
+    align = ["left", *["right"] * (len(headers) - 1)]
+    lines = [tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)]
+    if sizes.left_out:
+        lines.append(f"{sizes.left_out} annotations with a fault are not counted")
+    return "\n".join(lines)
+
+
+def plot_sizes(
+    sizes: Sizes, protocol: Protocol, output: str | os.PathLike, *, title: str = ""
+) -> Path:
+    """Draw the sizes as a PNG: a bar a quarter of an octave, classes stacked, ranges on top.
+
+    Raises:
+        UserError: there is no box to draw.
+    """
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not len(sizes.area):
+        raise UserError(f"{output}: not drawn, no annotation counts")
+    side = np.log2(np.sqrt(sizes.area))
+    low, high = np.floor(side.min()) - 0.25, np.ceil(side.max()) + 0.25
+    edges = 2.0 ** np.arange(low, high + 0.25, 0.25)
+    present = [label for label in range(len(sizes.names)) if (sizes.label == label).any()]
+    figure = Figure(figsize=(10, 5.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = _rows(protocol.areas)
+    strip, panel = figure.subplots(
+        2, 1, sharex=True, height_ratios=[0.45 * (max(rows) + 1), 4], squeeze=True
+    )
+    palette = colormaps["tab20" if len(present) > 10 else "tab10"]
+    panel.hist(
+        [2.0 ** side[sizes.label == label] for label in present],
+        bins=edges,
+        stacked=True,
+        color=[palette(k % palette.N) for k in range(len(present))],
+        label=[f"{sizes.names[k]} ({(sizes.label == k).sum()})" for k in present],
+    )
+    panel.set_xscale("log", base=2)
+    panel.set_xlim(edges[0], edges[-1])
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panel.set(xlabel="size: square root of the area (pixels, log axis)", ylabel="boxes")
+    panel.grid(axis="y", alpha=0.3)
+    panel.legend(fontsize=8, loc="upper right", ncols=2 if len(present) > 10 else 1)
+    counts = sizes.counts(protocol.areas).sum(0)
+    shades = colormaps["Blues"](np.linspace(0.15, 0.55, len(protocol.areas)))
+    for area, row, number, shade in zip(protocol.areas, rows, counts, shades, strict=True):
+        left = max(np.sqrt(area.low), edges[0])
+        right = min(np.sqrt(area.high), edges[-1])
+        if left >= right:
+            continue
+        strip.barh(row, right - left, left=left, height=0.9, color=shade, edgecolor="white")
+        text = f"{range_name(area)}\n{number} ({100 * number / len(side):.1f} %)"
+        middle = np.sqrt(left * right)
+        strip.text(middle, row, text, ha="center", va="center", fontsize=7, clip_on=True)
+        for edge in (left, right):
+            panel.axvline(edge, color="grey", linewidth=0.8, linestyle=":")
+        if row == 0:
+            panel.axvspan(left, right, color=shade, alpha=0.25, linewidth=0, zorder=0)
+    strip.set_title(title or f"Box sizes by the ranges of {protocol.name}")
+    strip.axis("off")
+    path = Path(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, format="png")
+    return path
+
+
+def range_name(area: AreaRange) -> str:
+    """A range by the sides of square boxes at its ends: ``t 8..16 px``."""
+    low, high = np.sqrt(area.low), np.sqrt(area.high)
+    if area.high >= 1e10:
+        return f"{area.label} from {low:g} px" if low else area.label
+    return f"{area.label} {low:g}..{high:g} px"
+
+
+def _mean(size: np.ndarray) -> str:
+    return f"{size.mean():.1f}" if len(size) else "-"
+
+
+def _rows(ranges: tuple[AreaRange, ...]) -> list[int]:
+    """A row for each range, so that those of one row do not overlap."""
+    ends: list[float] = []
+    rows = []
+    for area in ranges:
+        free = [row for row, end in enumerate(ends) if end <= area.low]
+        row = free[0] if free else len(ends)
+        ends[row : row + 1] = [area.high]
+        rows.append(row)
+    return rows

@@ -1,0 +1,181 @@
+"""What is done to one faulty record of a COCO file: one function a kind of fault.
+
+Each takes a ``Bench``, the section and the record. It changes the record and returns what it did,
+or returns ``Drop`` with the reason, or None where only a guess would repair the record.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from d2freq.data import image_faults
+from d2freq.data.bench import Bench, number, whole
+from d2freq.data.box_faults import CUSTOMARY
+from d2freq.data.record_faults import IDS, NEEDS, is_length, is_number, is_solid
+
+
+class Drop(str):
+    """The reason why a record is to be left out."""
+
+
+Mender = Callable[[Bench, str, Any], str | None]
+
+
+def _renumber(bench: Bench, section: str, record: Any) -> str | None:
+    if section != "annotations":
+        return None
+    record["id"] = bench.new_id()
+    return f"is now {record['id']}"
+
+
+def _drop_annotation(bench: Bench, section: str, record: Any) -> str | None:
+    if section != "annotations":
+        return None
+    is_object = isinstance(record, dict)
+    return Drop((f"has bbox {record.get('bbox')}" if is_object else f"is {record!r}")[:100])
+
+
+def _drop_copy(bench: Bench, section: str, record: Any) -> str | None:
+    """A later record of the same id goes where it says the same as the first."""
+    same = bench.firsts[section, record["id"]] == record
+    return Drop("says what the first one says") if same else None
+
+
+def _complete(bench: Bench, section: str, record: dict) -> str | None:
+    lacking = NEEDS[section] - record.keys()
+    if section == "annotations" and lacking & {"bbox", "image_id"}:
+        return Drop(f"lacks {sorted(lacking)}")
+    if lacking == {"id"}:
+        return _renumber(bench, section, record)
+    return _measure(bench, section, record) if lacking <= {"width", "height"} else None
+
+
+def _measure(bench: Bench, section: str, image: dict) -> str | None:
+    sides = [number(image.get(key)) for key in ("width", "height")]
+    size = sides if all(map(is_length, sides)) else bench.header_size(image)
+    if size is None:
+        return None
+    image["width"], image["height"] = size
+    return f"is {size[0]} x {size[1]}"
+
+
+def _resize(bench: Bench, section: str, image: dict) -> str | None:
+    """Take the size of the header, unless a box shows that it was drawn on another size."""
+    size = bench.header_size(image)
+    if size is None:
+        return None
+    for box in bench.boxes[whole(image.get("id"))]:
+        if any(box[k] + box[k + 2] > size[k] + CUSTOMARY for k in (0, 1)):
+            return None
+    before = f"{image['width']} x {image['height']}"
+    image["width"], image["height"] = size
+    return f"is {size[0]} x {size[1]}, was {before}"
+
+
+def _drop_lost(bench: Bench, section: str, image: dict) -> str | None:
+    return Drop(f"has file_name {image['file_name']}") if bench.drop_missing else None
+
+
+def _read_ids(bench: Bench, section: str, record: dict) -> str | None:
+    done = []
+    for key in IDS[section]:
+        if key in record and (type(record[key]) is not int or whole(record[key]) is None):
+            value = whole(record[key])
+            if value is None and (section, key) == ("annotations", "id"):
+                value = bench.new_id()
+            if value is not None:
+                done.append(f"{key} {record[key]!r} is now {value}")
+                record[key] = value
+    return ", ".join(done) or None
+
+
+def _read_flags(bench: Bench, section: str, annotation: dict) -> str | None:
+    done = []
+    for key in ("iscrowd", "ignore"):
+        value = annotation.get(key, 0)
+        if isinstance(value, str) and whole(value) in (0, 1):
+            annotation[key] = whole(value)
+            done.append(f"{key} {value!r} is now {annotation[key]}")
+    return ", ".join(done) or None
+
+
+def _read_box(bench: Bench, section: str, annotation: dict) -> str | None:
+    box = annotation["bbox"]
+    values = [number(value) for value in box] if isinstance(box, list) and len(box) == 4 else [None]
+    if None in values:
+        return Drop(f"has bbox {box!r}"[:100])
+    annotation["bbox"] = values
+    return f"has bbox {values}, was {box}"
+
+
+def _drop_regions(bench: Bench, section: str, image: dict) -> str | None:
+    regions = image["ignore_regions"]
+    if not isinstance(regions, list):
+        del image["ignore_regions"]
+        return f"has no ignore region, was {regions!r}"[:100]
+    image["ignore_regions"] = [region for region in regions if is_solid(region)]
+    bad = [region for region in regions if not is_solid(region)]
+    return f"loses {len(bad)} of {len(regions)} ignore regions: {bad!r}"[:150]
+
+
+def _cut(bench: Bench, section: str, annotation: dict) -> str | None:
+    image = bench.images[annotation["image_id"]]
+    x, y, width, height = box = annotation["bbox"]
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, image["width"]), min(y + height, image["height"])
+    annotation["bbox"] = [left, top, right - left, bottom - top]
+    area = (right - left) * (bottom - top)
+    if is_number(annotation.get("area")):
+        annotation["area"] = min(annotation["area"], area)
+    return f"has bbox {annotation['bbox']}, was {box}"
+
+
+def _compute_area(bench: Bench, section: str, annotation: dict) -> str | None:
+    before = f", was {annotation['area']}" if "area" in annotation else ""
+    annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+    return f"has area {annotation['area']:g}{before}"
+
+
+def _make_crowd(bench: Bench, section: str, annotation: dict) -> str | None:
+    annotation["iscrowd"], annotation["ignore"] = 1, 0
+    return "has iscrowd 1 in place of ignore 1"
+
+
+def _unflag(bench: Bench, section: str, annotation: dict) -> str | None:
+    annotation["iscrowd"] = 0
+    return "has iscrowd 0"
+
+
+# In the order of work: until types are right, ids cannot be compared; until ids are right, boxes
+# have no image; until images have their size, boxes have no border.
+STAGES: tuple[dict[str, Mender], ...] = (
+    {
+        "record that is no object": _drop_annotation,
+        "missing key": _complete,
+        "id that is no integer": _read_ids,
+        "flag that is neither 0 nor 1": _read_flags,
+        "malformed box": _read_box,
+        "image without a size": _measure,
+        "malformed ignore region": _drop_regions,
+    },
+    {
+        "duplicate image id": _drop_copy,
+        "duplicate category id": _drop_copy,
+        "duplicate annotation id": _renumber,
+        "annotation id 0": _renumber,
+    },
+    dict.fromkeys(image_faults.LOST, _drop_lost),
+    {"unknown image_id": _drop_annotation, image_faults.RESIZED: _resize},
+    {
+        "NaN or infinite box": _drop_annotation,
+        "negative width or height": _drop_annotation,
+        "empty box": _drop_annotation,
+        "box outside its image": _drop_annotation,
+    },
+    {
+        "box over the border": _cut,
+        "no area": _compute_area,
+        "area larger than the box": _compute_area,
+        "ignore flag": _make_crowd,
+        "no iscrowd": _unflag,
+    },
+)

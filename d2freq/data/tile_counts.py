@@ -42,9 +42,11 @@ def describe_tiles(annotations_json: str | os.PathLike) -> list[str]:
     counts = data["info"]["counts"]
     names = {c["id"]: c["name"] for c in data["categories"]}
     solid = [names[a["category_id"]] for a in data["annotations"] if not a["iscrowd"]]
+    regions = sum(len(image.get("ignore_regions", ())) for image in data["images"])
     lines = [
         f"{annotations_json}: {counts['tiles']} tiles and {counts['copies']} copies of "
-        f"{counts['originals']} images, {len(solid)} boxes, {counts['ignored']} ignored",
+        f"{counts['originals']} images, {len(solid)} boxes, {counts['ignored']} ignored "
+        f"boxes, {regions} ignore regions",
         f"  {counts['cut']} boxes cut by a tile's edge, {counts['hardly_visible']} of them ignored "
         f"as less than {data['info']['tiles']['min_visible']:g} of their area is seen",
     ]

@@ -1,6 +1,6 @@
 """A class that marks what is to be ignored, as SODA-D has one, becomes regions of the images."""
 
-from d2freq.data.coco_faults import SECTIONS
+from d2freq.data.coco_faults import Report, find_faults
 from d2freq.errors import DatasetError
 
 
@@ -14,10 +14,12 @@ def as_regions(data: object, category: str, *, name: str) -> dict:
         name: of the file, for errors.
 
     Raises:
-        DatasetError: the file has no such class, or lacks a section.
+        DatasetError: the file is faulty, or has no such class.
     """
-    if not isinstance(data, dict) or any(not isinstance(data.get(key), list) for key in SECTIONS):
-        raise DatasetError(f"{name}: not a COCO file with {', '.join(SECTIONS)}")
+    report = Report(name)
+    find_faults(data, report, allow_ignore=True)
+    report.raise_if_faulty()
+    assert isinstance(data, dict)
     names = [c["name"] for c in data["categories"]]
     if category not in names:
         raise DatasetError(

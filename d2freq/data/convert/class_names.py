@@ -1,0 +1,68 @@
+"""Names of classes from where a user or a source keeps them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from d2freq.data.convert.source_files import read_lines, read_text
+from d2freq.errors import UserError
+
+YAML = (".yaml", ".yml")
+
+
+def read_names(wish: str | os.PathLike) -> list[str]:
+    """Class names in order from a file, or from a list with commas: ``"car,van"``.
+
+    A file is a YOLO ``data.yaml`` (``names`` as a list, or from numbers to names) or a text with a
+    name a line.
+
+    Raises:
+        UserError: no names there, the same twice, or numbers with gaps.
+    """
+    path = Path(wish)
+    if path.is_file():
+        names = _from_yaml(path) if path.suffix.lower() in YAML else _from_lines(path)
+    elif path.suffix.lower() in (*YAML, ".txt", ".names") or os.sep in str(wish):
+        raise UserError(f"{wish}: no such file")
+    else:
+        names = [name.strip() for name in str(wish).split(",")]
+    if not names or not all(names):
+        raise UserError(f"{wish}: a class without a name, or none at all")
+    again = sorted({name for name in names if names.count(name) > 1})
+    if again:
+        raise UserError(f"{wish}: class {again[0]!r} is named twice")
+    return names
+
+
+def find_names(places: Sequence[str | os.PathLike]) -> list[str]:
+    """The names of the first file that exists.
+
+    Raises:
+        UserError: there is none; says where was looked.
+    """
+    for place in places:
+        if Path(place).is_file():
+            return read_names(place)
+    looked = ", ".join(map(str, places))
+    raise UserError(f"no class names: looked for {looked}; pass --names FILE or --names car,van")
+
+
+def _from_lines(path: Path) -> list[str]:
+    return [text for _, text in read_lines(path)]
+
+
+def _from_yaml(path: Path) -> list[str]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict):
+        if sorted(names) != list(range(len(names))):
+            raise UserError(f"{path}: names are numbered {sorted(names)}, expected 0, 1, 2, ...")
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list):
+        raise UserError(f"{path}: no 'names' in it")
+    return [str(name) for name in names]

@@ -22,6 +22,7 @@ TRUNCATED = "truncated image"
 LOST = (MISSING, EMPTY, UNREADABLE, TRUNCATED)
 RESIZED = "image of another size"
 
+_ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 exchange width and height
 _CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
 _DEEP_MODES = ("I", "F")
 
@@ -52,17 +53,20 @@ def look_at(path: str, decode: bool = False) -> Look:
     try:
         with Image.open(path) as image:
             stage = TRUNCATED
-            if decode:
-                image.load()
             # asking a PNG without EXIF data for it reads all pixels
-            asked = decode or image.format in _CAMERA_FORMATS or "exif" in image.info
-            orientation = image.getexif().get(0x0112, 1) if asked else 1
+            asked = image.format in _CAMERA_FORMATS or "exif" in image.info
+            before = image.getexif().get(_ORIENTATION, 1) if asked else 1
+            # newer PIL turns a TIFF itself when it reads the pixels
+            if decode or (image.format == "TIFF" and before > 1):
+                image.load()
+                asked = True
+            left = image.getexif().get(_ORIENTATION, 1) if asked else 1
             width, height = image.size
             mode = image.mode
     except Exception as error:  # PIL raises many kinds on broken files
         return Look(stage if decode else UNREADABLE, str(error))
-    size = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    return Look(size=size, turned=orientation in range(2, 9), mode=mode)
+    size = (height, width) if left in (5, 6, 7, 8) else (width, height)
+    return Look(size=size, turned=1 < max(before, left) < 9, mode=mode)
 
 
 def find_image_faults(
@@ -116,7 +120,10 @@ def find_image_faults(
     def seen_as(position: int) -> str:
         return paths[position]
 
-    cure = "Detectron2 turns it upright: size and boxes are those of the upright image."
+    cure = (
+        "Detectron2 turns it upright: size and boxes are those of the upright image. Store a TIFF "
+        "upright: with newer Pillow it is turned twice."
+    )
     turned = [position for position, look in seen.items() if look.turned]
     note(report.notes, "image turned by EXIF", cure, turned, seen_as)
     cure = "Read as 8 bit, values over 255 turn white: convert it to 8 bit."

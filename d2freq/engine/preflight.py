@@ -24,16 +24,20 @@ from detectron2.solver import build_lr_scheduler, build_optimizer
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from d2freq.data.coco import check_dataset
+from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import get_protocol
+from d2freq.evaluation.tiles import check_merge, originals_json
 
 
 def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -> None:
     """Raise UserError for what would fail, or be silently wrong, once training has begun."""
     _check_registry_names(cfg)
     get_protocol(cfg.TEST.TINY.PROTOCOL)
+    if cfg.TEST.TINY.ORIGINALS:
+        check_merge(cfg.TEST.TINY.MERGE, cfg.TEST.TINY.MERGE_IOU)
+        check_originals(cfg.DATASETS.TEST)
     dry = cfg.clone()
     dry.defrost()
     dry.MODEL.DEVICE = "meta"
@@ -65,6 +69,10 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     protocol = OmegaConf.select(cfg, "dataloader.evaluator.protocol")
     if isinstance(protocol, str):
         get_protocol(protocol)
+    evaluator = OmegaConf.select(cfg, "dataloader.evaluator") or {}
+    if evaluator.get("originals"):
+        check_merge(evaluator.get("merge", "nms"), evaluator.get("merge_iou", 0.5))
+        check_originals(lazy_datasets(cfg, train=False))
     model = _try("the model", lambda: instantiate(cfg.model))
     if not eval_only:
         optimizer = copy.deepcopy(cfg.optimizer)
@@ -103,6 +111,12 @@ def check_names(names: Iterable[str], *, where: str) -> None:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(near)}?" if near else "register it before training"
             raise UserError(f"{where}: data set {name!r} is not in the catalog; {hint}")
+
+
+def check_originals(names: Iterable[str]) -> None:
+    """Raise UserError for a data set that is not tiles, or tiles of a faulty originals.json."""
+    for name in names:
+        check_coco(originals_json(name), allow_ignore=True).raise_if_faulty()
 
 
 def check_weights(weights: str, output_dir: str, *, eval_only: bool, key: str) -> None:

@@ -33,6 +33,9 @@ class Trainer(DefaultTrainer):
             output_dir=output_folder or os.path.join(cfg.OUTPUT_DIR, "inference"),
             protocol=cfg.TEST.TINY.PROTOCOL,
             strict=cfg.TEST.TINY.STRICT,
+            originals=cfg.TEST.TINY.ORIGINALS,
+            merge=cfg.TEST.TINY.MERGE,
+            merge_iou=cfg.TEST.TINY.MERGE_IOU,
         )
 
     def train(self) -> dict:

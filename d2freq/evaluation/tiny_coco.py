@@ -1,11 +1,9 @@
 """TinyCOCOEvaluator: Detectron2's COCOEvaluator for tiny objects, with the protocol as data."""
 
-import json
 import logging
-import math
 import os
 from collections.abc import Iterable, Mapping
-from weakref import WeakKeyDictionary
+from functools import cached_property
 
 import numpy as np
 from detectron2.evaluation import COCOEvaluator
@@ -13,33 +11,27 @@ from detectron2.utils import comm
 
 from d2freq.data.coco import check_coco
 from d2freq.errors import UserError
-from d2freq.evaluation.counting import Counts, count
-from d2freq.evaluation.guard import (
-    DetectionError,
-    Detections,
-    GroundTruth,
-    guard_detections,
-    guard_ground_truth,
-)
+from d2freq.evaluation.detections_file import write_detections
+from d2freq.evaluation.guard import DetectionError, Detections, GroundTruth, guard_detections
+from d2freq.evaluation.measure import check_truth, measure, read_truth
 from d2freq.evaluation.protocols import Protocol, get_protocol
-from d2freq.evaluation.report import category_rows, summary, tables
+from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals, originals_json
 
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "coco_instances_results.json"
-RESULTS_FILE = "tiny_results.json"
-# Checked ground truth of each loaded COCO file, as long as the host keeps that file in memory.
-_checked: "WeakKeyDictionary[object, dict[str, GroundTruth]]" = WeakKeyDictionary()
+REPEATED = "on an image that was processed before"
 
 
 class TinyCOCOEvaluator(COCOEvaluator):
-    """Box AP and AR under a tiny-object protocol.
+    """Box AP, AR and oLRP under a tiny-object protocol.
 
-    ``evaluate`` returns ``{"bbox": {...}}`` in percent: AP, AP50, AP75, AP and AR of each size
-    class (``APvt``, ``ARvt``...), AR at each limit (``AR@100``...), ``AP-<category>``; NaN where
-    there is no ground truth, 0 where nothing was detected. With ``output_dir`` it writes the
-    detections (coco_instances_results.json) and the results with the protocol's name, its source
-    and what was dropped or repaired (tiny_results.json).
+    ``evaluate`` returns ``{"bbox": {...}}`` in percent, the keys of report.summary: AP, AP50, AP75,
+    AP and AR of each size class (``APvt``, ``ARvt``...), AR at each limit (``AR@100``...), oLRP and
+    its parts, ``AP-<category>``; NaN where there is no ground truth, 0 where nothing was detected.
+    With ``output_dir`` it writes the detections that were measured (coco_instances_results.json,
+    and coco_originals_results.json where tiles were merged) and the results with the protocol's
+    name, its source and what was dropped or repaired (tiny_results.json).
     """
 
     def __init__(
@@ -51,6 +43,9 @@ class TinyCOCOEvaluator(COCOEvaluator):
         *,
         protocol: str | Protocol = "aitod",
         strict: bool = False,
+        originals: bool = False,
+        merge: str = "nms",
+        merge_iou: float = 0.5,
         allow_cached_coco: bool = True,
     ):
         """Load the ground truth of a registered data set.
@@ -59,19 +54,26 @@ class TinyCOCOEvaluator(COCOEvaluator):
             dataset_name: its metadata has ``json_file``, or it is converted to COCO first.
             tasks: None or ("bbox",).
             distributed: gather the detections of all processes on the main one.
-            output_dir: folder for the two files; None writes nothing.
+            output_dir: folder for the files; None writes nothing.
             protocol: a name in d2freq.evaluation.protocols, or a Protocol.
             strict: broken detections (NaN, negative sides) are an error instead of dropped.
-            allow_cached_coco: reuse ground truth that is in memory already.
+            originals: the data set is tiles of larger images: take the detections back to those,
+                merge them, and measure on the file ``originals_json`` of the metadata.
+            merge, merge_iou: how, see d2freq.evaluation.tiles.merge.
+            allow_cached_coco: reuse ground truth that Detectron2 has converted already.
 
         Raises:
-            UserError: another task than bbox, or an unknown protocol.
+            UserError: another task than bbox, an unknown protocol or way to merge, or
+                ``originals`` for a data set that is not tiles.
             DatasetError: the ground truth file is faulty.
         """
         if tasks is not None and set(tasks) != {"bbox"}:
             raise UserError(f"TinyCOCOEvaluator measures boxes only, not tasks={tuple(tasks)}")
+        check_merge(merge, merge_iou)
         self._protocol = get_protocol(protocol)
         self._strict = strict
+        self._originals_json = originals_json(dataset_name) if originals else ""
+        self._merge, self._merge_iou = merge, merge_iou
         try:
             super().__init__(
                 dataset_name,
@@ -109,7 +111,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
         """Measure what was processed; ``{}`` on all processes but the main one.
 
         Args:
-            img_ids: measure on these images only.
+            img_ids: measure on these images only; with ``originals`` these are ids of originals.
         """
         parts = [_join(self._batches)]
         if self._distributed:
@@ -117,24 +119,54 @@ class TinyCOCOEvaluator(COCOEvaluator):
             parts = comm.gather(parts[0], dst=0)
             if not comm.is_main_process():
                 return {}
-        columns = zip(*parts, strict=True)
-        image_id, xywh, score, classes = (np.concatenate(column) for column in columns)
-        detections = Detections(image_id, self._category_ids(classes), xywh, score)
-        if self._output_dir:
-            os.makedirs(self._output_dir, exist_ok=True)
-            _write_predictions(os.path.join(self._output_dir, PREDICTIONS_FILE), detections)
+        detections = guard_detections(self._gathered(parts), self._truth, strict=self._strict)
+        self._save(PREDICTIONS_FILE, detections)
         if "annotations" not in self._coco_api.dataset:
             logger.info("%s has no annotations: detections saved, no AP", self._dataset_name)
             return {}
-        truth = self._ground_truth()
-        detections = guard_detections(detections, truth, strict=self._strict)
+        truth, name, merged = self._truth, self._dataset_name, None
+        if self._originals_json:
+            truth, name = self._original_truth, self._originals_json
+            detections, merged = merge_on_originals(
+                detections,
+                self._coco_api.dataset,
+                truth,
+                method=self._merge,
+                iou_threshold=self._merge_iou,
+                name=self._dataset_name,
+            )
+            self._save(MERGED_FILE, detections)
         if img_ids is not None:
             truth = truth.select(img_ids)
             detections = detections.select(np.isin(detections.image_id, truth.image_ids))
-        counts = count(truth, detections, self._protocol)
-        results = summary(counts)
-        self._publish(counts, results, truth, detections)
-        return {"bbox": results}
+        measured = measure(truth, detections, self._protocol, name=name, merged=merged)
+        logger.info(measured.text)
+        if self._output_dir:
+            measured.save(self._output_dir)
+        return {"bbox": measured.results}
+
+    def _gathered(self, parts: list[tuple[np.ndarray, ...]]) -> Detections:
+        """The detections of all processes, of each image as it came first.
+
+        Detectron2's InferenceSampler gives each image once, but samplers that pad the shares of
+        the processes to one length give some again.
+        """
+        images, sizes, xywh, score, classes = map(np.concatenate, zip(*parts, strict=True))
+        first = np.zeros(len(images), bool)
+        first[np.unique(images, return_index=True)[1]] = True
+        keep = np.repeat(first, sizes)
+        found = Detections(
+            np.repeat(images, sizes),
+            self._category_ids(classes),
+            xywh.astype(np.float64),
+            score.astype(np.float64),
+        )
+        return found if keep.all() else found.select(keep, {REPEATED: int((~keep).sum())})
+
+    def _save(self, file_name: str, detections: Detections) -> None:
+        if self._output_dir:
+            os.makedirs(self._output_dir, exist_ok=True)
+            write_detections(os.path.join(self._output_dir, file_name), detections)
 
     def _category_ids(self, classes: np.ndarray) -> np.ndarray:
         """From the model's classes 0..K-1 to the category ids of the file."""
@@ -153,44 +185,16 @@ class TinyCOCOEvaluator(COCOEvaluator):
         table = np.array([backward.get(i, -1) for i in range(max(backward, default=-1) + 1)])
         return table.astype(np.int64)[classes] if len(classes) else classes.astype(np.int64)
 
-    def _ground_truth(self) -> GroundTruth:
-        known = _checked.setdefault(self._coco_api, {})
-        if self._protocol.ignore not in known:
-            name = self._metadata.get("json_file") or self._dataset_name
-            truth = guard_ground_truth(self._coco_api.dataset, self._protocol, name)
-            if truth.report.repairs:
-                logger.warning(truth.report.warning())
-            known[self._protocol.ignore] = truth
-        return known[self._protocol.ignore]
+    @cached_property
+    def _truth(self) -> GroundTruth:
+        """What the data set's file says; a file of images alone has no boxes."""
+        data = {"annotations": [], **self._coco_api.dataset}
+        name = self._metadata.get("json_file") or self._dataset_name
+        return check_truth(data, self._protocol, name)
 
-    def _publish(
-        self, counts: Counts, results: dict[str, float], truth: GroundTruth, detections: Detections
-    ) -> None:
-        protocol = self._protocol
-        for kind, number in detections.dropped.items():
-            logger.warning("%d detections dropped: %s", number, kind)
-        title = f"{self._dataset_name}, protocol {protocol.name}: {protocol.source}"
-        logger.info("%s\n%s", title, tables(counts, results))
-        if self._output_dir:
-            record = {
-                "dataset": self._dataset_name,
-                "protocol": protocol.name,
-                "source": protocol.source,
-                "areas": {area.label: [area.low, area.high] for area in protocol.areas},
-                "max_dets": list(protocol.max_dets),
-                "iou_thresholds": list(protocol.iou_thresholds),
-                "images": len(truth.image_ids),
-                "ground_truth": int((~truth.crowd).sum()),
-                "ignored_ground_truth": int(truth.crowd.sum()),
-                "detections": len(detections),
-                "dropped_detections": detections.dropped,
-                "repaired_ground_truth": {f.kind: f.count for f in truth.report.repairs},
-                "bbox": results,
-                "per_category": category_rows(counts),
-            }
-            path = os.path.join(self._output_dir, RESULTS_FILE)
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(_without_nan(record), file, indent=1, allow_nan=False)
+    @cached_property
+    def _original_truth(self) -> GroundTruth:
+        return read_truth(self._originals_json, self._protocol)
 
 
 def _explain(dataset_name: str) -> None:
@@ -203,38 +207,19 @@ def _explain(dataset_name: str) -> None:
 
 
 def _join(batches: list[tuple]) -> tuple[np.ndarray, ...]:
-    """Image ids (N,), xywh (N, 4) float64, scores (N,) float64, classes (N,) of one process."""
+    """What one process saw of B images and N detections.
+
+    Image ids (B,) and how many detections each has (B,), int64; then xywh (N, 4) and scores (N,),
+    float32, and classes (N,), int64.
+    """
     if not batches:
-        return np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64)
+        none, flat = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return none, none, flat.reshape(0, 4), flat, none
     image_ids, boxes, scores, classes = zip(*batches, strict=True)
     return (
-        np.repeat(np.array(image_ids, np.int64), [len(s) for s in scores]),
-        np.concatenate(boxes).astype(np.float64),
-        np.concatenate(scores).astype(np.float64),
+        np.array(image_ids, np.int64),
+        np.array([len(score) for score in scores], np.int64),
+        np.concatenate(boxes),
+        np.concatenate(scores),
         np.concatenate(classes).astype(np.int64),
     )
-
-
-def _write_predictions(path: str, detections: Detections) -> None:
-    columns = (detections.image_id, detections.category_id, detections.xywh, detections.score)
-    names = ("image_id", "category_id", "bbox", "score")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("[")
-        for start in range(0, len(detections), 10_000):  # in blocks: millions need no memory
-            block = zip(
-                *(column[start : start + 10_000].tolist() for column in columns), strict=True
-            )
-            text = json.dumps([dict(zip(names, row, strict=True)) for row in block])
-            file.write((", " if start else "") + text[1:-1])
-        file.write("]")
-
-
-def _without_nan(value: object) -> object:
-    """JSON knows no NaN: null instead."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(entry) for entry in value]
-    return value

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 
 from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
@@ -192,6 +193,28 @@ def test_an_unknown_protocol_is_refused(vehicles, tmp_path):
         check_yaml(small_cfg(tmp_path, "TEST.TINY.PROTOCOL", "aitodd"))
     with pytest.raises(UserError, match="aitodd"):
         check_lazy(small_lazy(tmp_path, "dataloader.evaluator.protocol=aitodd"))
+
+
+def test_measuring_on_originals_needs_tiles_with_their_file(vehicles, tmp_path):
+    yaml = small_cfg(tmp_path, "TEST.TINY.ORIGINALS", True)
+    lazy = small_lazy(tmp_path, "+dataloader.evaluator.originals=True")
+    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+        with pytest.raises(UserError, match="vehicles_test: its metadata has no originals_json"):
+            check()
+    originals = vehicles.with_name("originals.json")
+    originals.write_text(vehicles.read_text())
+    MetadataCatalog.get("vehicles_test").originals_json = str(originals)
+    check_yaml(yaml)
+    check_lazy(lazy)
+    yaml.TEST.TINY.MERGE = lazy.dataloader.evaluator.merge = "soft"
+    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+        with pytest.raises(UserError, match="'soft' to merge"):
+            check()
+    yaml.TEST.TINY.MERGE, lazy.dataloader.evaluator.merge = "weighted", "weighted"
+    originals.write_text(vehicles.read_text()[:-30])
+    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+        with pytest.raises(UserError, match=r"originals\.json.*cut off"):
+            check()
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from d2freq.errors import DatasetError, UserError
-from d2freq.evaluation import DetectionError, TinyCOCOEvaluator, get_protocol
-from d2freq.evaluation.counting import count
-from d2freq.evaluation.guard import Detections, guard_ground_truth
-
-AITOD = get_protocol("aitod")
+from d2freq.evaluation import DetectionError, TinyCOCOEvaluator
 
 
 def make_truth(rng, images=6, boxes=25, categories=3, crowds=True) -> dict:
@@ -74,15 +70,6 @@ def make_detections(rng, truth: dict, noise=60) -> list[dict]:
     ]
 
 
-def to_arrays(rows: list[dict]) -> Detections:
-    return Detections(
-        np.array([r["image_id"] for r in rows], np.int64),
-        np.array([r["category_id"] for r in rows], np.int64),
-        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
-        np.array([r["score"] for r in rows], np.float64),
-    )
-
-
 def reference(truth: dict, rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall of pycocotools with AI-TOD's parameters."""
     with contextlib.redirect_stdout(io.StringIO()):
@@ -96,42 +83,6 @@ def reference(truth: dict, rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation.eval["precision"], evaluation.eval["recall"]
-
-
-@pytest.mark.parametrize("seed", range(25))
-def test_counts_equal_pycocotools(seed):
-    rng = np.random.default_rng(seed)
-    truth = make_truth(rng)
-    rows = make_detections(rng, truth)
-    precision, recall = reference(truth, rows)
-    counts = count(guard_ground_truth(truth, AITOD, "random"), to_arrays(rows), AITOD)
-    assert np.abs(counts.precision - precision).max() <= 1e-12
-    assert np.abs(counts.recall - recall).max() <= 1e-12
-
-
-def test_counts_equal_pycocotools_beyond_100_detections():
-    """Limits 100, 300 and 1500 all cut: 1600 detections of one category in one picture."""
-    rng = np.random.default_rng(1)
-    truth = make_truth(rng, images=2, boxes=150, categories=1, crowds=False)
-    rows = make_detections(rng, truth, noise=1600)
-    precision, recall = reference(truth, rows)
-    counts = count(guard_ground_truth(truth, AITOD, "crowded"), to_arrays(rows), AITOD)
-    assert np.abs(counts.precision - precision).max() <= 1e-12
-    assert np.abs(counts.recall - recall).max() <= 1e-12
-    assert counts.ar(limit=0) < counts.ar(limit=1) < counts.ar(limit=2)
-
-
-def test_shared_ends_of_area_ranges_count_in_both():
-    truth = make_truth(np.random.default_rng(0), images=1, boxes=1)
-    edge = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [5, 5, 8, 8], "area": 64}
-    truth["annotations"] = [edge]
-    rows = [{"image_id": 7, "category_id": 3, "bbox": [5, 5, 8, 8], "score": 0.9}]
-    counts = count(guard_ground_truth(truth, AITOD, "edge"), to_arrays(rows), AITOD)
-    assert counts.ap("vt") == counts.ap("t") == 100.0
-    assert math.isnan(counts.ap("s"))
-
-
-# --- the evaluator as Detectron2 calls it ------------------------------------------------------
 
 
 @pytest.fixture
@@ -190,6 +141,12 @@ def test_evaluator_reports_and_saves(dataset, tmp_path):
     assert sorted(map(key, rows)) == sorted(map(key, perfect(truth)))
 
 
+def without_olrp(row: dict) -> dict:
+    """What pycocotools knows too."""
+    assert "oLRP" in row
+    return {key: value for key, value in row.items() if not key.startswith("oLRP")}
+
+
 def test_every_published_number_equals_pycocotools(dataset, tmp_path):
     rng = np.random.default_rng(8)
     truth = make_truth(rng, images=3, boxes=150, categories=2)
@@ -199,7 +156,7 @@ def test_every_published_number_equals_pycocotools(dataset, tmp_path):
     name = dataset(truth)
     evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(tmp_path))
     feed(evaluator, rows, truth)
-    box = evaluator.evaluate()["bbox"]
+    box = without_olrp(evaluator.evaluate()["bbox"])
     precision, recall = reference(truth, rows)
 
     def expected(kind):
@@ -224,7 +181,8 @@ def test_every_published_number_equals_pycocotools(dataset, tmp_path):
     saved = json.loads((tmp_path / "tiny_results.json").read_text())["per_category"]
     assert list(saved) == kinds
     for kind, row in each.items():
-        found = {key: math.nan if v is None else v for key, v in saved[kind].items()}
+        found = without_olrp(saved[kind])
+        found = {key: math.nan if v is None else v for key, v in found.items()}
         assert found == pytest.approx(row, abs=1e-9, nan_ok=True), kind
 
 
@@ -255,9 +213,9 @@ def test_printed_tables_hold_each_category_in_rows_of_readable_width(dataset, ca
     with caplog.at_level("INFO", logger="d2freq.evaluation.tiny_coco"):
         evaluator.evaluate()
     lines = [line for line in caplog.text.splitlines() if line.startswith("|")]
-    assert sum("kind1" in line for line in lines) == 2  # its precision and its recall
-    heads = [line for line in lines if "AP75" in line or "AR@1500" in line]
-    assert len(heads) == 4 and max(map(len, lines)) <= 100
+    assert sum("kind1" in line for line in lines) == 3  # its precision, recall and oLRP
+    heads = [line for line in lines if "AP75" in line or "AR@1500" in line or "oLRP_FN" in line]
+    assert len(heads) == 6 and max(map(len, lines)) <= 100
 
 
 def test_evaluator_equals_the_hosts_evaluator_on_common_keys(dataset):
@@ -300,30 +258,52 @@ def test_img_ids_select_a_part(dataset):
     assert evaluator.evaluate(img_ids=[7])["bbox"]["AP"] == pytest.approx(100.0)
 
 
-@pytest.mark.parametrize("main", [True, False])
-def test_processes_gather_once_and_the_main_one_measures(dataset, monkeypatch, main):
-    """Each of two processes has seen half of the images."""
-    import d2freq.evaluation.tiny_coco as module
-
+def test_an_image_that_a_padding_sampler_repeats_counts_once(dataset, tmp_path):
     truth = make_truth(np.random.default_rng(7), crowds=False)
     name, rows = dataset(truth), perfect(truth)
-    halves = []
-    for parity in (0, 1):
-        evaluator = TinyCOCOEvaluator(name, distributed=True)
-        part = {**truth, "images": truth["images"][parity::2]}
-        feed(evaluator, rows, part)
-        halves.append(evaluator)
-    sent = [module._join(half._batches) for half in halves]
-    calls = []
-    monkeypatch.setattr(module.comm, "synchronize", lambda: None)
-    monkeypatch.setattr(module.comm, "is_main_process", lambda: main)
-    monkeypatch.setattr(module.comm, "gather", lambda data, dst: calls.append(dst) or sent)
-    results = halves[0].evaluate()
-    assert calls == [0]
-    if main:
-        assert results["bbox"]["AP"] == pytest.approx(100.0)
-    else:
-        assert results == {}
+    evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(tmp_path))
+    again = {**truth, "images": truth["images"][:2]}
+    own = sum(row["image_id"] in (7, 14) for row in rows)
+    feed(evaluator, rows, truth)
+    feed(evaluator, rows, again)
+    assert own and evaluator.evaluate()["bbox"]["AP"] == pytest.approx(100.0)
+    saved = json.loads((tmp_path / "tiny_results.json").read_text())
+    assert saved["detections"] == len(rows)
+    assert saved["dropped_detections"] == {"on an image that was processed before": own}
+
+
+def test_olrp_is_the_mean_of_the_categories_in_percent(dataset, tmp_path):
+    """One category perfect, one found by half, one by nothing, one without ground truth."""
+    boxes = [[10 * n, 5, 8, 8] for n in range(4)]
+    flat = {"image_id": 7, "area": 64, "iscrowd": 0}
+    annotations = [
+        {"id": n + 4 * kind, "category_id": 3 * kind, "bbox": box, **flat}
+        for kind in (1, 2, 3)
+        for n, box in enumerate(boxes, start=1)
+    ]
+    truth = make_truth(np.random.default_rng(0), images=1) | {"annotations": annotations}
+    rows = perfect(truth)[:6]
+    rows[4]["score"] = 0.25
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False, output_dir=str(tmp_path))
+    feed(evaluator, rows, truth)
+    box = evaluator.evaluate()["bbox"]
+    # oLRP with exact boxes is FN / ground truth: 0, 2 of 4, 4 of 4
+    assert box["oLRP"] == pytest.approx(50.0) and box["oLRP_FN"] == pytest.approx(50.0)
+    assert box["oLRP_Loc"] == box["oLRP_FP"] == pytest.approx(0.0)  # of the two that found some
+    saved = json.loads((tmp_path / "tiny_results.json").read_text())["per_category"]
+    assert [saved[f"kind{k}"]["oLRP"] for k in (1, 2, 3, 4)] == [0, 50.0, 100.0, None]
+    assert saved["kind2"]["oLRP_threshold"] == 0.25 and saved["kind2"]["APvt"] is not None
+
+
+def test_a_protocol_of_few_overlaps_reports_sizes_at_each(dataset, caplog):
+    truth = make_truth(np.random.default_rng(3), crowds=False)
+    evaluator = TinyCOCOEvaluator(dataset(truth), distributed=False, protocol="tinyperson")
+    feed(evaluator, perfect(truth), truth)
+    with caplog.at_level("INFO", logger="d2freq.evaluation.tiny_coco"):
+        box = evaluator.evaluate()["bbox"]
+    assert box["AP25"] == box["AP50tiny1"] == box["AP75tiny"] == pytest.approx(100.0)
+    assert "oLRP" not in box
+    assert max(len(line) for line in caplog.text.splitlines() if line.startswith("|")) <= 110
 
 
 def test_evaluator_refuses_what_it_cannot_measure(dataset, tmp_path):

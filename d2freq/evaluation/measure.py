@@ -1,0 +1,117 @@
+"""From guarded detections to the numbers, tables and record that are published.
+
+The evaluator in training and ``d2freq evaluate`` both end here, so they give the same.
+"""
+
+import json
+import logging
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from d2freq.data.coco import read_coco
+from d2freq.evaluation.counting import count
+from d2freq.evaluation.guard import Detections, GroundTruth, guard_ground_truth
+from d2freq.evaluation.protocols import Protocol
+from d2freq.evaluation.report import category_rows, summary, tables
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE = "tiny_results.json"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured.
+
+    ``results`` is the flat dictionary of report.summary; ``text`` has a title and the tables;
+    ``record`` adds the protocol, what was counted, and what was dropped or repaired.
+    """
+
+    results: dict[str, float]
+    text: str
+    record: dict[str, object]
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write ``record`` to ``folder``/tiny_results.json, null for NaN."""
+        path = Path(folder) / RESULTS_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(_without_nan(self.record), file, indent=1, allow_nan=False)
+        return path
+
+
+def read_truth(path: str | os.PathLike, protocol: Protocol) -> GroundTruth:
+    """Checked ground truth of a COCO file; a warning says what was repaired.
+
+    Raises:
+        DatasetError: the file is missing or faulty; the message names the record and the cure.
+    """
+    return check_truth(read_coco(path), protocol, os.fspath(path))
+
+
+def check_truth(data: Any, protocol: Protocol, name: str) -> GroundTruth:
+    """As read_truth, of a COCO file that is loaded already; ``name`` is for messages."""
+    truth = guard_ground_truth(data, protocol, name)
+    if truth.report.repairs:
+        logger.warning(truth.report.warning())
+    return truth
+
+
+def measure(
+    truth: GroundTruth,
+    detections: Detections,
+    protocol: Protocol,
+    *,
+    name: str,
+    merged: dict[str, object] | None = None,
+) -> Measurement:
+    """Count by a protocol; a warning says what was dropped.
+
+    Args:
+        truth, detections: as the guard gives them.
+        name: what is measured on, a data set or a file.
+        merged: how detections on tiles became ``detections``, for the record.
+    """
+    for kind, number in detections.dropped.items():
+        logger.warning("%d detections dropped: %s", number, kind)
+    counts = count(truth, detections, protocol)
+    results = summary(counts)
+    title = f"{name}, protocol {protocol.name}: {protocol.source}"
+    if counts.olrp is not None:
+        title += "\nin percent; oLRP and its parts are errors: lower is better"
+    record = {
+        "dataset": name,
+        "protocol": protocol.name,
+        "source": protocol.source,
+        "areas": {area.label: [area.low, area.high] for area in protocol.areas},
+        "max_dets": list(protocol.max_dets),
+        "precision_at": protocol.max_dets[protocol.ap_index],
+        "iou_thresholds": list(protocol.iou_thresholds),
+        "ignore": protocol.ignore,
+        "region_share": protocol.region_share,
+        "images": len(truth.image_ids),
+        "ground_truth": int((~truth.crowd).sum()),
+        "ignored_ground_truth": int(truth.crowd.sum()),
+        "detections": len(detections),
+        "dropped_detections": detections.dropped,
+        "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
+        "repaired_ground_truth": {f.kind: f.count for f in truth.report.repairs},
+        "merged_tiles": merged,
+        "bbox": results,
+        "per_category": category_rows(counts),
+    }
+    return Measurement(results, f"{title}\n{tables(counts, results)}", record)
+
+
+def _without_nan(value: object) -> object:
+    """JSON knows no NaN: null instead."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return value

@@ -1,0 +1,67 @@
+"""``d2freq evaluate``: detections of any detector against ground truth, without a model."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The two files, the protocol, and how detections on tiles are merged."""
+    command.add_argument("ground_truth", metavar="GT.json", help="ground truth in COCO's format")
+    command.add_argument(
+        "detections",
+        metavar="DETECTIONS.json",
+        help="in COCO's result format: image_id, category_id, bbox [x, y, width, height], score",
+    )
+    command.add_argument("--protocol", default="aitod", help="areas, limits and overlaps (aitod)")
+    command.add_argument("--output", metavar="DIR", help="folder for tiny_results.json")
+    command.add_argument(
+        "--strict", action="store_true", help="broken detections are an error, not dropped"
+    )
+    command.add_argument(
+        "--tiles",
+        metavar="TILES.json",
+        help="the detections are on these tiles: merge them on the images of GT.json",
+    )
+    command.add_argument(
+        "--merge", default="nms", help="nms keeps the best box, weighted takes a mean (nms)"
+    )
+    command.add_argument(
+        "--merge-iou", type=float, default=0.5, metavar="IOU", help="overlap that merges (0.5)"
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.data.coco import read_coco
+    from d2freq.evaluation.detections_file import read_detections, write_detections
+    from d2freq.evaluation.guard import guard_detections
+    from d2freq.evaluation.measure import check_truth, measure, read_truth
+    from d2freq.evaluation.protocols import get_protocol
+    from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals
+
+    check_merge(arguments.merge, arguments.merge_iou)
+    protocol = get_protocol(arguments.protocol)
+    truth, merged = read_truth(arguments.ground_truth, protocol), None
+    detections = read_detections(arguments.detections)
+    if arguments.tiles:
+        tiles: Any = read_coco(arguments.tiles)
+        seen = check_truth(tiles, protocol, arguments.tiles)
+        detections, merged = merge_on_originals(
+            guard_detections(detections, seen, strict=arguments.strict),
+            tiles,
+            truth,
+            method=arguments.merge,
+            iou_threshold=arguments.merge_iou,
+            name=arguments.tiles,
+        )
+    else:
+        detections = guard_detections(detections, truth, strict=arguments.strict)
+    measured = measure(truth, detections, protocol, name=arguments.ground_truth, merged=merged)
+    print(measured.text)
+    if arguments.output:
+        print(measured.save(arguments.output))
+        if merged:
+            write_detections(Path(arguments.output) / MERGED_FILE, detections)

@@ -1,0 +1,74 @@
+"""What the writers of label files share: a checked COCO file, image by image, into a folder."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from d2freq.data.coco import read_coco
+from d2freq.data.coco_faults import Report, find_faults
+from d2freq.errors import UserError
+
+
+def read_checked(json_file: str | os.PathLike) -> tuple[dict, int]:
+    """A COCO file without boxes that nothing can overlap, and how many of those were left out.
+
+    Raises:
+        DatasetError: it is faulty.
+    """
+    data: Any = read_coco(json_file)
+    report = Report(str(json_file))
+    boxes = find_faults(data, report, allow_ignore=True)
+    report.raise_if_faulty()
+    assert boxes is not None
+    kept = [a for a, keep in zip(data["annotations"], boxes.keep, strict=True) if keep]
+    return {**data, "annotations": kept}, len(data["annotations"]) - len(kept)
+
+
+def write_labels(
+    data: dict,
+    folder: str | os.PathLike,
+    suffix: str,
+    text_of: Callable[[dict, list[dict]], str],
+    *,
+    progress: bool = True,
+) -> int:
+    """A label file for each image, of the same path but for the ending; how many.
+
+    Args:
+        text_of: (image record, its annotations) -> the file's content.
+
+    Raises:
+        UserError: two images would have the same label file, or ``folder`` holds labels of others.
+    """
+    root = Path(folder)
+    objects: dict[int, list[dict]] = defaultdict(list)
+    for annotation in data["annotations"]:
+        objects[annotation["image_id"]].append(annotation)
+    targets: dict[Path, dict] = {}
+    for image in data["images"]:
+        name = PurePosixPath(image["file_name"])
+        if name.is_absolute() or ".." in name.parts:
+            raise UserError(f"image {image['id']}: file_name {name} leads out of the folder")
+        target = root / name.with_suffix(suffix)
+        if target in targets:
+            raise UserError(f"{target}: {name} and {targets[target]['file_name']} would share it")
+        targets[target] = image
+    strangers = set(root.rglob(f"*{suffix}")) - targets.keys() if root.is_dir() else set()
+    if strangers:
+        raise UserError(
+            f"{root} holds {len(strangers)} labels of other images, as {min(strangers)}; choose "
+            "another --output"
+        )
+    for target, image in tqdm(targets.items(), desc="labels", unit="img", disable=not progress):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text_of(image, objects[image["id"]]), encoding="utf-8", newline="\n")
+    return len(targets)
+
+
+def is_ignored(annotation: dict) -> bool:
+    """Whether it is neither right nor wrong to find it."""
+    return bool(annotation.get("iscrowd") or annotation.get("ignore"))

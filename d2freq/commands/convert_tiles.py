@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from d2freq.commands import Topics
 from d2freq.errors import UserError
@@ -140,9 +141,13 @@ def _pair(values: Sequence[int], option: str) -> tuple[int, int]:
 
 
 def _say(annotations_json) -> None:
+    from d2freq.data.coco import read_coco
     from d2freq.data.tile_counts import describe_tiles
 
-    print("\n".join(describe_tiles(annotations_json)))
+    data: Any = read_coco(annotations_json)
+    notes = data["info"].get("notes", {})
+    lines = describe_tiles(annotations_json) + [f"  {n} {text}" for text, n in notes.items()]
+    print("\n".join(lines))
 
 
 TOPICS: Topics = {

@@ -60,20 +60,6 @@ def read_rgb(path: str | os.PathLike, size: tuple[int, int]) -> np.ndarray:
     return pixels
 
 
-def image_size(path: str | os.PathLike) -> tuple[int, int]:
-    """(width, height) from the header, EXIF rotation applied.
-
-    Raises:
-        DatasetError: unreadable.
-    """
-    try:
-        with any_size(), Image.open(path) as image:
-            swapped = _orientation(image) > 4
-            return image.size[::-1] if swapped else image.size
-    except Exception as error:  # as above
-        raise DatasetError(f"{path}: unreadable ({error}); fetch it again") from error
-
-
 def _orientation(image: Image.Image) -> int:
     """EXIF's number: 1 is upright, above 4 the sides are swapped."""
     return image.getexif().get(0x0112, 1)

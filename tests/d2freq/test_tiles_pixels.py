@@ -5,7 +5,7 @@ import pytest
 from detectron2.data.detection_utils import read_image
 from PIL import Image
 
-from d2freq.data.tile_pixels import any_size, image_size, read_rgb, write_rgb
+from d2freq.data.tile_pixels import any_size, read_rgb, write_rgb
 from d2freq.errors import DatasetError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -36,7 +36,6 @@ def test_turned_photographs_are_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(PIXELS).save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    assert image_size(tmp_path / "turned.jpg") == (12, 20)
     read = read_rgb(tmp_path / "turned.jpg", (12, 20))
     np.testing.assert_array_equal(read, read_image(str(tmp_path / "turned.jpg"), "RGB"))
 
@@ -59,7 +58,6 @@ def test_huge_images_are_read_and_the_limit_stays(tmp_path, monkeypatch):
     with pytest.raises(Image.DecompressionBombError):
         Image.open(tmp_path / "a.png")
     np.testing.assert_array_equal(read_rgb(tmp_path / "a.png", (20, 12)), PIXELS)
-    assert image_size(tmp_path / "a.png") == (20, 12)
     with pytest.raises(ZeroDivisionError), any_size():
         _ = 1 / 0
     assert Image.MAX_IMAGE_PIXELS == 100

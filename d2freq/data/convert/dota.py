@@ -1,6 +1,5 @@
 """DOTA (versions 1.0, 1.5, 2.0) to COCO: horizontal boxes of the oriented ones, cut into tiles."""
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +7,9 @@ from pathlib import Path
 from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
 from d2freq.data.fault_report import EXAMPLES
 from d2freq.data.sources import DOTA_V1, DOTA_V2
-from d2freq.data.tile_pixels import image_size
+from d2freq.data.tile_pixels import any_size
 from d2freq.data.tiles import tile_coco
 from d2freq.errors import DatasetError, UserError
-
-logger = logging.getLogger(__name__)
 
 CLASSES = {"1.0": DOTA_V1, "1.5": DOTA_V2[:16], "2.0": DOTA_V2}
 MIN_VISIBLE = 0.7  # customary for DOTA: a part below this share of its object counts as difficult
@@ -44,12 +41,12 @@ def convert_dota(
         ``output/annotations.json``; beside it ``images`` and ``originals.json``.
 
     Raises:
-        DatasetError, UserError: as read_dota and tile_coco.
+        UserError: as read_dota and tile_coco.
     """
-    data, image_root = read_dota(source, version=version, difficult=difficult, without=output)
+    data, notes = read_dota(source, version=version, difficult=difficult)
     return tile_coco(
         data,
-        image_root,
+        Path(source) / "images",
         output,
         size=size,
         overlap=overlap,
@@ -57,7 +54,7 @@ def convert_dota(
         min_visible=min_visible,
         keep_empty=keep_empty,
         image_format=image_format,
-        info={"description": f"DOTA-v{version}", "difficult": difficult},
+        info={"description": f"DOTA-v{version}", "difficult": difficult, "notes": notes},
         overwrite=overwrite,
         workers=workers,
         progress=progress,
@@ -65,46 +62,35 @@ def convert_dota(
 
 
 def read_dota(
-    source: str | os.PathLike,
-    *,
-    version: str = "1.0",
-    difficult: str = "ignore",
-    without: str | os.PathLike | None = None,
-) -> tuple[dict, Path]:
-    """The COCO content of one split of DOTA, and the folder in which its ``file_name`` begin.
+    source: str | os.PathLike, *, version: str = "1.0", difficult: str = "ignore"
+) -> tuple[dict, dict[str, int]]:
+    """The COCO content of one split of DOTA, and notes on it: {sentence: count}.
 
     A box is the least upright one around the oriented box, whose corners stay as ``segmentation``;
     its area is width times height, as in AI-TOD, whose size ranges are applied to it. Categories
-    are numbered from 1 in the published order. Images without a label file are left out, with a
-    warning.
+    are numbered from 1 in the published order. A ``file_name`` begins in ``source/images``.
 
     Args:
         difficult: what becomes of objects with this flag. "ignore": ``iscrowd: 1``, since DOTA's
             own tasks follow PASCAL VOC, where they neither count nor do harm. "keep": as any other.
             The flag itself stays as ``difficult``.
-        without: a folder that is no part of the source, where it lies inside.
 
     Raises:
-        DatasetError: files are missing, or lines are faulty; the first are named, all are counted.
-        UserError: an unknown version or choice.
+        UserError: an unknown version or choice, files are missing (see find_dota), or lines are
+            faulty; the first are named, all are counted.
     """
     if version not in VERSIONS:
         raise UserError(f"version {version}: DOTA has {', '.join(VERSIONS)}")
     if difficult not in DIFFICULT:
         raise UserError(f"difficult {difficult}: choose one of {', '.join(DIFFICULT)}")
-    folder = find_dota(source, version=version, without=without)
-    if folder.unlabelled:
-        logger.warning(
-            f"{source}: {len(folder.unlabelled)} images have no label file and are left out, for "
-            f"example {folder.unlabelled[0]}"
-        )
+    pairs, unlabelled = find_dota(source, version=version)
     images: list[dict] = []
     annotations: list[dict] = []
     faults: list[str] = []
-    for name, label in folder.pairs:
-        width, height = image_size(folder.image_root / name)
-        images.append({"id": len(images) + 1, "file_name": name, "width": width, "height": height})
-        objects, wrong = read_labels(label, CLASSES[version])
+    for pair in pairs:
+        with any_size():
+            images.append({"id": len(images) + 1, **pair.image_record()})
+        objects, wrong = read_labels(pair.label, CLASSES[version])
         faults += wrong
         for thing in objects:
             numbers = {"id": len(annotations) + 1, "image_id": len(images)}
@@ -117,8 +103,13 @@ def read_dota(
             f"needs --version"
         )
     categories = [{"id": k, "name": name} for k, name in enumerate(CLASSES[version], start=1)]
+    fate = {"ignore": "ignored", "keep": "kept as any other"}[difficult]
+    notes = {
+        "images without a label file left out": len(unlabelled),
+        f"objects with the flag difficult, {fate}": sum(a["difficult"] for a in annotations),
+    }
     data = {"images": images, "annotations": annotations, "categories": categories}
-    return data, folder.image_root
+    return data, {text: count for text, count in notes.items() if count}
 
 
 def _annotation(thing: DotaObject, classes: tuple[str, ...], difficult: str) -> dict:

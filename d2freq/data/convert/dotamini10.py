@@ -5,7 +5,6 @@ here, each marked "open". Hence the counts differ from the paper's, and ``compar
 much.
 """
 
-import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +19,6 @@ from d2freq.data.convert.tile_copies import rare_copies
 from d2freq.data.sources import DOTAMINI10
 from d2freq.data.tiles import tile_coco
 from d2freq.errors import UserError
-
-logger = logging.getLogger(__name__)
 
 RARE = ("baseball-diamond", "basketball-court", "helicopter")  # HS-FPN, A.3: BD, BC, HE
 SIZE, OVERLAP = 1024, 256  # HS-FPN, A.3: stride 768
@@ -72,22 +69,21 @@ def convert_dotamini10(
         ``copy`` in place of ``tile``.
 
     Raises:
-        DatasetError, UserError: as read_dota and tile_coco.
+        UserError: as read_dota and tile_coco.
     """
     if split not in PAPER:
         raise UserError(f"split {split}: DOTAmini10 has train and val")
     if copies < 0 or seed < 0:
         raise UserError(f"copies {copies}, seed {seed}: both are whole numbers from 0 on")
-    data, image_root = read_dota(source, version=version, difficult=difficult, without=output)
+    data, notes = read_dota(source, version=version, difficult=difficult)
     chosen, left_out = select(data)
-    logger.info(f"{source}: left out {left_out}")
     augment = None
     if split == "train" and copies:
         rare = tuple(DOTAMINI10.index(name) + 1 for name in RARE)
         augment = partial(rare_copies, categories=rare, count=copies, seed=seed)
     return tile_coco(
         chosen,
-        image_root,
+        Path(source) / "images",
         output,
         size=(SIZE, SIZE),
         overlap=(OVERLAP, OVERLAP),
@@ -99,7 +95,7 @@ def convert_dotamini10(
         info={
             "description": f"DOTAmini10 {split}, rebuilt from DOTA-v{version}",
             "difficult": difficult,
-            "left_out": left_out,
+            "notes": notes | left_out,
         },
         overwrite=overwrite,
         workers=workers,
@@ -108,7 +104,7 @@ def convert_dotamini10(
 
 
 def select(data: dict) -> tuple[dict, dict[str, int]]:
-    """The ten classes, cleaned; and what was left out: reason -> count.
+    """The ten classes, cleaned; and what was left out, {sentence: count}.
 
     Open is what the paper's "cleaned" means. Here: a box narrower than LEAST_SIDE is left out, and
     so is one that repeats another of its image and class. Boxes outside of their image tile_coco
@@ -122,11 +118,11 @@ def select(data: dict) -> tuple[dict, dict[str, int]]:
         name = names[annotation["category_id"]]
         place = (annotation["image_id"], name, *annotation["bbox"])
         if name not in DOTAMINI10:
-            left_out["of another class"] += 1
+            left_out["objects of other classes left out"] += 1
         elif min(annotation["bbox"][2:]) < LEAST_SIDE:
-            left_out[f"narrower than {LEAST_SIDE:g} px"] += 1
+            left_out[f"objects narrower than {LEAST_SIDE:g} px left out"] += 1
         elif place in seen:
-            left_out["repeated"] += 1
+            left_out["objects given twice left out"] += 1
         else:
             seen.add(place)
             annotations.append({**annotation, "category_id": DOTAMINI10.index(name) + 1})

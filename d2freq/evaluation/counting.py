@@ -122,31 +122,35 @@ def _split(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:
 def accumulate(matches: Matches, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """Precision (T, R, A, M) and recall (T, A, M) of one category.
 
-    Between two candidates precision only falls and recall stands still, so both need a value at
-    the candidates alone; the other detections are counted up to there.
+    Recall rises, and precision peaks, at hits alone, so both are needed there only; hits are
+    candidates, and the detections that are none are counted up to there.
     """
     points = np.linspace(0.0, 1.0, protocol.recall_points)
     levels, areas = len(protocol.iou_thresholds), len(protocol.all_areas)
     precision = np.full((levels, len(points), areas, len(protocol.max_dets)), -1.0)
     recall = np.full((levels, areas, len(protocol.max_dets)), -1.0)
-    candidate = matches.candidate
+    state = np.ascontiguousarray(matches.state.transpose(1, 2, 0))  # (A, T, C)
     alone = np.ones(len(matches.score), bool)
-    alone[candidate] = False
-    for a in np.flatnonzero(matches.positives):
-        positives = matches.positives[a]
-        hit = matches.state[:, a] == HIT
-        miss = (matches.state[:, a] == MISS) & matches.inside[candidate, a, None]
-        for m, limit in enumerate(protocol.max_dets):
-            takes_part = matches.rank < limit
-            others = np.cumsum(alone & takes_part & matches.inside[:, a])[candidate, None]
-            own = takes_part[candidate, None]
-            true = np.cumsum(hit & own, axis=0, dtype=np.float64)
-            false = np.cumsum(miss & own, axis=0) + others
-            envelope = np.maximum.accumulate((true / np.maximum(true + false, 1))[::-1])[::-1]
-            recalls = true / positives
-            recall[:, a, m] = recalls[-1] if len(recalls) else 0.0
+    alone[matches.candidate] = False
+    most = int(matches.rank.max(initial=0)) + 1
+    for m, limit in enumerate(protocol.max_dets):
+        if m and protocol.max_dets[m - 1] >= most:  # neither cuts
+            precision[..., m], recall[..., m] = precision[..., m - 1], recall[..., m - 1]
+            continue
+        takes_part = matches.rank < limit
+        own = takes_part[matches.candidate]
+        for a in np.flatnonzero(matches.positives):
+            inside = matches.inside[:, a] & takes_part
+            others = np.cumsum(alone & inside)[matches.candidate]
+            misses = inside[matches.candidate]
             for t in range(levels):
-                reached = np.searchsorted(recalls[:, t], points, side="left")
-                values = np.append(envelope[:, t], 0.0)
-                precision[t, :, a, m] = values[reached]
+                hit = (state[a, t] == HIT) & own
+                judged = np.cumsum(hit | ((state[a, t] == MISS) & misses)) + others
+                places = np.flatnonzero(hit)
+                right = np.arange(1, len(places) + 1)
+                best = np.maximum.accumulate((right / judged[places])[::-1])[::-1]
+                recalls = right / matches.positives[a]
+                recall[t, a, m] = recalls[-1] if len(recalls) else 0.0
+                reached = np.searchsorted(recalls, points, side="left")
+                precision[t, :, a, m] = np.append(best, 0.0)[reached]
     return precision, recall

@@ -152,6 +152,22 @@ def test_crowded_image_equals_pycocotools(name):
     assert recalls == sorted(set(recalls))
 
 
+def test_a_threshold_of_one_takes_equal_boxes_as_pycocotools_does():
+    """The overlap of a box with itself may fall a bit short of 1."""
+    protocol = dataclasses.replace(get_protocol("aitod"), iou_thresholds=(0.5, 1.0))
+    rng = np.random.default_rng(0)
+    content, _ = make_case(rng)
+    content["annotations"] = [
+        {"id": n, "image_id": 3, "category_id": 2, "bbox": box, "area": 64.0, "iscrowd": 0}
+        for n, box in enumerate(rng.uniform(1, 9, (40, 4)).tolist(), start=1)
+    ]
+    keys = ("image_id", "category_id", "bbox")
+    rows = [{key: a[key] for key in keys} | {"score": 0.5} for a in content["annotations"]]
+    counts = count(guard_ground_truth(content, protocol, "same"), to_arrays(rows), protocol)
+    assert difference(content, rows, protocol) <= 1e-12
+    assert counts.recall[1, 0, 0, -1] == 1.0
+
+
 # --- worked by hand ----------------------------------------------------------------------------
 
 

@@ -32,7 +32,8 @@ def test_each_yaml_has_a_lazy_twin_and_each_lazy_config_a_yaml():
 def test_yaml_config_trains_a_step_and_evaluates(name, tiny_data, tmp_path):
     cfg = load_yaml(str(CONFIGS / f"{name}.yaml"))
     check_names([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST], where=name)
-    data = tiny_data(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
+    data = tiny_data((cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS).NUM_CLASSES)
     cfg.merge_from_list(
         ["MODEL.DEVICE", "cpu", "DATASETS.TRAIN", (data,), "DATASETS.TEST", (data,)]
         + ["SOLVER.MAX_ITER", 1, "SOLVER.STEPS", (), "SOLVER.IMS_PER_BATCH", 2]
@@ -51,7 +52,7 @@ def test_yaml_config_trains_a_step_and_evaluates(name, tiny_data, tmp_path):
 def test_lazy_config_trains_a_step_and_evaluates(name, tiny_data, tmp_path):
     cfg = load_lazy(str(CONFIGS / f"{name}.py"))
     check_names(lazy_datasets(cfg, train=True), where=name)
-    data = tiny_data(cfg.model.roi_heads.num_classes)
+    data = tiny_data(cfg.model.get("roi_heads", cfg.model).num_classes)
     cfg.dataloader.train.dataset.names = cfg.dataloader.test.dataset.names = data
     small = [L(ResizeShortestEdge)(short_edge_length=64)]
     cfg.dataloader.train.mapper.augmentations = cfg.dataloader.test.mapper.augmentations = small

@@ -44,7 +44,9 @@ def inputs(num_classes: int) -> list[dict]:
 
 def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
     """Keys, losses, gradients and detections of one config."""
-    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), ["MODEL.DEVICE", "cpu"])
+    # Untrained, a RetinaNet would score every anchor below the threshold.
+    overrides = ["MODEL.DEVICE", "cpu", "MODEL.RETINANET.PRIOR_PROB", "0.1"]
+    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), overrides)
     torch.manual_seed(11)
     model = build_model(cfg)
     initial = {key: value.clone() for key, value in model.state_dict().items()}
@@ -55,7 +57,8 @@ def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
             for parameter in model.parameters():
                 parameter += 0.001 * torch.randn_like(parameter)
         DetectionCheckpointer(model, str(save_to)).save(name.replace("/", "_"))
-    batch = inputs(cfg.MODEL.ROI_HEADS.NUM_CLASSES)
+    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
+    batch = inputs((cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS).NUM_CLASSES)
     model.eval()  # first: training moves the batch norm statistics
     with torch.no_grad():
         found = [output["instances"] for output in model(batch)]

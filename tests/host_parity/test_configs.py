@@ -15,6 +15,8 @@ NAMES = [
     "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",
     "hs_fpn/faster_rcnn_R50_FPN_scenes",
     "hs_fpn/faster_rcnn_R50_HSFPN_scenes",
+    "_base_/cascade_rcnn_R50_FPN",
+    "_base_/retinanet_R50_FPN",
 ]
 
 

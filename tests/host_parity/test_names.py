@@ -51,7 +51,11 @@ def test_minid2_has_the_name_with_a_compatible_signature(module, name):
     assert kind(real) == kind(ours)
     if not (inspect.isclass(real) or inspect.isfunction(real)):
         return
-    theirs = inspect.signature(real).parameters
+    try:
+        theirs = inspect.signature(real).parameters
+    except ValueError:  # it takes whatever a built-in class of Python takes
+        assert ours.__mro__[1:] == real.__mro__[1:]
+        return
     mine = inspect.signature(ours).parameters
     shared = [key for key in theirs if key in mine]
     # every call that is legal on Detectron2 by position or with its required arguments works here

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -119,7 +120,9 @@ class TinyCOCOEvaluator(COCOEvaluator):
             parts = comm.gather(parts[0], dst=0)
             if not comm.is_main_process():
                 return {}
-        detections = guard_detections(self._gathered(parts), self._truth, strict=self._strict)
+        found = self._gathered(parts)
+        detections = guard_detections(found, self._truth, strict=self._strict)
+        detections = replace(detections, dropped=found.dropped | detections.dropped)
         self._save(PREDICTIONS_FILE, detections)
         if "annotations" not in self._coco_api.dataset:
             logger.info("%s has no annotations: detections saved, no AP", self._dataset_name)

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import Boxes, Instances
 
 from d2freq.cli import main
+from d2freq.config import add_d2freq_config
+from d2freq.engine import Trainer
 from d2freq.errors import UserError
 from d2freq.evaluation import TinyCOCOEvaluator
 
@@ -59,9 +62,12 @@ def made_up(truth: dict, seed: int) -> list[dict]:
     return outputs
 
 
-def trained(name: str, truth: dict, folder: Path, outputs: list[dict], **options) -> dict:
-    """What the evaluator in training gives and writes."""
-    evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(folder), **options)
+def trained(name: str, truth: dict, folder: Path, outputs: list[dict], *options) -> dict:
+    """What the evaluator of the trainer gives and writes."""
+    cfg = get_cfg()
+    add_d2freq_config(cfg)
+    cfg.merge_from_list(list(options))
+    evaluator = Trainer.build_evaluator(cfg, name, str(folder))
     evaluator.reset()
     for image, output in zip(truth["images"], outputs, strict=True):
         evaluator.process([{"image_id": image["id"]}], [output])
@@ -189,8 +195,9 @@ def test_command_equals_the_trainer_on_originals(tmp_path, register, method):
     tiles = cut(file, tmp_path)
     name = register(tiles, originals_json=str(file))
     record = json.loads(tiles.read_text())
-    options = {"originals": True, "merge": method, "merge_iou": 0.4}
-    results = trained(name, record, tmp_path / "train", made_up(record, 4), **options)
+    keys = ("TEST.TINY.ORIGINALS", "TEST.TINY.MERGE", "TEST.TINY.MERGE_IOU")
+    options = [word for pair in zip(keys, (True, method, 0.4), strict=True) for word in pair]
+    results = trained(name, record, tmp_path / "train", made_up(record, 4), *options)
     command = ["evaluate", str(file), str(tmp_path / "train" / "coco_instances_results.json")]
     command += ["--tiles", str(tiles), "--merge", method, "--merge-iou", "0.4"]
     assert main([*command, "--output", str(tmp_path / "own")]) == 0

@@ -31,11 +31,6 @@ class Bench:
         return next(self._free_ids)
 
     @cached_property
-    def images(self) -> dict[Any, dict]:
-        """The images by id."""
-        return {image["id"]: image for image in self.data["images"]}
-
-    @cached_property
     def boxes(self) -> dict[Any, list]:
         """The boxes of each image id."""
         boxes = defaultdict(list)
@@ -46,7 +41,7 @@ class Bench:
 
     @cached_property
     def firsts(self) -> dict[tuple[str, int], dict]:
-        """The first record of each (section, id)."""
+        """The first record of each (section, id), of images and categories."""
         records: dict[tuple[str, int], dict] = {}
         for section in ("categories", "images"):
             for record in self.data[section]:

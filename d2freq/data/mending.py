@@ -118,7 +118,7 @@ def _drop_regions(bench: Bench, section: str, image: dict) -> str | None:
 
 
 def _cut(bench: Bench, section: str, annotation: dict) -> str | None:
-    image = bench.images[annotation["image_id"]]
+    image = bench.firsts["images", annotation["image_id"]]
     x, y, width, height = box = annotation["bbox"]
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, image["width"]), min(y + height, image["height"])

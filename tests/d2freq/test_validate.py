@@ -211,3 +211,26 @@ def test_another_protocol_takes_other_counts(validate, two_images, capsys):
     assert code == 0 and "The protocol takes 100 detections" in lines[0]
     assert main(["validate", str(two_images[0] / "truth.json"), "--protocol", "none"]) == 2
     assert "no evaluation protocol 'none'" in capsys.readouterr().err
+
+
+def test_source_is_not_written_over(two_images, capsys):
+    folder, data = two_images
+    data["annotations"][0]["id"] = 0
+    file, link = folder / "truth.json", folder / "link.json"
+    file.write_text(json.dumps(data))
+    before = file.read_bytes()
+    link.symlink_to(file)
+    for output in (file, link):
+        assert main(["validate", str(file), "--fix", str(output)]) == 2
+        assert "not written over its source" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
+def test_cut_off_file_is_not_repaired(two_images, capsys):
+    """Whole annotations could be saved, but images without the lost ones would look empty."""
+    folder, data = two_images
+    file, output = folder / "truth.json", folder / "fixed.json"
+    file.write_text(json.dumps(data)[:-60])
+    assert main(["validate", str(file), "--fix", str(output)]) == 2
+    assert "not written, the file cannot be repaired" in capsys.readouterr().out
+    assert not output.exists()

@@ -50,7 +50,7 @@ def rank_anchors(
         labels: (M,) int8; 1 positive, 0 negative, -1 ignored.
 
     Raises:
-        ValueError: an object has a coordinate that is NaN or infinite.
+        UserError: an object has a coordinate that is NaN or infinite.
     """
     count, total = objects.shape[1], anchors.shape[1]
     latest = torch.full((total,), -1, dtype=torch.int32, device=anchors.device)
@@ -59,7 +59,10 @@ def rank_anchors(
     finite = objects.isfinite().all(dim=0)
     if not finite.all():
         row = int((~finite).nonzero()[0])
-        raise ValueError(f"ground truth: box {row} of {count} has a coordinate that is not finite")
+        raise UserError(
+            f"ground truth: box {row} of {count} of an image has a coordinate that is NaN or "
+            "infinite; look for it with `d2freq validate`, and in the augmentations"
+        )
     nearest = anchors.new_full((total,), float("inf"))
     numbers = torch.arange(count, dtype=torch.int32, device=anchors.device)
     rows = max(1, PAIRS_PER_CHUNK // total)

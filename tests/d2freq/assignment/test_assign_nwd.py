@@ -104,5 +104,5 @@ def test_bad_settings_are_named(options, message):
 
 def test_an_object_that_is_not_finite_is_named():
     truth = torch.tensor([[0.0, 0, 4, 4], [0, float("nan"), 4, 4]])
-    with pytest.raises(ValueError, match="box 1 of 2 .* not finite"):
+    with pytest.raises(UserError, match="box 1 of 2 .* NaN or infinite"):
         RankingAssigner()(truth, truth)

@@ -87,7 +87,7 @@ def record_ills(section: str, record: Any) -> list[Ill]:
         if not (is_length(width) and is_length(height)):
             ills.append(("image without a size", f"is {width!r} x {height!r}"))
         regions = record.get("ignore_regions", [])
-        bad = regions if not isinstance(regions, list) else [r for r in regions if not _is_solid(r)]
+        bad = regions if not isinstance(regions, list) else [r for r in regions if not is_solid(r)]
         if bad or not isinstance(regions, list):
             ills.append(("malformed ignore region", f"has {bad!r}"[:200]))
     return ills
@@ -108,7 +108,8 @@ def is_box(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 4 and all(map(is_number, value))
 
 
-def _is_solid(region: Any) -> bool:
+def is_solid(region: Any) -> bool:
+    """Whether it is a box of finite numbers with some extent."""
     if not is_box(region) or not all(abs(value) < float("inf") for value in region):
         return False
     return region[2] > 0 and region[3] > 0

@@ -57,9 +57,11 @@ def match(
     Args:
         truth: the ground truth of that category.
         found: its detections, in any order; of each image the best ``max_dets[-1]`` take part.
-        advance: is told how many detections are done, chunk by chunk.
+        advance: is told how many more detections are done, now and then.
     """
+    given = len(found)
     found, rank = _best_of_each_image(found, protocol.max_dets[-1])
+    advance(given - len(found))
     order = np.argsort(truth.image_id, kind="stable")
     image_id, xywh, crowd = truth.image_id[order], truth.xywh[order], truth.crowd[order]
     low, high = np.array([(area.low, area.high) for area in protocol.all_areas]).T
@@ -116,8 +118,11 @@ def _chunks(image_id: np.ndarray, pairs: np.ndarray) -> list[slice]:
 class _Pairs:
     """Near pairs in the order of turns, those of a detection by rising preference.
 
-    ``detection``, ``box``, ``overlap`` (P,); ``candidate`` (C,) the detections, in the order of
-    ``number`` (P,), which counts them; ``turns`` the ranges of pairs that are looked at together.
+    Attributes:
+        candidate: (C,) rising indices of the detections that are in a pair.
+        number: (P,) places of the pairs' detections in ``candidate``.
+        box, overlap: (P,) each.
+        turns: the ranges of pairs that are looked at together, one detection an image each.
     """
 
     def __init__(self, image_id, detection, box, overlap):

@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from d2freq.evaluation import PROTOCOLS, get_protocol
 from d2freq.evaluation.counting import count
 from d2freq.evaluation.guard import Detections, guard_ground_truth
+from d2freq.evaluation.matching import match
 from d2freq.evaluation.protocols import Protocol
 
 NAMES = ("aitod", "visdrone", "tinyperson", "soda-d", "coco")
@@ -150,6 +151,19 @@ def test_crowded_image_equals_pycocotools(name):
     counts = count(guard_ground_truth(content, protocol, "crowded"), to_arrays(rows), protocol)
     recalls = [counts.ar(limit=limit) for limit in range(3)]
     assert recalls == sorted(set(recalls))
+
+
+def test_counting_in_chunks_changes_nothing(monkeypatch):
+    monkeypatch.setattr("d2freq.evaluation.matching.CHUNK", 4)
+    check("aitod", range(40))
+
+
+def test_every_detection_is_counted_by_the_progress_bar():
+    protocol = dataclasses.replace(get_protocol("coco"), max_dets=(2,))
+    content, rows = make_case(np.random.default_rng(5))
+    truth, steps = guard_ground_truth(content, protocol, "random"), []
+    match(truth, to_arrays(rows), protocol, steps.append)
+    assert sum(steps) == len(rows) > 8
 
 
 def test_a_threshold_of_one_takes_equal_boxes_as_pycocotools_does():

@@ -37,7 +37,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from d2freq.data.coco import read_coco
     from d2freq.evaluation.detections_file import read_detections, write_detections
-    from d2freq.evaluation.guard import guard_detections
+    from d2freq.evaluation.guard import DetectionError, guard_detections
     from d2freq.evaluation.measure import check_truth, measure, read_truth
     from d2freq.evaluation.protocols import get_protocol
     from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals
@@ -45,20 +45,23 @@ def _run(arguments: argparse.Namespace) -> None:
     check_merge(arguments.merge, arguments.merge_iou)
     protocol = get_protocol(arguments.protocol)
     truth, merged = read_truth(arguments.ground_truth, protocol), None
+    tiles: Any = read_coco(arguments.tiles) if arguments.tiles else None
+    seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
     detections = read_detections(arguments.detections)
+    try:
+        detections = guard_detections(detections, seen, strict=arguments.strict)
+    except DetectionError as error:
+        where = f"{arguments.detections}, measured on {seen.report.file}"
+        raise DetectionError(f"{where}: {error}") from error
     if arguments.tiles:
-        tiles: Any = read_coco(arguments.tiles)
-        seen = check_truth(tiles, protocol, arguments.tiles)
         detections, merged = merge_on_originals(
-            guard_detections(detections, seen, strict=arguments.strict),
+            detections,
             tiles,
             truth,
             method=arguments.merge,
             iou_threshold=arguments.merge_iou,
             name=arguments.tiles,
         )
-    else:
-        detections = guard_detections(detections, truth, strict=arguments.strict)
     measured = measure(truth, detections, protocol, name=arguments.ground_truth, merged=merged)
     print(measured.text)
     if arguments.output:

@@ -249,5 +249,6 @@ def test_files_that_do_not_belong_together_are_one_line_and_exit_code_2(tmp_path
         assert main(["evaluate", str(file), str(rows)]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
+        assert "rows.json" in error and "truth.json" in error
     assert main(["evaluate", str(tmp_path / "no.json"), str(rows)]) == 2
     assert "no.json" in capsys.readouterr().err

@@ -161,7 +161,7 @@ METHODS = {
     "GeneralizedRCNN": ["forward", "inference", "preprocess_image"],
     "ROIHeads": ["label_and_sample_proposals"],
     "StandardROIHeads": ["forward", "forward_with_given_boxes"],
-    "CascadeROIHeads": ["forward"],
+    "CascadeROIHeads": ["forward", "_forward_box", "_match_and_label_boxes", "_run_stage"],
     "FastRCNNOutputLayers": ["forward", "losses", "inference", "predict_boxes", "predict_probs"],
     "RPN": ["forward", "losses", "label_and_sample_anchors", "predict_proposals"],
 }

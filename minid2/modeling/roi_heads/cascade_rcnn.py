@@ -181,6 +181,7 @@ class CascadeROIHeads(StandardROIHeads):
 
         All of them are used, none is drawn: a stage improves what the one before gave it.
         """
+        is_object = []
         for boxes, truth in zip(proposals, targets, strict=True):
             overlaps = pairwise_iou(truth.gt_boxes, boxes.proposal_boxes)
             matches, verdicts = self.proposal_matchers[stage](overlaps)
@@ -192,8 +193,9 @@ class CascadeROIHeads(StandardROIHeads):
                 classes = torch.full_like(matches, self.num_classes)
                 owners = Boxes(torch.zeros_like(boxes.proposal_boxes.tensor))
             boxes.gt_classes, boxes.gt_boxes = classes, owners
+            is_object.append(verdicts == 1)
         with get_event_storage().name_scope(f"stage{stage}"):
-            log_counts(proposals, self.num_classes)
+            log_counts(is_object)
         return proposals
 
     def _run_stage(

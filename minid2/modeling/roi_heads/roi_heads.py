@@ -115,7 +115,7 @@ class ROIHeads(nn.Module):
                     if name.startswith("gt_") and not sample.has(name):
                         sample.set(name, value[owners])
             samples.append(sample)
-        log_counts(samples, self.num_classes)
+        log_counts([sample.gt_classes != self.num_classes for sample in samples])
         return samples
 
 
@@ -244,13 +244,13 @@ def box_pooling(
     return {"box_in_features": names, "box_pooler": pooler}, region
 
 
-def log_counts(samples: list[Instances], num_classes: int) -> None:
-    """Write how many objects and how much background an image's regions hold in the mean."""
-    is_background = torch.cat([sample.gt_classes for sample in samples]) == num_classes
-    background = int(is_background.sum())
+def log_counts(is_object: list[torch.Tensor]) -> None:
+    """Write how many objects and how much else the regions (N_i,) of an image hold in the mean."""
+    joined = torch.cat(is_object)
+    objects, images = int(joined.sum()), len(is_object)
     storage = get_event_storage()
-    storage.put_scalar("roi_head/num_fg_samples", (len(is_background) - background) / len(samples))
-    storage.put_scalar("roi_head/num_bg_samples", background / len(samples))
+    storage.put_scalar("roi_head/num_fg_samples", objects / images)
+    storage.put_scalar("roi_head/num_bg_samples", (len(joined) - objects) / images)
 
 
 def _refuse(key: str, wanted: Any) -> None:

@@ -4,6 +4,7 @@ N annotations; positions are those in the file's list of annotations.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -90,9 +91,24 @@ def find_box_faults(
     else:
         cure = "Detectron2 refuses it: write iscrowd: 1 in place of ignore: 1."
         note(report.errors, "ignore flag", cure, ignore, bare)
+    outlines = [_outline_fault(a.get("segmentation")) for a in sound]
+    cure = "A segmentation is a list of polygons, each a list [x0, y0, x1, y1, ...]."
+    malformed = np.array([fault == "malformed" for fault in outlines], bool)
+    note(report.errors, "malformed segmentation", cure, malformed, bare)
+    cure = "Detectron2 leaves the object out of training: write [] in its place."
+    hollow = np.array([fault == "hollow" for fault in outlines], bool)
+    note(report.repairs, "segmentation without a polygon", cure, hollow, bare)
     unflagged = np.array(["iscrowd" not in a for a in sound], bool)
     note(report.notes, "no iscrowd", "Read as 0; pycocotools stops at it.", unflagged, bare)
     return Boxes(xywh, area, ignore, inside)
+
+
+def _outline_fault(segmentation: Any) -> str:
+    if not segmentation or isinstance(segmentation, dict):  # none, or a mask in run lengths
+        return ""
+    if not isinstance(segmentation, list) or not all(isinstance(p, list) for p in segmentation):
+        return "malformed"
+    return "" if any(len(p) >= 6 and len(p) % 2 == 0 for p in segmentation) else "hollow"
 
 
 def _borders(annotations: list[dict], images: list) -> tuple[np.ndarray, np.ndarray]:

@@ -140,6 +140,12 @@ def _make_crowd(bench: Bench, section: str, annotation: dict) -> str | None:
     return "has iscrowd 1 in place of ignore 1"
 
 
+def _clear_outline(bench: Bench, section: str, annotation: dict) -> str | None:
+    before = annotation["segmentation"]
+    annotation["segmentation"] = []
+    return f"has segmentation [], was {before!r}"[:100]
+
+
 def _unflag(bench: Bench, section: str, annotation: dict) -> str | None:
     annotation["iscrowd"] = 0
     return "has iscrowd 0"
@@ -176,6 +182,8 @@ STAGES: tuple[dict[str, Mender], ...] = (
         "no area": _compute_area,
         "area larger than the box": _compute_area,
         "ignore flag": _make_crowd,
+        "malformed segmentation": _clear_outline,
+        "segmentation without a polygon": _clear_outline,
         "no iscrowd": _unflag,
     },
 )

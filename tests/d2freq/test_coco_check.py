@@ -177,3 +177,17 @@ def test_check_dataset_raises_warns_and_notices_an_edit(folder, caplog):
     finally:
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
+
+
+@pytest.mark.parametrize(
+    ("outline", "kept"), [([], 1), ([[1, 1, 5, 1, 5, 5]], 1), ([[]], 0), ([[1, 2, 3, 4]], 0)]
+)
+def test_objects_that_the_loader_leaves_out_are_counted(folder, outline, kept):
+    """The check agrees with load_coco_json, which drops an object for its segmentation."""
+    from detectron2.data.datasets import load_coco_json
+
+    report = check(folder, changed("annotations", segmentation=outline))
+    records = load_coco_json(str(folder / "truth.json"), str(folder))
+    assert len(records[1]["annotations"]) == kept
+    kinds = [fault.kind for fault in report.repairs]
+    assert kinds == ([] if kept else ["segmentation without a polygon"])

@@ -145,6 +145,11 @@ CHANGES = {
         "image of another size: image 2 is 40 x 30, was 80 x 30",
         lambda data: data["images"][1]["width"] == 40,
     ),
+    "two points": (
+        put("annotations", segmentation=[[1, 2]]),
+        "annotation 2 of image 1 has segmentation [], was [[1, 2]]",
+        lambda data: data["annotations"][1]["segmentation"] == [],
+    ),
     "regions": (
         put("images", ignore_regions=[[1, 1, 5, 5], [1, 2, 3]]),
         "image 2 loses 1 of 2 ignore regions: [[1, 2, 3]]",

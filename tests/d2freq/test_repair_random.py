@@ -29,6 +29,7 @@ WRONG = {
         *({"area": value} for value in (None, NAN, 900, "4", -1)),
         *({"iscrowd": value} for value in (2, "1", None)),
         {"ignore": 1},
+        *({"segmentation": value} for value in (None, [], [[1, 2]], [1, 2], "x", {})),
     ],
 }
 

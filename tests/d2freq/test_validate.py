@@ -78,6 +78,11 @@ ERRORS = {
     "NaN": (put("annotations", bbox=[1, NAN, 3, 4]), "NaN or infinite box (1)", "nan"),
     "infinite": (put("annotations", bbox=[1, 2, 1e999, 4]), "NaN or infinite box (1)", "inf"),
     "ignore": (put("annotations", ignore=1), "ignore flag (1)", "iscrowd: 1"),
+    "flat outline": (
+        put("annotations", segmentation=[1, 1, 5, 1, 5, 5]),
+        "malformed segmentation (1)",
+        "annotation 2 of image 1",
+    ),
     "region of 3": (
         put("images", ignore_regions=[[1, 1, 5, 5], [1, 2, 3]]),
         "malformed ignore region (1)",
@@ -90,6 +95,11 @@ ERRORS = {
     ),
 }
 REPAIRS = {
+    "two points": (
+        put("annotations", segmentation=[[1, 2, 3, 4]]),
+        "segmentation without a polygon (1)",
+        "annotation 2 of image 1",
+    ),
     "id 0": (put("annotations", id=0), "annotation id 0 (1)", "Renumbered"),
     "empty": (box(9, 9, 0, 4), "empty box (1)", "[9, 9, 0, 4]"),
     "negative": (box(9, 9, -4, 4), "negative width or height (1)", "[9, 9, -4, 4]"),

@@ -60,8 +60,8 @@ def tile_coco(
         image_root: where its ``file_name`` begin. Any kind of 8-bit image; see tile_pixels.
         output: the folder to write.
         size: (width, height) of a tile in pixels. A smaller image is one tile of its own size.
-        overlap: of neighbours, (horizontal, vertical) in pixels; two objects up to this size are
-            never both cut by all tiles that see them.
+        overlap: of neighbours, (horizontal, vertical) in pixels. An object up to this size is whole
+            in at least one tile.
         scales: factors by which each image is resized before it is cut, each giving its own tiles.
         min_visible: where less than this share of an object's area is in a tile, it is
             ``iscrowd: 1`` there: neither trained on nor counted.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2freq.evaluation.guard import Detections, GroundTruth
-from d2freq.evaluation.overlaps import pair_overlaps, pairs_of
+from d2freq.evaluation.overlaps import neighbours, pair_overlaps, pairs_of
 from d2freq.evaluation.protocol import OLRP_IOU, Protocol
 
 MISS, HIT, EXCUSED = 0, 1, 2  # on nothing, on a counted box, on an ignored box
@@ -62,7 +62,7 @@ def match(
     given = len(found)
     found, rank = _best_of_each_image(found, protocol.max_dets[-1])
     advance(given - len(found))
-    order = np.argsort(truth.image_id, kind="stable")
+    order = np.lexsort((truth.xywh[:, 0], truth.image_id))
     image_id, xywh, crowd = truth.image_id[order], truth.xywh[order], truth.crowd[order]
     low, high = np.array([(area.low, area.high) for area in protocol.all_areas]).T
     area = truth.area[order, None]
@@ -70,26 +70,26 @@ def match(
     # the COCO API takes a threshold of 1 for just below 1
     thresholds = np.minimum(protocol.iou_thresholds, 1 - 1e-10)
 
-    first, last = (np.searchsorted(image_id, found.image_id, side) for side in ("left", "right"))
+    first, last = neighbours(found.image_id, found.xywh, image_id, xywh)
     parts = []
     for part in _chunks(found.image_id, last - first):
         detection, box = pairs_of(first[part], last[part])
         detection += part.start
         overlap = pair_overlaps(found.xywh[detection], xywh[box], crowd[box])
         near = overlap >= thresholds.min()
-        pairs = _Pairs(found.image_id, detection[near], box[near], overlap[near])
+        pairs = _Pairs(found.image_id, order, detection[near], box[near], overlap[near])
         parts.append(_take_turns(pairs, ignored, crowd, protocol, thresholds))
         advance(part.stop - part.start)
     candidate, state, hit_overlap = (np.concatenate(p) for p in zip(*parts, strict=True))
 
-    order = np.argsort(-found.score, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
+    by_score = np.argsort(-found.score, kind="stable")
+    place = np.empty_like(by_score)
+    place[by_score] = np.arange(len(by_score))
     turn = np.argsort(place[candidate])
-    own = (found.xywh[:, 2] * found.xywh[:, 3])[order, None]
+    own = (found.xywh[:, 2] * found.xywh[:, 3])[by_score, None]
     return Matches(
-        score=found.score[order],
-        rank=rank[order],
+        score=found.score[by_score],
+        rank=rank[by_score],
         inside=(own >= low) & (own <= high),
         candidate=place[candidate][turn],
         state=state[turn],
@@ -125,11 +125,11 @@ class _Pairs:
         turns: the ranges of pairs that are looked at together, one detection an image each.
     """
 
-    def __init__(self, image_id, detection, box, overlap):
+    def __init__(self, image_id, arrival, detection, box, overlap):
         self.candidate, number = np.unique(detection, return_inverse=True)
         images = image_id[self.candidate]
         turn = (np.arange(len(images)) - np.searchsorted(images, images))[number]
-        order = np.lexsort((overlap, detection, turn))  # stable: of equals the later box is last
+        order = np.lexsort((arrival[box], overlap, detection, turn))
         self.number, self.box, self.overlap = number[order], box[order], overlap[order]
         turn = turn[order]
         cuts = (np.flatnonzero(np.diff(turn)) + 1).tolist()

@@ -7,6 +7,38 @@ last bit decides whether a pair reaches a threshold.
 import numpy as np
 
 
+def neighbours(
+    image_id: np.ndarray, xywh: np.ndarray, box_image_id: np.ndarray, box_xywh: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which boxes may overlap each of N rows: those that reach its columns of the same image.
+
+    Args:
+        image_id: (N,) int64.
+        xywh: (N, 4) float64, finite.
+        box_image_id: (G,) rising.
+        box_xywh: (G, 4), by rising x within an image.
+
+    Returns:
+        first and last, (N,) int64 each: the boxes ``first`` to ``last - 1``.
+    """
+    first, last = (np.searchsorted(box_image_id, image_id, side) for side in ("left", "right"))
+    if not len(box_xywh) or not len(xywh):
+        return first, last
+    # images side by side in one long row, so that one search finds the columns of all
+    images, place = np.unique(np.append(image_id, box_image_id), return_inverse=True)
+    own, others = place[: len(xywh)], place[len(xywh) :]
+    left = min(b[:, 0].min() for b in (xywh, box_xywh))
+    width = max((b[:, 0] + b[:, 2]).max() for b in (xywh, box_xywh)) - left
+    widest = np.zeros(len(images))
+    np.maximum.at(widest, others, box_xywh[:, 2])
+    row = others * width + (box_xywh[:, 0] - left)
+    x = xywh[:, 0] - left
+    reach = np.searchsorted(row, own * width + (x - widest[own]), "left")
+    beyond = np.searchsorted(row, own * width + (x + xywh[:, 2]), "right")
+    first = np.maximum(first, reach)
+    return first, np.maximum(np.minimum(last, beyond), first)
+
+
 def pairs_of(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a row n with the numbers ``first[n]`` to ``last[n] - 1``, row by row.
 

@@ -49,7 +49,7 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
     """
     if isinstance(name, Protocol):
         return name
-    if os.fspath(name).endswith((".yaml", ".yml")):
+    if str(name).endswith((".yaml", ".yml")):
         return load_protocol(name)
     if name not in PROTOCOLS:
         near = difflib.get_close_matches(str(name), PROTOCOLS, n=1)

@@ -13,7 +13,8 @@ _EXIT_CODES = """\
 exit code: 0 where there is no fault, or --fix has written a file without one; 2 otherwise. A line
 says "error" where training and evaluation refuse the file, "repair" where they read a record
 otherwise than it is written, or leave it out, and say so, and "note" for what changes nothing.
-Notes alone are no fault, unless --strict is given.
+Notes alone are no fault, unless --strict is given. Content that --against finds in both files is
+one.
 """
 
 
@@ -41,6 +42,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--histogram", metavar="OUT.png", help="sizes of the boxes as a picture")
     command.add_argument("--strict", action="store_true", help="a note is a fault, too")
+    leaks = command.add_argument_group(
+        "leaks", "images, crops and overlapping tiles of FILE.json that lie in another split, too"
+    )
+    leaks.add_argument("--against", metavar="OTHER.json", help="COCO file of the other split")
+    leaks.add_argument("--other-images", metavar="DIR", help="folder of its images")
+    leaks.add_argument("--pairs", metavar="OUT.json", help="write all pairs found")
     command.set_defaults(run=_run)
 
 
@@ -53,6 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)
+    _check_leak_options(arguments)
     if arguments.fix:
         refuse_same_file(arguments.file, arguments.fix)
     report = Report(arguments.file)
@@ -77,7 +85,37 @@ def _run(arguments: argparse.Namespace) -> int:
     repaired = _fix(arguments, data, report) if arguments.fix and data is not None else None
     if data is not None:
         _show_sizes(arguments, repaired or data)
-    return 2 if faults and repaired is None else 0
+    leaky = arguments.against and data is not None and _show_leaks(arguments)
+    return 2 if leaky or (faults and repaired is None) else 0
+
+
+def _check_leak_options(arguments: argparse.Namespace) -> None:
+    from d2freq.errors import UserError
+
+    for name in ("images", "other_images") if arguments.against else ():
+        if not getattr(arguments, name):
+            raise UserError(f"--against compares pixels: --{name.replace('_', '-')} is missing")
+    for name in ("other_images", "pairs"):
+        if getattr(arguments, name) and not arguments.against:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} is of --against OTHER.json, which is missing")
+
+
+def _show_leaks(arguments: argparse.Namespace) -> bool:
+    """Look for content of both files; True where there is some."""
+    from d2freq.data.leaks import find_leaks
+
+    found = find_leaks(
+        arguments.file,
+        arguments.images,
+        arguments.against,
+        arguments.other_images,
+        workers=arguments.workers,
+    )
+    print(f"\n{found.text()}")
+    if arguments.pairs:
+        print(found.write(arguments.pairs))
+    return not found.ok
 
 
 def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:

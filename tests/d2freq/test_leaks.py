@@ -2,11 +2,13 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from d2freq.cli import main
 from d2freq.data.leaks import find_leaks
 from d2freq.data.scenes import render_scene
 from d2freq.errors import DatasetError, UserError
@@ -197,6 +199,34 @@ def test_text_and_json_tell_all(scene, search, tmp_path):
     written = json.loads(found.write(tmp_path / "leaks.json").read_text())
     assert len(written["leaks"]) == 3 and written["leaks"][0]["box"] == [10, 30, 390, 370]
     assert written["leaks"][0]["difference"] == 0
+
+
+def test_validate_lists_leaks_and_ends_with_exit_code_2(scene, search, tmp_path, capsys):
+    images = [tile(scene, 0, 0), tile(scene, 390, 390)]
+    found = search(images[:1], images)
+    for file in (found.file, found.other_file):  # search() writes a size of 1 x 1
+        data = json.loads(Path(file).read_text())
+        for record in data["images"]:
+            record.update(width=SIDE, height=SIDE)
+        box = dict(id=1, image_id=1, category_id=1, bbox=[5, 5, 9, 9], area=81, iscrowd=0)
+        data.update(annotations=[box], categories=[dict(id=1, name="car")])
+        Path(file).write_text(json.dumps(data))
+    ours = ["validate", found.file, "--images", str(tmp_path / "ours")]
+    against = ["--against", found.other_file, "--other-images", str(tmp_path / "theirs")]
+    assert main(ours) == 0
+    assert main([*ours, *against, "--pairs", str(tmp_path / "pairs.json")]) == 2
+    assert "1 of 1 images share content with 1 of 2" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "pairs.json").read_text())["leaks"]) == 1
+    (tmp_path / "theirs/1.png").unlink()
+    assert main([*ours, *against]) == 0
+    assert "not compared: 1 images unreadable" in capsys.readouterr().out
+    for options, message in [
+        (against[:2], "--other-images is missing"),
+        (against[2:], "--other-images is of --against"),
+        (["--pairs", "x"], "--pairs is of --against"),
+    ]:
+        assert main([*ours, *options]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_faulty_input_is_named(scene, search, tmp_path):

@@ -80,7 +80,9 @@ def _find_duplicates(report: Report, section: str, records: list, key: str) -> N
         f"Number each {SINGULAR[section]} once." if key == "id" else "Name each class once.",
         section,
         again,
-        lambda position: f"{key} {records[position][key]!r} x {counts[records[position][key]]}",
+        lambda position: (
+            f"{key} {records[position][key]!r} x {counts[records[position][key]]} (no. {position})"
+        ),
     )
 
 

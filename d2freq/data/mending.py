@@ -27,6 +27,11 @@ def _renumber(bench: Bench, section: str, record: Any) -> str | None:
     return f"is now {record['id']}"
 
 
+def _renumber_zero(bench: Bench, section: str, record: dict) -> str | None:
+    # one of several may have got its number as a duplicate
+    return _renumber(bench, section, record) if record["id"] == 0 else None
+
+
 def _drop_annotation(bench: Bench, section: str, record: Any) -> str | None:
     if section != "annotations":
         return None
@@ -120,13 +125,20 @@ def _drop_regions(bench: Bench, section: str, image: dict) -> str | None:
 def _cut(bench: Bench, section: str, annotation: dict) -> str | None:
     image = bench.firsts["images", annotation["image_id"]]
     x, y, width, height = box = annotation["bbox"]
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + width, image["width"]), min(y + height, image["height"])
-    annotation["bbox"] = [left, top, right - left, bottom - top]
-    area = (right - left) * (bottom - top)
+    x, width = _clip(x, width, image["width"])
+    y, height = _clip(y, height, image["height"])
+    annotation["bbox"] = [x, y, width, height]
+    area = width * height
     if is_number(annotation.get("area")):
         annotation["area"] = min(annotation["area"], area)
     return f"has bbox {annotation['bbox']}, was {box}"
+
+
+def _clip(start: float, length: float, border: float) -> tuple[float, float]:
+    if start >= 0 and start + length <= border:  # not a digit changes
+        return start, length
+    first, last = max(start, 0), min(start + length, border)
+    return first, last - first
 
 
 def _compute_area(bench: Bench, section: str, annotation: dict) -> str | None:
@@ -167,7 +179,7 @@ STAGES: tuple[dict[str, Mender], ...] = (
         "duplicate image id": _drop_copy,
         "duplicate category id": _drop_copy,
         "duplicate annotation id": _renumber,
-        "annotation id 0": _renumber,
+        "annotation id 0": _renumber_zero,
     },
     dict.fromkeys(image_faults.LOST, _drop_lost),
     {"unknown image_id": _drop_annotation, image_faults.RESIZED: _resize},

@@ -116,8 +116,8 @@ CHANGES = {
         lambda data: data["annotations"][1]["area"] == 16,
     ),
     "over the border": (
-        put("annotations", bbox=[38, -3, 4, 9], area=36),
-        "has bbox [38, 0, 2, 6], was [38, -3, 4, 9]",
+        put("annotations", bbox=[38, -3, 4.2, 9], area=37),
+        "has bbox [38, 0, 2, 6], was [38, -3, 4.2, 9]",
         lambda data: data["annotations"][1]["area"] == 12,
     ),
     "no iscrowd": (

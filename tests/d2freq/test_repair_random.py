@@ -85,3 +85,14 @@ def test_every_record_stays_or_is_named(start):
             assert not again.errors and not again.repairs
             assert repair_coco(repaired.data, again).changes == []
     assert sound > 20
+
+
+def test_two_ids_0_are_numbered_once_each(two_images):
+    data = two_images[1]
+    for position in (0, 2):
+        data["annotations"][position]["id"] = 0
+    report = Report("zeros.json")
+    check_loaded(data, report)
+    repaired = repair_coco(data, report)
+    assert [a["id"] for a in repaired.data["annotations"]] == [6, 2, 5, 4]
+    assert [change.count for change in repaired.changes] == [1, 1]

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 import io
-import math
 
 import numpy as np
 import pytest
@@ -180,65 +179,3 @@ def test_a_threshold_of_one_takes_equal_boxes_as_pycocotools_does():
     counts = count(guard_ground_truth(content, protocol, "same"), to_arrays(rows), protocol)
     assert difference(content, rows, protocol) <= 1e-12
     assert counts.recall[1, 0, 0, -1] == 1.0
-
-
-# --- worked by hand ----------------------------------------------------------------------------
-
-
-def one_box(width: float, height: float, protocol: Protocol, rows: list[dict] | None = None):
-    box = [5.0, 5.0, width, height]
-    content = {
-        "images": [{"id": 1, "file_name": "1.png", "width": 99, "height": 99}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box}],
-        "categories": [{"id": 1, "name": "ship"}],
-    }
-    rows = rows or [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.5}]
-    return count(guard_ground_truth(content, protocol, "one"), to_arrays(rows), protocol)
-
-
-@pytest.mark.parametrize(
-    ("name", "side", "labels"),
-    [
-        ("aitod", (8, 8), {"vt", "t"}),
-        ("aitod", (7.9, 8), {"vt"}),
-        ("aitod", (8.1, 8), {"t"}),
-        ("aitod", (16, 16), {"t", "s"}),
-        ("aitod", (16, 64), {"s", "m"}),
-        ("tinyperson", (1, 1), {"tiny", "tiny1"}),
-        ("tinyperson", (9, 16), {"tiny", "tiny2", "tiny3"}),
-        ("tinyperson", (20, 20), {"tiny", "tiny3", "small"}),
-        ("soda-d", (12, 12), {"S", "eS", "rS"}),
-        ("soda-d", (32, 32), {"S", "gS", "N"}),
-        ("soda-d", (40, 50), {"N"}),
-        ("soda-d", (40, 50.1), set()),
-        ("coco", (32, 32), {"s", "m"}),
-        ("coco", (60, 60), {"m"}),
-    ],
-)
-def test_a_box_on_the_end_of_a_range_is_in_both(name, side, labels):
-    protocol = get_protocol(name)
-    counts = one_box(*side, protocol)
-    found = {area.label for area in protocol.areas if counts.ap(area.label) == 100.0}
-    assert found == labels
-    assert all(
-        math.isnan(counts.ap(area.label)) for area in protocol.areas if area.label not in found
-    )
-    assert counts.ap() == 100.0
-
-
-def test_whole_range_of_tinyperson_begins_at_one_pixel():
-    assert math.isnan(one_box(0.5, 1, get_protocol("tinyperson")).ap())
-    assert one_box(0.5, 1, get_protocol("aitod")).ap() == 100.0
-
-
-def test_precision_is_taken_at_the_limit_that_the_protocol_names():
-    """Two false alarms before the hit: of three detections one is right, of two none."""
-    rows = [
-        {"image_id": 1, "category_id": 1, "bbox": [x, 60.0, 8.0, 8.0], "score": 0.9}
-        for x in (10.0, 30.0)
-    ] + [{"image_id": 1, "category_id": 1, "bbox": [5.0, 5.0, 8.0, 8.0], "score": 0.5}]
-    protocol = dataclasses.replace(get_protocol("aitod"), max_dets=(2, 3), ap_limit=2)
-    counts = one_box(8, 8, protocol, rows)
-    assert (counts.ap(), counts.ar(), counts.olrp.olrp[0, 0]) == (0.0, 100.0, 1.0)
-    counts = one_box(8, 8, dataclasses.replace(protocol, ap_limit=None), rows)
-    assert counts.ap() == pytest.approx(100 / 3)

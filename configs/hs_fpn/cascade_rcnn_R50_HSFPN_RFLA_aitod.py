@@ -1,0 +1,9 @@
+"""Lazy twin of cascade_rcnn_R50_HSFPN_RFLA_aitod.yaml."""
+
+from d2freq.modeling.hs_fpn import HSFPN
+
+from .cascade_rcnn_R50_FPN_RFLA_aitod import dataloader, lr_multiplier, model, optimizer, train
+
+model.backbone._target_ = HSFPN
+model.backbone.preset = "paper"
+train.output_dir = "./output/cascade_rcnn_R50_HSFPN_RFLA_aitod"

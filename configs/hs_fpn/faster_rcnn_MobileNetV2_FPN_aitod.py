@@ -1,0 +1,16 @@
+"""Lazy twin of faster_rcnn_MobileNetV2_FPN_aitod.yaml."""
+
+from detectron2.config import LazyCall as L
+
+from d2freq.modeling.backbones import MobileNetV2
+
+from .._base_.aitod import dataloader, lr_multiplier, optimizer, train
+from .._base_.faster_rcnn_R50_FPN import model
+
+model.roi_heads.num_classes = 8
+model.backbone.bottom_up = L(MobileNetV2)(
+    out_features=["res2", "res3", "res4", "res5"],
+    norm="FrozenBN",
+    freeze_at=2,  # stem and res2, as of the ResNets
+)
+train.output_dir = "./output/faster_rcnn_MobileNetV2_FPN_aitod"

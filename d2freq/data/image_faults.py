@@ -21,6 +21,7 @@ TRUNCATED = "truncated image"
 # images without pixels: what is to be done is the same for all of them
 LOST = (MISSING, EMPTY, UNREADABLE, TRUNCATED)
 RESIZED = "image of another size"
+HUGE = "image too large to load"
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 exchange width and height
 _CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
@@ -44,6 +45,8 @@ def look_at(path: str, decode: bool = False) -> Look:
     """Open an image, read its header and with ``decode`` every pixel."""
     from PIL import Image
 
+    from d2freq.data.tile_pixels import any_size
+
     try:
         if os.path.getsize(path) == 0:
             return Look(EMPTY, "0 bytes")
@@ -51,7 +54,7 @@ def look_at(path: str, decode: bool = False) -> Look:
         return Look(MISSING, str(error.strerror))
     stage = UNREADABLE
     try:
-        with Image.open(path) as image:
+        with any_size(), Image.open(path) as image:
             stage = TRUNCATED
             # asking a PNG without EXIF data for it reads all pixels
             asked = image.format in _CAMERA_FORMATS or "exif" in image.info
@@ -90,6 +93,8 @@ def find_image_faults(
         for position, record in enumerate(records)
         if isinstance(record, dict) and isinstance(record.get("file_name"), str)
     }
+    from PIL import Image
+
     looks = _look_at_all(paths, depth, workers, progress)
 
     def note(faults: list[Fault], kind: str, cure: str, hits: list[int], describe) -> None:
@@ -116,6 +121,16 @@ def find_image_faults(
 
     wrong = [position for position, look in seen.items() if _differs(records[position], look)]
     note(report.errors, RESIZED, "Correct width and height, or the image.", wrong, resized)
+
+    cure = "Detectron2's reader refuses it: cut it into tiles, d2freq convert tiles."
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # above it Pillow raises instead of warning
+    huge = [p for p, look in seen.items() if 0 < limit < look.size[0] * look.size[1]]
+
+    def pixels_of(position: int) -> str:
+        width, height = seen[position].size
+        return f"{paths[position]} is {width} x {height}"
+
+    note(report.errors, HUGE, cure, huge, pixels_of)
 
     def seen_as(position: int) -> str:
         return paths[position]

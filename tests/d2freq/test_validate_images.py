@@ -175,3 +175,11 @@ def test_several_processes_find_the_same(two_images, monkeypatch):
         image_faults.find_image_faults(report, records, str(folder), "decode", workers=workers)
         found.append(report)
     assert found[0].errors and found[0] == found[1]
+
+
+def test_an_image_over_the_readers_limit_is_told_from_a_broken_one(validate, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 599)  # Pillow refuses twice that: 40 x 30 it is
+    code, (line,) = validate(lambda folder, data: None, DECODE)
+    assert code == 2
+    assert line.startswith("error: image too large to load (2): ") and "convert tiles" in line
+    assert "b.png is 40 x 30" in line

@@ -37,8 +37,10 @@ FASTER = {
     "MODEL.ROI_BOX_HEAD.FC_DIM": 32,
     "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION": 7,
 }
+# With norms, so that some boxes stay close enough to their objects for the later stages.
 CASCADE = {
     **FASTER,
+    "MODEL.RESNETS.NORM": "GN",
     "MODEL.ROI_HEADS.NAME": "CascadeROIHeads",
     "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG": True,
 }
@@ -212,6 +214,8 @@ def test_detector(variant, records, assert_same_instances):
             found += len(mine["instances"])
         a, b = (training_step(*each) for each in zip(HOSTS, models, batches, strict=True))
         assert list(a[0]) == list(b[0])
+        if counts[0] and VARIANTS[variant].get("MODEL.ROI_HEADS.PROPOSAL_APPEND_GT", True):
+            assert all(value > 0 for value in a[0].values()), "there was nothing to compare"
         for name, value in a[0].items():
             torch.testing.assert_close(b[0][name], value, rtol=1e-5, atol=1e-6)
         assert a[1].keys() == b[1].keys()
@@ -227,3 +231,20 @@ def test_detector(variant, records, assert_same_instances):
         normalizers = [getattr(model, "loss_normalizer", None) for model in models]
         assert normalizers[0] == normalizers[1]
     assert found > 3, "nothing was detected, so nothing was compared"
+
+
+@pytest.mark.parametrize("variant", ["faster_frozen_bn", "cascade", "retinanet"])
+def test_half_precision(variant, records, assert_same_instances):
+    results = []
+    for host in HOSTS:
+        model = build(host, VARIANTS[variant])
+        spread(model)
+        batch = records(host, (5, 0))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad():
+                found = [output["instances"] for output in model.eval()(batch)]
+            results.append([found, training_step(host, model, batch)[0]])
+    assert sum(map(len, results[0][0])) > 3
+    for theirs, mine in zip(results[0][0], results[1][0], strict=True):
+        assert_same_instances(mine, theirs)
+    torch.testing.assert_close(results[1][1], results[0][1], rtol=1e-5, atol=1e-6)

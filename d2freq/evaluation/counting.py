@@ -4,7 +4,7 @@ T overlap thresholds, R recall points, K categories, A areas ("all" first), M li
 category N detections, of which C overlap some ground truth.
 
 The count is our own because the libraries' want a Python dictionary a detection. Of 4.2 million
-detections on two shared cores faster-coco-eval made 71 s, and 65 s where its compiled part was fed
+detections on two shared cores faster-coco-eval took 71 s, and 65 s where its compiled part was fed
 past its public interface; this takes 10 s, holds arrays alone, and knows which detection hit what,
 which oLRP needs. pycocotools is the oracle of the tests.
 """

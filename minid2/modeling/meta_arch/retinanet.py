@@ -186,11 +186,7 @@ class RetinaNet(DenseDetector):
         # A row without a one is the background: K sigmoids, no class of its own.
         truth[positive[used], labels[positive]] = 1
         classification = sigmoid_focal_loss(
-            logits,
-            truth,
-            alpha=self.focal_loss_alpha,
-            gamma=self.focal_loss_gamma,
-            reduction="sum",
+            logits, truth, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum"
         )
         localization = _dense_box_regression_loss(
             anchors,
@@ -198,13 +194,11 @@ class RetinaNet(DenseDetector):
             pred_anchor_deltas,
             gt_boxes,
             positive,
-            box_reg_loss_type=self.box_reg_loss_type,
-            smooth_l1_beta=self.smooth_l1_beta,
+            self.box_reg_loss_type,
+            self.smooth_l1_beta,
         )
-        return {
-            "loss_cls": classification / normalizer,
-            "loss_box_reg": localization / normalizer,
-        }
+        losses = {"loss_cls": classification, "loss_box_reg": localization}
+        return {name: value / normalizer for name, value in losses.items()}
 
     def forward_inference(
         self, images: ImageList, features: list[torch.Tensor], predictions: list[list[torch.Tensor]]

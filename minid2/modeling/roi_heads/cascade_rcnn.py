@@ -18,7 +18,8 @@ from ..matcher import Matcher
 from ..poolers import ROIPooler
 from .box_head import build_box_head
 from .fast_rcnn import FastRCNNOutputLayers, Predictions, fast_rcnn_inference
-from .roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads, box_pooling, log_counts
+from .region_sampling import log_counts
+from .roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads, box_pooling
 
 
 class _ScaleGradient(torch.autograd.Function):

@@ -1,7 +1,6 @@
 """The flow of the second stage: sample, pool, predict, then losses or detections.
 
-Shapes: B images; P proposals of an image before sampling, S after; M ground-truth objects; N
-regions of all images together; K classes, where class K is the background.
+Shapes: B images, C channels, H x W a feature map.
 """
 
 from typing import Any
@@ -12,14 +11,13 @@ from torch import nn
 
 from ...config import CfgNode, configurable
 from ...layers import ShapeSpec
-from ...structures import ImageList, Instances, pairwise_iou
-from ...utils.events import get_event_storage
-from ..matcher import Matcher
+from ...structures import ImageList, Instances
 from ..poolers import ROIPooler
-from ..proposal_generator.proposal_utils import add_ground_truth_to_proposals
-from ..sampling import subsample_labels
 from .box_head import build_box_head
 from .fast_rcnn import FastRCNNOutputLayers
+from .region_sampling import ROIHeads
+
+__all__ = ["ROI_HEADS_REGISTRY", "ROIHeads", "StandardROIHeads", "build_roi_heads"]
 
 ROI_HEADS_REGISTRY = Registry("ROI_HEADS")
 """Second stages by name. An entry is called with the config and the backbone's output shapes, and
@@ -29,94 +27,6 @@ returns a :class:`ROIHeads`, or a module with the same `forward`."""
 def build_roi_heads(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
     """Build `MODEL.ROI_HEADS.NAME` for the backbone's `input_shape`."""
     return ROI_HEADS_REGISTRY.get(cfg.MODEL.ROI_HEADS.NAME)(cfg, input_shape)
-
-
-class ROIHeads(nn.Module):
-    """Matches and samples proposals; subclasses say what to predict from them."""
-
-    @configurable
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        batch_size_per_image: int,
-        positive_fraction: float,
-        proposal_matcher: Matcher,
-        proposal_append_gt: bool = True,
-    ) -> None:
-        """
-        Args:
-            num_classes: K, without the background.
-            batch_size_per_image: S, proposals an image that enter the loss.
-            positive_fraction: at most this part of them are objects.
-            proposal_matcher: proposals to ground truth.
-            proposal_append_gt: add the true boxes to the proposals in training.
-        """
-        super().__init__()
-        self.num_classes = num_classes
-        self.batch_size_per_image = batch_size_per_image
-        self.positive_fraction = positive_fraction
-        self.proposal_matcher = proposal_matcher
-        self.proposal_append_gt = proposal_append_gt
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        keys = cfg.MODEL.ROI_HEADS
-        return {
-            "num_classes": keys.NUM_CLASSES,
-            "batch_size_per_image": keys.BATCH_SIZE_PER_IMAGE,
-            "positive_fraction": keys.POSITIVE_FRACTION,
-            "proposal_matcher": Matcher(keys.IOU_THRESHOLDS, keys.IOU_LABELS),
-            "proposal_append_gt": keys.PROPOSAL_APPEND_GT,
-        }
-
-    def _sample_proposals(
-        self, matched_idxs: torch.Tensor, matched_labels: torch.Tensor, gt_classes: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw from the matcher's results (P,) and the classes (M,) of the objects.
-
-        Returns:
-            Index (S,) of the drawn proposals, objects first, and their classes (S,).
-        """
-        if gt_classes.numel() == 0:
-            classes = torch.full_like(matched_idxs, self.num_classes)
-        else:
-            classes = gt_classes[matched_idxs]
-            classes[matched_labels == 0] = self.num_classes
-            classes[matched_labels == -1] = -1
-        objects, background = subsample_labels(
-            classes, self.batch_size_per_image, self.positive_fraction, self.num_classes
-        )
-        drawn = torch.cat([objects, background])
-        return drawn, classes[drawn]
-
-    @torch.no_grad()
-    def label_and_sample_proposals(
-        self, proposals: list[Instances], targets: list[Instances]
-    ) -> list[Instances]:
-        """Match the proposals of each image and draw those that enter the loss; see `forward`.
-
-        Returns:
-            B `Instances` of S proposals with `gt_classes`, and on images with objects all other
-            `gt_*` fields of the best object too (meaningless where the class is background).
-        """
-        if self.proposal_append_gt:
-            proposals = add_ground_truth_to_proposals(targets, proposals)
-        samples = []
-        for candidates, truth in zip(proposals, targets, strict=True):
-            overlaps = pairwise_iou(truth.gt_boxes, candidates.proposal_boxes)
-            matches, verdicts = self.proposal_matcher(overlaps)
-            drawn, classes = self._sample_proposals(matches, verdicts, truth.gt_classes)
-            sample = candidates[drawn]
-            sample.gt_classes = classes
-            if len(truth) > 0:
-                owners = matches[drawn]
-                for name, value in truth.get_fields().items():
-                    if name.startswith("gt_") and not sample.has(name):
-                        sample.set(name, value[owners])
-            samples.append(sample)
-        log_counts([sample.gt_classes != self.num_classes for sample in samples])
-        return samples
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -242,15 +152,6 @@ def box_pooling(
     )
     region = ShapeSpec(channels=channels.pop(), height=size, width=size)
     return {"box_in_features": names, "box_pooler": pooler}, region
-
-
-def log_counts(is_object: list[torch.Tensor]) -> None:
-    """Write how many objects and how much else the regions (N_i,) of an image hold in the mean."""
-    joined = torch.cat(is_object)
-    objects, images = int(joined.sum()), len(is_object)
-    storage = get_event_storage()
-    storage.put_scalar("roi_head/num_fg_samples", objects / images)
-    storage.put_scalar("roi_head/num_bg_samples", (len(joined) - objects) / images)
 
 
 def _refuse(key: str, wanted: Any) -> None:

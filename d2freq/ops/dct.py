@@ -63,12 +63,12 @@ def dct_matrix(
 
 def dct2(x: Tensor) -> Tensor:
     """Orthonormal 2-D DCT-II over the last two axes. (..., H, W) -> (..., H, W)."""
-    return _matrix_like(x, x.shape[-2]) @ x @ _matrix_like(x, x.shape[-1]).mT
+    return _matrix_like(x, x.shape[-2]) @ x @ _matrix_like(x, x.shape[-1]).t()
 
 
 def idct2(x: Tensor) -> Tensor:
     """Inverse of :func:`dct2`. (..., H, W) -> (..., H, W)."""
-    return _matrix_like(x, x.shape[-2]).mT @ x @ _matrix_like(x, x.shape[-1])
+    return _matrix_like(x, x.shape[-2]).t() @ x @ _matrix_like(x, x.shape[-1])
 
 
 def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
@@ -144,8 +144,8 @@ def _subtract_band(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     maps = math.prod(x.shape[:-2])
     flat = x.reshape(maps * height, width)
-    band = (flat @ across.mT).reshape(maps, height, across.shape[0])
-    band = down.mT @ (down @ band)
+    band = (flat @ across.t()).reshape(maps, height, across.shape[0])
+    band = down.t() @ (down @ band)
     band = band.reshape(maps * height, across.shape[0])
     return torch.addmm(flat, band, across, alpha=-1).reshape(x.shape)
 
@@ -156,9 +156,9 @@ def _subtract_band_channels_last(x: Tensor, down: Tensor, across: Tensor) -> Ten
     rows = down.shape[0]
     flat = x.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
     band = (down @ flat).reshape(batch * rows, width, channels)
-    band = across.mT @ (across @ band)
+    band = across.t() @ (across @ band)
     band = band.reshape(batch, rows, width * channels)
-    up = down.mT.expand(batch, height, rows)
+    up = down.t().expand(batch, height, rows)
     filtered = torch.baddbmm(flat, up, band, alpha=-1)
     return filtered.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 

@@ -7,12 +7,12 @@ x the level's lateral map C_i (B, C, H, W), response its high-pass F_i (B, C, H,
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2freq.modeling.hs_fpn.layers import ConvReLUNorm, initialize
 from d2freq.modeling.hs_fpn.presets import Switches
 from d2freq.ops.dct import autocast_off, high_pass, working_dtype
+from d2freq.ops.pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 
 __all__ = ["ChannelPath", "HighFrequencyPerception", "SpatialPath", "build_hfp"]
 
@@ -59,8 +59,8 @@ class ChannelPath(nn.Module):
         """(B, C, H, W) -> (B, C, 1, 1), in float32 at least."""
         # k x k sums reach the thousands; what follows them is tiny, so full precision is free.
         with autocast_off(response):
-            average = self._reduce(F.adaptive_avg_pool2d(response, self.pool_size))
-            maximum = self._reduce(F.adaptive_max_pool2d(response, self.pool_size))
+            average = self._reduce(adaptive_avg_pool2d(response, self.pool_size))
+            maximum = self._reduce(adaptive_max_pool2d(response, self.pool_size))
             scores = self._activate(self.score(torch.stack((average, maximum))))
             if self.fusion == "sum":
                 scores = scores.sum(0)

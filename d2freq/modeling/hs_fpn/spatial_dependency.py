@@ -69,9 +69,7 @@ class SpatialDependencyPerception(nn.Module):
         """
         if not torch.jit.is_tracing():
             _check_sizes(x, above, grid)
-        queries = self.query(x).unflatten(3, (grid, -1)).unflatten(2, (grid, -1))
-        queries = queries.permute(0, 2, 4, 3, 5, 1)  # (B, g, g, r, s, C)
-        window = queries.shape[3:5]
+        queries = _split(self.query(x), grid).permute(0, 2, 4, 3, 5, 1)  # (B, g, g, r, s, C)
         keys = _windows_under(self.key(above), grid)
         values = keys if self.value is None else _windows_under(self.value(above), grid)
 
@@ -80,11 +78,18 @@ class SpatialDependencyPerception(nn.Module):
             queries.flatten(3, 4).flatten(1, 2),
             keys,
             values,
-            attn_mask=_repetition_bias(window, grid, like=keys),
+            attn_mask=_repetition_bias(queries.shape[3:5], grid, like=keys),
         )
-        mixed = mixed.unflatten(2, window).unflatten(1, (grid, grid)).permute(0, 5, 1, 3, 2, 4)
+        mixed = mixed.reshape(queries.shape).permute(0, 5, 1, 3, 2, 4)
         # Added window by window: the one write that puts the windows back is the residual's.
-        return (x.reshape(mixed.shape) + mixed).reshape(x.shape)
+        return (_split(x, grid) + mixed).reshape(x.shape)
+
+
+def _split(x: Tensor, parts: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, g, H / g, g, W / g)."""
+    batch, channels, height, width = x.shape
+    # reshape: ONNX export would take the sizes of the example for good behind an unflatten.
+    return x.reshape(batch, channels, parts, height // parts, parts, width // parts)
 
 
 def _windows_under(above: Tensor, grid: int) -> Tensor:
@@ -92,8 +97,7 @@ def _windows_under(above: Tensor, grid: int) -> Tensor:
 
     A window of odd size cuts through a pixel, which then belongs to both of its neighbours.
     """
-    pairs = above.unflatten(3, (grid // 2, -1)).unflatten(2, (grid // 2, -1))
-    halves = _halve(_halve(pairs, 5), 3)  # (B, C, g/2, 2, r', g/2, 2, s')
+    halves = _halve(_halve(_split(above, grid // 2), 5), 3)  # (B, C, g/2, 2, r', g/2, 2, s')
     windows = halves.permute(0, 2, 3, 5, 6, 4, 7, 1)
     return windows.flatten(5, 6).flatten(1, 4)
 

@@ -3,8 +3,9 @@
 ``find_leaks`` looks for content that two COCO files share: copies, crops and tiles that overlap,
 also compressed anew, brighter or darker, or at half size; neighbouring frames of a film; and copies
 of whole images at any size. It does not find what was turned, mirrored, or scaled by another factor
-and cropped, nor what two images share in a strip of less than some 100 pixels or without texture,
-such as open sea, unless the pixels are equal. A logo on an empty background can be a false pair.
+and cropped, nor what two images share in a strip of less than some 100 pixels, nor always what was
+compressed anew and has little texture, such as open sea: the fewer distinct places an overlap has,
+the more of them have to survive. A logo on an empty background can be a false pair.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Planted copies, crops and shifted tiles are found and nothing else."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -139,6 +140,21 @@ def test_unrelated_scenes_share_nothing(search, unrelated):
     assert found.ok and found.text().endswith(
         f"none of 6 images shares content with the 6 of {found.other_file}"
     )
+
+
+KIT_AIS = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / "kit-ais-half"
+
+
+@pytest.mark.skipif(not KIT_AIS.is_dir(), reason="kit-ais-half is not there (datasets/README.md)")
+def test_two_streets_share_nothing_and_frames_of_one_do(tmp_path):
+    images = KIT_AIS / "images"
+    options = dict(workers=1, progress=False)
+    assert find_leaks(KIT_AIS / "val.json", images, KIT_AIS / "train.json", images, **options).ok
+    records = json.loads((KIT_AIS / "val.json").read_text())["images"]
+    for name, part in (("odd", records[::2]), ("even", records[1::2])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(dict(images=part)))
+    found = find_leaks(tmp_path / "odd.json", images, tmp_path / "even.json", images, **options)
+    assert {leak.image_id for leak in found.leaks} == {record["id"] for record in records[::2]}
 
 
 def test_flat_images_flood_nothing_and_are_named(search):

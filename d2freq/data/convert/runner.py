@@ -6,6 +6,7 @@ item whose own files have changed is done again.
 """
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +200,8 @@ def _attempts(
     # small chunks keep all processes busy to the end, and few messages go between them
     size = max(1, min(16, len(items) // (4 * workers)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
-    pool = ProcessPoolExecutor(workers, initializer=_ignore_interrupt)
+    context = _clean_processes()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt)
     try:
         for future in as_completed([pool.submit(_attempt_all, function, c) for c in chunks]):
             yield from future.result()
@@ -209,6 +212,15 @@ def _attempts(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _clean_processes() -> BaseContext:
+    """Processes that inherit nothing: forked after OpenCV has worked in threads, they may hang."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # the slow imports once, not in every process
+    return context
 
 
 def _ignore_interrupt() -> None:

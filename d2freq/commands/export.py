@@ -1,0 +1,37 @@
+"""``d2freq export``: a config's detector as a TorchScript or ONNX file."""
+
+import argparse
+
+SUMMARY = "write a detector as TorchScript or ONNX, for images of any size"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Config, weights, format, file."""
+    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
+    parser.add_argument("--weights", help="a checkpoint; without it the weights are random")
+    parser.add_argument("--format", required=True, choices=("torchscript", "onnx"))
+    parser.add_argument("--output", required=True, help="the file to write")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(256, 256),
+        metavar=("H", "W"),
+        help="of the random image that is traced; the file takes any size",
+    )
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.analysis.models import config_model
+    from d2freq.engine.export import OUTPUTS, export_onnx, export_torchscript
+
+    model = config_model(arguments.config_file, arguments.opts, weights=arguments.weights)
+    write = export_torchscript if arguments.format == "torchscript" else export_onnx
+    write(model, arguments.output, size=tuple(arguments.size))
+    channels = getattr(model, "input_format", None) or "the model's order"
+    print(
+        f"{arguments.output}: image (3, H, W) float32, 0 to 255, {channels} -> "
+        f"{', '.join(OUTPUTS)}" + ("" if arguments.weights else "; untrained: no --weights given")
+    )

@@ -30,6 +30,12 @@ from d2freq.errors import UserError
 from d2freq.evaluation.protocols import get_protocol
 from d2freq.evaluation.tiles import check_merge, originals_json
 
+# the key of the class count, by meta-architecture
+CLASS_KEYS = {
+    "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
+    "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
+}
+
 
 def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -> None:
     """Raise UserError for what would fail, or be silently wrong, once training has begun."""
@@ -58,10 +64,8 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     check_weights(weights, cfg.OUTPUT_DIR, eval_only=eval_only, key="MODEL.WEIGHTS")
     if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
-    classes = None
-    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
-        classes = cfg.MODEL.ROI_HEADS.NUM_CLASSES
-    check_datasets([*train, *cfg.DATASETS.TEST], classes, key="MODEL.ROI_HEADS.NUM_CLASSES")
+    key = CLASS_KEYS.get(cfg.MODEL.META_ARCHITECTURE, "the model's class count")
+    check_datasets([*train, *cfg.DATASETS.TEST], _classes_of(model), key=key)
 
 
 def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False) -> None:
@@ -87,8 +91,13 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     check_weights(weights, folder, eval_only=eval_only, key="train.init_checkpoint")
     if cfg.train.get("strict_weights", True):
         check_checkpoint(model, weights, complete=eval_only)
-    classes = OmegaConf.select(cfg, "model.roi_heads.num_classes")
-    check_datasets(names, classes, key="model.roi_heads.num_classes")
+    key = "model.roi_heads.num_classes" if "roi_heads" in cfg.model else "model.num_classes"
+    check_datasets(names, _classes_of(model), key=key)
+
+
+def _classes_of(model: torch.nn.Module) -> int | None:
+    """How many classes a detector tells apart; None where it does not say."""
+    return getattr(getattr(model, "roi_heads", model), "num_classes", None)
 
 
 def lazy_datasets(cfg: DictConfig, *, train: bool) -> list[str]:

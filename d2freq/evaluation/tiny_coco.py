@@ -182,8 +182,8 @@ class TinyCOCOEvaluator(COCOEvaluator):
         if strange:
             raise DetectionError(
                 f"the model predicts class {strange[0]}, but {self._dataset_name} has "
-                f"{len(backward)} classes (0 to {len(backward) - 1}); set the model's class count, "
-                f"for example MODEL.ROI_HEADS.NUM_CLASSES {len(backward)}"
+                f"{len(backward)} classes (0 to {len(backward) - 1}); set the model's class count "
+                "(MODEL.ROI_HEADS.NUM_CLASSES or MODEL.RETINANET.NUM_CLASSES) to that number"
             )
         table = np.array([backward.get(i, -1) for i in range(max(backward, default=-1) + 1)])
         return table.astype(np.int64)[classes] if len(classes) else classes.astype(np.int64)

@@ -102,6 +102,23 @@ def test_data_sets_are_checked_before_training(vehicles, tmp_path):
         check_yaml(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
 
 
+def test_class_count_of_a_dense_detector_is_checked(vehicles):
+    sets = ["DATASETS.TRAIN", ("vehicles_test",), "DATASETS.TEST", ("vehicles_test",)]
+    words = [
+        "MODEL.DEVICE",
+        "cpu",
+        "MODEL.RESNETS.DEPTH",
+        18,
+        "MODEL.RESNETS.RES2_OUT_CHANNELS",
+        64,
+    ]
+    cfg = load_yaml("configs/_base_/retinanet_R50_FPN.yaml", [*sets, *words])
+    with pytest.raises(UserError, match=r"MODEL.RETINANET.NUM_CLASSES is 80.*1 classes"):
+        check_yaml(cfg)
+    cfg.MODEL.RETINANET.NUM_CLASSES = 1
+    check_yaml(cfg)
+
+
 def test_weights_that_are_not_there_are_refused(vehicles, tmp_path):
     with pytest.raises(UserError, match=r"none\.pth: no such file"):
         check_yaml(small_cfg(tmp_path, "MODEL.WEIGHTS", "none.pth"))

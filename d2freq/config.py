@@ -41,6 +41,10 @@ def _general() -> CN:
     # also missing or surplus ones, are an error before anything runs. False: such layers start
     # anew or are left out with a warning, as in Detectron2, to fine-tune.
     node.STRICT_WEIGHTS = True
+    # COCO files to register before training or evaluation, each [name, COCO file, image folder]:
+    # data sets of one's own for DATASETS.TRAIN and TEST without a line of Python. Paths are
+    # relative to the working directory. A lazy config calls d2freq.data.register_coco instead.
+    node.DATASETS = []
     return node
 
 

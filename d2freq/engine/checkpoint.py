@@ -54,7 +54,8 @@ class StrictCheckpointer(DetectionCheckpointer):
                 + "\n  ".join(lines)
                 + "\nIf the class count differs, set it (MODEL.ROI_HEADS.NUM_CLASSES or "
                 "MODEL.RETINANET.NUM_CLASSES) to the checkpoint's, or, to fine-tune with these "
-                "layers started anew, D2FREQ.STRICT_WEIGHTS False (train.strict_weights=False in a lazy config)."
+                "layers started anew, D2FREQ.STRICT_WEIGHTS False (train.strict_weights=False in "
+                "a lazy config)."
             )
         if self.complete:
             self._refuse_strangers(incompatible.missing_keys, "lacks", "the model has")

@@ -9,6 +9,7 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 
 from d2freq.config import add_d2freq_config
+from d2freq.data.catalog import register_coco
 from d2freq.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
 
     Raises:
         UserError: an unknown key, a value of the wrong type, or a file that is not YAML.
+
+    Registers the data sets of D2FREQ.DATASETS.
     """
     cfg = get_cfg()
     add_d2freq_config(cfg)
@@ -54,7 +57,17 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
                 raise UserError(f"{source}: not valid YAML: {error}") from error
             raise
     cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
+    _register_datasets(cfg.D2FREQ.DATASETS)
     return cfg
+
+
+def _register_datasets(entries: list) -> None:
+    for entry in entries:
+        if not (isinstance(entry, list | tuple) and len(entry) == 3):
+            raise UserError(
+                f"D2FREQ.DATASETS: {entry!r}: write a list of [name, COCO file, image folder]"
+            )
+        register_coco(*entry)
 
 
 def present_device(device: str, key: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
 from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
@@ -100,6 +100,20 @@ def test_data_sets_are_checked_before_training(vehicles, tmp_path):
     check_yaml(cfg)
     with pytest.raises(UserError, match=r"NUM_CLASSES is 3.*1 classes \(vehicle\)"):
         check_yaml(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
+
+
+def test_data_sets_of_a_config_are_registered(vehicles, tmp_path):
+    entry = ["of_a_config", str(vehicles), str(tmp_path)]
+    options = ["D2FREQ.DATASETS", [entry], "DATASETS.TRAIN", ("of_a_config",)]
+    try:
+        for _ in range(2):  # train_net.py reads a config more than once
+            check_yaml(small_cfg(tmp_path, *options))
+        assert len(DatasetCatalog.get("of_a_config")) == 4
+    finally:
+        DatasetCatalog.remove("of_a_config")
+        MetadataCatalog.remove("of_a_config")
+    with pytest.raises(UserError, match=r"D2FREQ.DATASETS: 'name': write a list of \[name"):
+        small_cfg(tmp_path, "D2FREQ.DATASETS", ["name"])
 
 
 def test_class_count_of_a_dense_detector_is_checked(vehicles):

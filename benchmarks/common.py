@@ -38,6 +38,21 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def peak_mb(device: str, *, reset: bool = False) -> float:
+    """Peak memory in MB: of this process on "cpu", of torch's allocator on a GPU.
+
+    Args:
+        reset: on a GPU, start anew and return what is allocated now.
+    """
+    if device == "cpu":
+        return peak_rss_mb()
+    if reset:
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
 def in_new_process(script: str, *arguments: str, **environment: str) -> str:
     """The last line that ``script`` prints in a process of its own."""
     done = subprocess.run(

@@ -12,7 +12,7 @@ import statistics
 import time
 
 import torch
-from common import in_new_process, peak_rss_mb, where
+from common import in_new_process, peak_mb, where
 
 import d2freq.modeling.hs_fpn.high_frequency as hfp  # chooses the host of what follows
 
@@ -82,28 +82,18 @@ def measure(side: str, size: int, batch: int, dtype: str, compiled: bool, repeat
 
     step(maps(64))  # libraries load here
     inputs = maps(size)
-    before = _memory(device, reset=True)
+    before = peak_mb(device, reset=True)
     step(inputs)
-    peak = _memory(device) - before
+    peak = peak_mb(device) - before
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
         step(inputs)
-        _memory(device)
+        peak_mb(device)
         seconds.append(time.perf_counter() - start)
     with torch.no_grad(), autocast:
         checksum = sum(float(level.double().square().mean()) for level in run(inputs).values())
     return {"mb": peak, "seconds": statistics.median(seconds), "checksum": checksum}
-
-
-def _memory(device: str, *, reset: bool = False) -> float:
-    if device == "cpu":
-        return peak_rss_mb()
-    if reset:
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated() / 2**20
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def main() -> None:

@@ -6,7 +6,15 @@ import sys
 
 from common import ROOT
 
-SCRIPTS = ["import_time.py", "high_pass.py", "sdp_memory.py"]
+SCRIPTS = [
+    "import_time.py",
+    "high_pass.py",
+    "sdp_memory.py",
+    "neck.py",
+    "evaluator.py",
+    "converters.py",
+    "table5.py",
+]
 
 
 def main() -> int:
@@ -16,7 +24,7 @@ def main() -> int:
         scripts.append("hosts.py")
     else:
         print("hosts.py: left out, it compares minid2 with Detectron2, which is not installed here")
-    print("kit_ais.py: left out, it trains for half an hour; start it by itself")
+    print("kit_ais.py, evidence.py: left out, they train for hours; start them by themselves")
     worst = 0
     for script in scripts:
         print(f"\n## {script}", flush=True)

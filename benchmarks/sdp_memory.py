@@ -12,7 +12,7 @@ import time
 
 import torch
 import torch.nn.functional as F
-from common import in_new_process, peak_rss_mb, where
+from common import in_new_process, peak_mb, where
 from torch import Tensor
 
 from d2freq.modeling.hs_fpn import SpatialDependencyPerception
@@ -61,25 +61,15 @@ def measure(side: str, size: int) -> dict[str, float]:
         return {level: torch.randn(1, CHANNELS, 1 << 7 - level, 1 << 7 - level) for level in maps}
 
     step({level: value.to(device) for level, value in small().items()})  # libraries load here
-    before = _peak_mb(device, reset=True)
+    before = peak_mb(device, reset=True)
     start = time.perf_counter()
     checksum = step(maps)
     seconds = time.perf_counter() - start
-    return {"mb": _peak_mb(device) - before, "seconds": seconds, "checksum": checksum}
+    return {"mb": peak_mb(device) - before, "seconds": seconds, "checksum": checksum}
 
 
 def _bind(module: SpatialDependencyPerception):
     return lambda x, above, grid: with_scores(module, x, above, grid)
-
-
-def _peak_mb(device: str, *, reset: bool = False) -> float:
-    if device == "cpu":
-        return peak_rss_mb()
-    if reset:
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated() / 2**20
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() / 2**20
 
 
 def main() -> None:

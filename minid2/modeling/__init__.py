@@ -11,7 +11,7 @@ from .backbone import (
     build_resnet_backbone,
     make_stage,
 )
-from .meta_arch import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_model
+from .meta_arch import FCOS, META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_model
 from .postprocessing import detector_postprocess
 from .proposal_generator import (
     PROPOSAL_GENERATOR_REGISTRY,
@@ -32,6 +32,7 @@ from .roi_heads import (
 __all__ = [
     "ANCHOR_GENERATOR_REGISTRY",
     "BACKBONE_REGISTRY",
+    "FCOS",
     "FPN",
     "META_ARCH_REGISTRY",
     "PROPOSAL_GENERATOR_REGISTRY",

@@ -66,12 +66,47 @@ class Box2BoxTransform:
         return torch.cat([centre - half, centre + half], dim=-1).flatten(1)
 
 
+class Box2BoxTransformLinear:
+    """The encoding (left, top, right, bottom) of FCOS: from a box's centre to the other's edges.
+
+    With ``normalize_by_size`` the distances count in sizes of the source box, in FCOS its stride.
+    """
+
+    def __init__(self, normalize_by_size: bool = True):
+        self.normalize_by_size = normalize_by_size
+
+    def get_deltas(self, src_boxes: torch.Tensor, target_boxes: torch.Tensor) -> torch.Tensor:
+        """Encode ``target_boxes`` (N, 4) from ``src_boxes`` (N, 4) as (N, 4).
+
+        Negative where the centre of the source lies outside the target.
+        """
+        centre, size = _centre_and_size(src_boxes)
+        deltas = torch.cat([centre - target_boxes[:, :2], target_boxes[:, 2:] - centre], dim=1)
+        return deltas / size.repeat(1, 2) if self.normalize_by_size else deltas
+
+    def apply_deltas(self, deltas: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        """Decode ``deltas`` (N, K * 4) at ``boxes`` (N, 4) into (N, K * 4), at least float32.
+
+        Negative deltas count as 0, so no box turns inside out and each holds its source's centre.
+        """
+        # half precision cannot tell the pixels of a large image
+        deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
+        centre, size = _centre_and_size(boxes.to(deltas.dtype).unsqueeze(1))
+        start, end = deltas.unflatten(1, (-1, 4)).relu().split(2, dim=-1)
+        if self.normalize_by_size:
+            start, end = start * size, end * size
+        return torch.cat([centre - start, centre + end], dim=-1).flatten(1)
+
+
+BoxTransform = Box2BoxTransform | Box2BoxTransformLinear
+
+
 def matched_box_loss(
     deltas: torch.Tensor,
     sources: torch.Tensor,
     targets: torch.Tensor,
     *,
-    transform: Box2BoxTransform,
+    transform: BoxTransform,
     kind: str,
     beta: float,
 ) -> torch.Tensor:
@@ -103,7 +138,7 @@ def matched_box_loss(
 
 def _dense_box_regression_loss(
     anchors: Sequence[Boxes],
-    box2box_transform: Box2BoxTransform,
+    box2box_transform: BoxTransform,
     pred_anchor_deltas: Sequence[torch.Tensor],
     gt_boxes: Sequence[torch.Tensor],
     fg_mask: torch.Tensor,

@@ -1,7 +1,15 @@
 """Boxes, instances and image batches."""
 
-from .boxes import Boxes, BoxMode, pairwise_ioa, pairwise_iou
+from .boxes import Boxes, BoxMode, pairwise_ioa, pairwise_iou, pairwise_point_box_distance
 from .image_list import ImageList
 from .instances import Instances
 
-__all__ = ["BoxMode", "Boxes", "ImageList", "Instances", "pairwise_ioa", "pairwise_iou"]
+__all__ = [
+    "BoxMode",
+    "Boxes",
+    "ImageList",
+    "Instances",
+    "pairwise_ioa",
+    "pairwise_iou",
+    "pairwise_point_box_distance",
+]

@@ -166,6 +166,15 @@ def pairwise_ioa(boxes1: Boxes, boxes2: Boxes) -> torch.Tensor:
     return _ratio(pairwise_intersection(boxes1, boxes2), boxes2.area())
 
 
+def pairwise_point_box_distance(points: torch.Tensor, boxes: Boxes) -> torch.Tensor:
+    """(N, M, 4) signed distances of ``points`` (N, 2) to the left, top, right and bottom edges.
+
+    All four are positive where the point lies inside the box.
+    """
+    centre = points[:, None]
+    return torch.cat([centre - boxes.tensor[:, :2], boxes.tensor[:, 2:] - centre], dim=-1)
+
+
 def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
     """``part / whole``, and 0 instead of 0 / 0 for boxes without area."""
     return (part / whole).masked_fill_((part > 0).logical_not_(), 0.0)

@@ -2,7 +2,15 @@
 
 from .build import META_ARCH_REGISTRY, build_model
 from .dense_detector import DenseDetector
+from .fcos import FCOS
 from .rcnn import GeneralizedRCNN
 from .retinanet import RetinaNet
 
-__all__ = ["META_ARCH_REGISTRY", "DenseDetector", "GeneralizedRCNN", "RetinaNet", "build_model"]
+__all__ = [
+    "FCOS",
+    "META_ARCH_REGISTRY",
+    "DenseDetector",
+    "GeneralizedRCNN",
+    "RetinaNet",
+    "build_model",
+]

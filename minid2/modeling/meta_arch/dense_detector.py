@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from fvcore.nn import sigmoid_focal_loss
 from torch import nn
 
+from ...layers import batched_nms
 from ...structures import Boxes, ImageList, Instances
+from ...utils.events import get_event_storage
 from ..backbone import Backbone
-from ..box_regression import Box2BoxTransform
+from ..box_regression import BoxTransform
 from ..proposal_generator.proposal_utils import select_top
 from .detector import Detector, Records
 
@@ -22,10 +25,35 @@ def permute_to_N_HWA_K(tensor: torch.Tensor, K: int) -> torch.Tensor:
     return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, K)
 
 
+def focal_class_loss(
+    logits: torch.Tensor, labels: torch.Tensor, alpha: float, gamma: float
+) -> torch.Tensor:
+    """Sum of the focal losses of B images' anchors, over K classes.
+
+    Args:
+        logits: (B, R, K).
+        labels: (B, R) int64, a class, K for the background, or -1 for an anchor left out.
+        alpha: weight of the positives, 1 - it that of the negatives; negative: none.
+        gamma: the higher, the less the easy anchors weigh.
+    """
+    used = labels >= 0
+    logits, labels = logits[used], labels[used]
+    truth = torch.zeros_like(logits)
+    # A row without a one is the background: K sigmoids, no class of its own.
+    positive = labels < logits.shape[1]
+    truth[positive, labels[positive]] = 1
+    return sigmoid_focal_loss(logits, truth, alpha, gamma, reduction="sum")
+
+
 class DenseDetector(Detector):
     """Backbone, then a head; a subclass says what to lose and what to find."""
 
-    box2box_transform: Box2BoxTransform  # set by a subclass that decodes by the methods below
+    # Set by a subclass that decodes and suppresses by the methods below.
+    box2box_transform: BoxTransform
+    test_score_thresh: float
+    test_topk_candidates: int
+    test_nms_thresh: float
+    max_detections_per_image: int
 
     def __init__(
         self,
@@ -95,6 +123,15 @@ class DenseDetector(Detector):
         setattr(self, name, old * momentum + value * (1 - momentum))
         return getattr(self, name)
 
+    def _foreground_normalizer(self, positive: torch.Tensor, initial: float) -> float:
+        """Mean number of foreground anchors a batch, moved by that of ``positive`` (B, R) bool.
+
+        It is logged too, a mean of B images.
+        """
+        count = int(positive.sum())
+        get_event_storage().put_scalar("num_pos_anchors", count / len(positive))
+        return self._ema_update("loss_normalizer", max(count, 1), initial)
+
     def _decode_per_level_predictions(
         self,
         anchors: Boxes,
@@ -142,3 +179,34 @@ class DenseDetector(Detector):
                 for level in levels
             ]
         )
+
+    def inference_single_image(
+        self,
+        anchors: list[Boxes],
+        box_cls: list[torch.Tensor],
+        box_delta: list[torch.Tensor],
+        image_size: Any,
+    ) -> Instances:
+        """Threshold and choose on each level, suppress within each class, and keep the best.
+
+        Args:
+            anchors: L `Boxes`.
+            box_cls: L tensors (R_i, K), probabilities.
+            box_delta: L tensors (R_i, 4).
+            image_size: (height, width), for the result alone; while tracing a tensor.
+
+        Returns:
+            `Instances` with `pred_boxes`, `scores` and `pred_classes`, highest score first.
+        """
+        found = self._decode_multi_level_predictions(
+            anchors,
+            box_cls,
+            box_delta,
+            self.test_score_thresh,
+            self.test_topk_candidates,
+            image_size,
+        )
+        kept = batched_nms(
+            found.pred_boxes.tensor, found.scores, found.pred_classes, self.test_nms_thresh
+        )
+        return found[kept[: self.max_detections_per_image]]

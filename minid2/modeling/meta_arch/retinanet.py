@@ -8,18 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from fvcore.nn import sigmoid_focal_loss
 
 from ...config import CfgNode, configurable
-from ...layers import batched_nms
 from ...structures import Boxes, ImageList, Instances
-from ...utils.events import get_event_storage
 from ..anchor_generator import build_anchor_generator
 from ..backbone import Backbone, build_backbone
 from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
 from ..matcher import Matcher, match_by_iou
 from .build import META_ARCH_REGISTRY
-from .dense_detector import DenseDetector, permute_to_N_HWA_K
+from .dense_detector import DenseDetector, focal_class_loss, permute_to_N_HWA_K
 from .detector import refuse_pictures
 from .retinanet_head import RetinaNetHead
 
@@ -176,17 +173,9 @@ class RetinaNet(DenseDetector):
         """
         labels = torch.stack(gt_labels)
         positive = (labels >= 0) & (labels != self.num_classes)
-        count = int(positive.sum())
-        get_event_storage().put_scalar("num_pos_anchors", count / len(labels))
-        normalizer = self._ema_update("loss_normalizer", max(count, 1), 100)
-
-        used = labels >= 0
-        logits = torch.cat(pred_logits, dim=1)[used]
-        truth = torch.zeros_like(logits)
-        # A row without a one is the background: K sigmoids, no class of its own.
-        truth[positive[used], labels[positive]] = 1
-        classification = sigmoid_focal_loss(
-            logits, truth, self.focal_loss_alpha, self.focal_loss_gamma, reduction="sum"
+        normalizer = self._foreground_normalizer(positive, initial=100)
+        classification = focal_class_loss(
+            torch.cat(pred_logits, dim=1), labels, self.focal_loss_alpha, self.focal_loss_gamma
         )
         localization = _dense_box_regression_loss(
             anchors,
@@ -215,34 +204,3 @@ class RetinaNet(DenseDetector):
             )
             for image, size in enumerate(images.image_sizes)
         ]
-
-    def inference_single_image(
-        self,
-        anchors: list[Boxes],
-        box_cls: list[torch.Tensor],
-        box_delta: list[torch.Tensor],
-        image_size: Any,
-    ) -> Instances:
-        """Threshold and choose on each level, suppress within each class, and keep the best.
-
-        Args:
-            anchors: L `Boxes`.
-            box_cls: L tensors (R_i, K), probabilities.
-            box_delta: L tensors (R_i, 4).
-            image_size: (height, width), for the result alone; while tracing a tensor.
-
-        Returns:
-            `Instances` with `pred_boxes`, `scores` and `pred_classes`, highest score first.
-        """
-        found = self._decode_multi_level_predictions(
-            anchors,
-            box_cls,
-            box_delta,
-            self.test_score_thresh,
-            self.test_topk_candidates,
-            image_size,
-        )
-        kept = batched_nms(
-            found.pred_boxes.tensor, found.scores, found.pred_classes, self.test_nms_thresh
-        )
-        return found[kept[: self.max_detections_per_image]]

@@ -10,7 +10,6 @@ mask and an inverse transform; it takes any size, and its gradient is the filter
 
 import contextlib
 import math
-from fractions import Fraction
 from functools import lru_cache
 
 import torch
@@ -81,12 +80,11 @@ def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
         raise ValueError(f"rounding {rounding!r} is unknown; choose one of {', '.join(ROUNDINGS)}")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha has to lie in [0, 1], got {alpha}")
-    # Whole numbers only: exact, and the same code runs on the symbolic sizes of trace and export.
-    part = Fraction(round(alpha * PLACES), PLACES)
-    product = size * part.numerator
+    # Whole numbers only: exact, and the same code runs on the symbolic sizes of trace and compile.
+    product = size * round(alpha * PLACES)
     if rounding == "ceil":
-        product = product + (part.denominator - 1)
-    return product // part.denominator
+        product = product + (PLACES - 1)
+    return product // PLACES
 
 
 def low_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:

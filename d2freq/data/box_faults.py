@@ -15,6 +15,7 @@ from d2freq.data.record_faults import is_length, is_number, record_name
 ROUNDING = 0.01
 # Ground truth in whole pixels often counts its last row and column twice.
 CUSTOMARY = 1.0
+IGNORE_FLAG = "ignore flag"
 # Areas of masks are smaller than their boxes, and rounded boxes differ a little.
 AREA_SLACK = 1.01
 
@@ -87,10 +88,10 @@ def find_box_faults(
     ignore = np.array([bool(a.get("ignore", 0)) for a in sound], bool)
     if allow_ignore:
         cure = "Counted as a crowd region: detections on it are neither right nor wrong."
-        note(report.repairs, "ignore flag", cure, ignore, bare)
+        note(report.repairs, IGNORE_FLAG, cure, ignore, bare)
     else:
         cure = "Detectron2 refuses it: write iscrowd: 1 in place of ignore: 1."
-        note(report.errors, "ignore flag", cure, ignore, bare)
+        note(report.errors, IGNORE_FLAG, cure, ignore, bare)
     outlines = [_outline_fault(a.get("segmentation")) for a in sound]
     cure = "A segmentation is a list of polygons, each a list [x0, y0, x1, y1, ...]."
     malformed = np.array([fault == "malformed" for fault in outlines], bool)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from d2freq.data.coco_faults import Report, find_faults
+from d2freq.data.box_faults import IGNORE_FLAG
+from d2freq.data.coco_faults import Fault, Report, find_faults
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.protocol import Protocol
 
@@ -99,6 +100,7 @@ def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth
     report = Report(name)
     boxes = find_faults(data, report, allow_ignore=True)
     report.raise_if_faulty()
+    report.repairs = _by_rule(report.repairs, protocol)
     if boxes is None:
         raise DatasetError(f"{name}: the ground truth cannot be read")
     annotations = data["annotations"]
@@ -126,6 +128,16 @@ def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth
     )
 
 
+def _by_rule(repairs: list[Fault], protocol: Protocol) -> list[Fault]:
+    """``repairs`` with what this protocol makes of the flag ``ignore``."""
+    if protocol.ignore == "iscrowd or ignore":
+        return repairs
+    if protocol.ignore == "left out":  # named with those of the other flag
+        return [fault for fault in repairs if fault.kind != IGNORE_FLAG]
+    cure = f"Counted as any other box: protocol {protocol.name} goes by iscrowd alone."
+    return [replace(f, cure=cure) if f.kind == IGNORE_FLAG else f for f in repairs]
+
+
 def guard_detections(
     detections: Detections, truth: GroundTruth, *, strict: bool = False
 ) -> Detections:
@@ -133,6 +145,9 @@ def guard_detections(
 
     Args:
         strict: refuse NaN and negative sides too, instead of dropping and counting them.
+
+    Returns:
+        what is left; ``dropped`` counts what was dropped now on top of what was before.
 
     Raises:
         DetectionError: unknown image or category ids, listed; with ``strict`` also bad boxes.
@@ -155,9 +170,12 @@ def guard_detections(
         what = ", ".join(f"{count} x {kind}" for kind, count in dropped.items())
         raise DetectionError(
             f"{len(bad)} of {len(detections)} detections are broken: {what}; images {images}. "
-            "Look for a diverged model, or set TEST.TINY.STRICT False to drop and count them"
+            "Look for a diverged model; without --strict (TEST.TINY.STRICT False, strict=False) "
+            "they are dropped and counted"
         )
-    return detections.select(~(bad_score | bad_box | negative), dropped) if dropped else detections
+    if not dropped:
+        return detections
+    return detections.select(~(bad_score | bad_box | negative), detections.dropped | dropped)
 
 
 def _refuse_strangers(ids: np.ndarray, known: np.ndarray, what: str) -> None:

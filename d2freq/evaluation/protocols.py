@@ -55,7 +55,8 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
         near = difflib.get_close_matches(str(name), PROTOCOLS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(PROTOCOLS))}"
         raise UserError(
-            f"TEST.TINY.PROTOCOL: no evaluation protocol {name!r}; {hint}; or give a .yaml file"
+            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}; {hint}; or give a "
+            ".yaml file"
         )
     return PROTOCOLS[str(name)]
 

@@ -152,7 +152,6 @@ def merge_on_originals(
         DetectionError: ``truth`` does not have the images that the tiles were cut from.
     """
     found = guard_detections(map_to_originals(detections, tiles, name=name), truth)
-    found = replace(found, dropped=detections.dropped)
     merged = merge(found, method=method, iou_threshold=iou_threshold)
     about = {"tiles": name, "method": method, "iou_threshold": iou_threshold}
     return merged, about | {"detections_on_tiles": len(detections)}

@@ -96,3 +96,26 @@ def test_duplicate_annotation_id_and_unknown_category_are_refused():
         score({**ONE, "annotations": ONE["annotations"] * 2}, [HIT])
     with pytest.raises(DatasetError, match=r"unknown category_id.*category_id 8"):
         score(with_annotation(category_id=8), [HIT])
+
+
+def test_counts_of_what_was_dropped_add_up():
+    rows = [HIT, {**HIT, "score": float("nan")}]
+    found = to_arrays(rows).select(np.array([0, 1]), {"seen before": 2})
+    checked = guard_ground_truth(ONE, AITOD, "one.json")
+    dropped = guard_detections(found, checked).dropped
+    assert dropped == {"seen before": 2, "score is NaN or infinite": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "cure"),
+    [
+        ("aitod", "ignore flag", "Counted as a crowd region"),
+        ("coco", "ignore flag", "Counted as any other box: protocol coco goes by iscrowd alone"),
+        ("soda-d", "ignored box", "Left out by protocol soda-d"),
+    ],
+)
+def test_the_warning_says_what_the_protocol_makes_of_an_ignore_flag(name, kind, cure):
+    truth = guard_ground_truth(with_annotation(ignore=1), get_protocol(name), "one.json")
+    (fault,) = truth.report.repairs
+    assert (fault.kind, fault.count) == (kind, 1)
+    assert fault.cure.startswith(cure)

@@ -133,6 +133,8 @@ def read_coco(json_file: str | os.PathLike) -> object:
         return json.loads(content)
     except OSError as error:
         raise DatasetError(f"{json_file}: {error.strerror}") from error
+    except RecursionError as error:
+        raise DatasetError(f"{json_file}: nested too deeply for a COCO file") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{json_file}: not a JSON text ({error.reason})") from error
     except json.JSONDecodeError as error:

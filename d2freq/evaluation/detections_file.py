@@ -37,13 +37,17 @@ def read_detections(path: str | os.PathLike) -> Detections:
     try:
         size = os.path.getsize(path)
         bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, disable=size < LARGE)
-        with open(path, encoding="utf-8") as file, bar:
+        with open(path, encoding="utf-8-sig") as file, bar:  # some tools write a mark
             for rows in _pieces(file, path):
                 columns.append(_arrays(rows, entries, path))
                 entries += len(rows)
                 bar.update(min(PIECE, size - bar.n))
     except FileNotFoundError as error:
         raise DetectionError(f"{path}: no such file; an evaluation writes it") from error
+    except OSError as error:
+        raise DetectionError(f"{path}: {error.strerror}; name the file of detections") from error
+    except RecursionError as error:
+        raise DetectionError(f"{path}: lists in lists without end; it needs [{EXAMPLE}]") from error
     except UnicodeDecodeError as error:
         raise DetectionError(f"{path}: not a JSON text ({error.reason})") from error
     image_id, category_id, xywh, score = (

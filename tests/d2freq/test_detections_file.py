@@ -101,6 +101,16 @@ def test_a_bad_file_is_refused_with_entry_and_key(tmp_path, monkeypatch, text, m
 def test_missing_and_binary_files(tmp_path):
     with pytest.raises(DetectionError, match="no such file"):
         read_detections(tmp_path / "d.json")
+    with pytest.raises(DetectionError, match="directory; name the file"):
+        read_detections(tmp_path)
+    (tmp_path / "d.json").write_text("[" * 100_000)
+    with pytest.raises(DetectionError, match="lists in lists"):
+        read_detections(tmp_path / "d.json")
     (tmp_path / "d.json").write_bytes(b"[\xff\xfe")
     with pytest.raises(DetectionError, match="not a JSON text"):
         read_detections(tmp_path / "d.json")
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path):
+    (tmp_path / "d.json").write_text(json.dumps([ROW]), encoding="utf-8-sig")
+    assert len(read_detections(tmp_path / "d.json")) == 1

@@ -82,6 +82,9 @@ def measure(
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
     if counts.olrp is not None:
         title += "\nin percent; oLRP and its parts are errors: lower is better"
+    if any(counts.excused):
+        found, boxes = counts.excused
+        title += f"\n{found} detections and {boxes} boxes in ignore regions are left out"
     record = {
         "dataset": name,
         "protocol": protocol.name,

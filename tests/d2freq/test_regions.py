@@ -7,6 +7,7 @@ from d2freq.errors import DatasetError
 from d2freq.evaluation import get_protocol
 from d2freq.evaluation.counting import count
 from d2freq.evaluation.guard import Detections, guard_ground_truth
+from d2freq.evaluation.measure import measure
 from d2freq.evaluation.regions import covered_area
 
 VISDRONE = get_protocol("visdrone")
@@ -71,6 +72,15 @@ def test_the_limit_cuts_after_the_excused_are_gone():
 def test_ground_truth_inside_a_region_does_not_count():
     counts = count(truth([BOX, [52, 52, 10, 10]]), detections([BOX]), VISDRONE)
     assert (counts.ap(), counts.ar(), counts.excused) == (100.0, 100.0, (0, 1))
+
+
+def test_what_regions_take_out_is_said_and_recorded():
+    checked, found = truth([BOX, [52, 52, 10, 10]]), detections([[52, 52, 10, 10]] * 3 + [BOX])
+    measured = measure(checked, found, VISDRONE, name="regions.json")
+    assert "3 detections and 1 boxes in ignore regions are left out" in measured.text
+    assert measured.record["in_ignore_regions"] == {"detections": 3, "ground_truth": 1}
+    plain = measure(checked, found.select(np.array([3])), get_protocol("aitod"), name="r.json")
+    assert "ignore regions" not in plain.text
 
 
 def test_selecting_images_selects_their_regions():

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -66,7 +65,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
         Raises:
             UserError: another task than bbox, an unknown protocol or way to merge, or
                 ``originals`` for a data set that is not tiles.
-            DatasetError: the ground truth file is faulty.
+            DatasetError: the ground truth file is missing or faulty.
         """
         if tasks is not None and set(tasks) != {"bbox"}:
             raise UserError(f"TinyCOCOEvaluator measures boxes only, not tasks={tuple(tasks)}")
@@ -84,7 +83,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
                 max_dets_per_image=self._protocol.max_dets[-1],
                 allow_cached_coco=allow_cached_coco,
             )
-        except (ValueError, KeyError, TypeError, AssertionError):
+        except (OSError, ValueError, KeyError, TypeError, AssertionError):
             _explain(dataset_name)
             raise
         self._dataset_name = dataset_name
@@ -120,9 +119,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
             parts = comm.gather(parts[0], dst=0)
             if not comm.is_main_process():
                 return {}
-        found = self._gathered(parts)
-        detections = guard_detections(found, self._truth, strict=self._strict)
-        detections = replace(detections, dropped=found.dropped | detections.dropped)
+        detections = guard_detections(self._gathered(parts), self._truth, strict=self._strict)
         self._save(PREDICTIONS_FILE, detections)
         if "annotations" not in self._coco_api.dataset:
             logger.info("%s has no annotations: detections saved, no AP", self._dataset_name)
@@ -204,8 +201,12 @@ def _explain(dataset_name: str) -> None:
     """Raise the reason why the ground truth could not be read, if the file is to blame."""
     from detectron2.data import MetadataCatalog
 
+    from d2freq.data.catalog import missing_files_error
+
     json_file = MetadataCatalog.get(dataset_name).get("json_file")
     if json_file:
+        if not os.path.exists(json_file):
+            raise missing_files_error(dataset_name, json_file)
         check_coco(json_file, images="none", allow_ignore=True).raise_if_faulty()
 
 

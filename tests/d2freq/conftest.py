@@ -124,3 +124,22 @@ def two_images(tmp_path):
             )
     categories = [dict(id=1, name="ship"), dict(id=2, name="person")]
     return tmp_path, dict(images=images, annotations=annotations, categories=categories)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Registers a COCO dictionary under a name of its own."""
+    names = []
+
+    def register(truth: dict) -> str:
+        path = tmp_path / f"truth{len(names)}.json"
+        path.write_text(json.dumps(truth))
+        name = f"tiny_coco_test_{tmp_path.name}_{len(names)}"
+        register_coco_instances(name, {}, str(path), str(tmp_path))
+        names.append(name)
+        return name
+
+    yield register
+    for name in names:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)

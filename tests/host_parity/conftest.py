@@ -1,5 +1,7 @@
 """Tests in this folder compare minid2 with an installed Detectron2 and need both."""
 
+import importlib
+
 import pytest
 import torch
 
@@ -49,5 +51,88 @@ def assert_same_instances():
             mine = ours.get(name)
             pair = getattr(mine, "tensor", mine), getattr(value, "tensor", value)
             torch.testing.assert_close(*pair, rtol=1e-5, atol=1e-5)
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def spread():
+    """Spreads the predictions, so that thresholds and suppression have work to do."""
+
+    def move(model):
+        torch.manual_seed(2)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if not name.startswith("backbone.bottom_up"):
+                    parameter += 0.02 * torch.randn_like(parameter)
+
+    return move
+
+
+@pytest.fixture(scope="session")
+def training_step():
+    """Losses, gradients, scalars and, to show how many draws were made, the next random number."""
+
+    def step(host, model, batch):
+        model.train()
+        model.zero_grad()
+        torch.manual_seed(9)
+        events = importlib.import_module(f"{host.__name__}.utils.events")
+        with events.EventStorage() as storage:
+            losses = model(batch)
+        sum(losses.values()).backward()
+        grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        scalars = {name: value for name, (value, _) in storage.latest().items()}
+        return losses, grads, scalars, torch.rand(1)
+
+    return step
+
+
+@pytest.fixture(scope="session")
+def assert_same_detectors(records, spread, training_step, assert_same_instances):
+    """Compares a detector of Detectron2 and one of minid2: initial weights, then their behaviour.
+
+    Each of ``counts`` is a batch of `records`. With ``every_loss`` none may be zero where the
+    first image has boxes.
+    """
+
+    def compare(models, counts, every_loss=True):
+        hosts = [importlib.import_module(name) for name in ("detectron2", "minid2")]
+        theirs, mine = (model.state_dict() for model in models)
+        assert list(mine) == list(theirs)
+        for key, value in theirs.items():
+            assert torch.equal(mine[key], value), key
+        frozen = [[n for n, p in m.named_parameters() if not p.requires_grad] for m in models]
+        assert frozen[0] == frozen[1]
+        for model in models:
+            spread(model)
+        found = 0
+        for count in counts:
+            batches = [records(host, count) for host in hosts]
+            with torch.no_grad():
+                outputs = [m.eval()(b) for m, b in zip(models, batches, strict=True)]
+            for theirs, mine in zip(*outputs, strict=True):
+                assert list(theirs) == list(mine) == ["instances"]
+                assert_same_instances(mine["instances"], theirs["instances"])
+                found += len(mine["instances"])
+            a, b = (training_step(*each) for each in zip(hosts, models, batches, strict=True))
+            assert list(a[0]) == list(b[0])
+            if count[0] and every_loss:
+                assert all(value > 0 for value in a[0].values()), "there was nothing to compare"
+            for name, value in a[0].items():
+                torch.testing.assert_close(b[0][name], value, rtol=1e-5, atol=1e-6)
+            assert a[1].keys() == b[1].keys()
+            for name, value in a[1].items():
+                # 1e-6: a bias before a norm has a gradient of rounding errors alone.
+                bound = 1e-5 * value.abs().max().item() + 1e-6
+                torch.testing.assert_close(b[1][name], value, rtol=0, atol=bound, msg=name)
+            assert list(a[2].items()) == list(b[2].items())
+            assert torch.equal(a[3], b[3])
+            after = [dict(model.named_buffers()) for model in models]
+            for name, value in after[0].items():
+                torch.testing.assert_close(after[1][name], value, rtol=1e-5, atol=1e-6)
+            normalizers = [getattr(model, "loss_normalizer", None) for model in models]
+            assert normalizers[0] == normalizers[1]
+        assert found > 3, "nothing was detected, so nothing was compared"
 
     return compare

@@ -5,13 +5,11 @@ Equal weights from equal seeds, equal samples, losses, gradients and detections.
 
 import detectron2.config
 import detectron2.modeling
-import detectron2.utils.events
 import pytest
 import torch
 
 import minid2.config
 import minid2.modeling
-import minid2.utils.events
 
 HOSTS = (detectron2, minid2)
 LEVELS = ["res2", "res3", "res4", "res5"]
@@ -171,70 +169,17 @@ def build(host, overrides):
     return host.modeling.build_model(cfg)
 
 
-def spread(model):
-    """Spread the predictions, so that thresholds and suppression have work to do."""
-    torch.manual_seed(2)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if not name.startswith("backbone.bottom_up"):
-                parameter += 0.02 * torch.randn_like(parameter)
-
-
-def training_step(host, model, batch):
-    model.train()
-    model.zero_grad()
-    torch.manual_seed(9)
-    with host.utils.events.EventStorage() as storage:
-        losses = model(batch)
-    sum(losses.values()).backward()
-    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-    scalars = {name: value for name, (value, _) in storage.latest().items()}
-    return losses, grads, scalars, torch.rand(1)  # the last: as many random draws were made
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_detector(variant, records, assert_same_instances):
-    models = [build(host, VARIANTS[variant]) for host in HOSTS]
-    theirs, mine = (model.state_dict() for model in models)
-    assert list(mine) == list(theirs)
-    for key, value in theirs.items():
-        assert torch.equal(mine[key], value), key
-    frozen = [[n for n, p in m.named_parameters() if not p.requires_grad] for m in models]
-    assert frozen[0] == frozen[1]
-    for model in models:
-        spread(model)
-    found = 0
-    for counts in COUNTS if variant in THOROUGH else COUNTS[:1]:
-        batches = [records(host, counts) for host in HOSTS]
-        with torch.no_grad():
-            pairs = zip(*(m.eval()(b) for m, b in zip(models, batches, strict=True)), strict=True)
-        for theirs, mine in pairs:
-            assert list(theirs) == list(mine) == ["instances"]
-            assert_same_instances(mine["instances"], theirs["instances"])
-            found += len(mine["instances"])
-        a, b = (training_step(*each) for each in zip(HOSTS, models, batches, strict=True))
-        assert list(a[0]) == list(b[0])
-        if counts[0] and VARIANTS[variant].get("MODEL.ROI_HEADS.PROPOSAL_APPEND_GT", True):
-            assert all(value > 0 for value in a[0].values()), "there was nothing to compare"
-        for name, value in a[0].items():
-            torch.testing.assert_close(b[0][name], value, rtol=1e-5, atol=1e-6)
-        assert a[1].keys() == b[1].keys()
-        for name, value in a[1].items():
-            # 1e-6: a bias before a norm has a gradient of rounding errors alone.
-            bound = 1e-5 * value.abs().max().item() + 1e-6
-            torch.testing.assert_close(b[1][name], value, rtol=0, atol=bound, msg=name)
-        assert list(a[2].items()) == list(b[2].items())
-        assert torch.equal(a[3], b[3])
-        after = [dict(model.named_buffers()) for model in models]
-        for name, value in after[0].items():
-            torch.testing.assert_close(after[1][name], value, rtol=1e-5, atol=1e-6)
-        normalizers = [getattr(model, "loss_normalizer", None) for model in models]
-        assert normalizers[0] == normalizers[1]
-    assert found > 3, "nothing was detected, so nothing was compared"
+def test_detector(variant, assert_same_detectors):
+    assert_same_detectors(
+        [build(host, VARIANTS[variant]) for host in HOSTS],
+        COUNTS if variant in THOROUGH else COUNTS[:1],
+        every_loss=VARIANTS[variant].get("MODEL.ROI_HEADS.PROPOSAL_APPEND_GT", True),
+    )
 
 
 @pytest.mark.parametrize("variant", ["faster_frozen_bn", "cascade", "retinanet"])
-def test_half_precision(variant, records, assert_same_instances):
+def test_half_precision(variant, records, spread, training_step, assert_same_instances):
     results = []
     for host in HOSTS:
         model = build(host, VARIANTS[variant])

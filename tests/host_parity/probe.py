@@ -15,7 +15,7 @@ import d2freq  # chooses the host
 
 # isort: split
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.config import LazyConfig
+from detectron2.config import LazyConfig, instantiate
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
@@ -42,13 +42,25 @@ def inputs(num_classes: int) -> list[dict]:
     return batch
 
 
+def build(name: str) -> tuple[torch.nn.Module, int]:
+    """The model of a config and its number of classes; of a lazy one where there is no YAML."""
+    # Untrained, a dense detector would score every anchor below the threshold.
+    prior = 0.1
+    file = CONFIGS / f"{name}.yaml"
+    if not file.is_file():
+        recipe = LazyConfig.load(str(file.with_suffix(".py"))).model
+        recipe.head.prior_prob = prior
+        return instantiate(recipe), recipe.num_classes
+    cfg = load_yaml(str(file), ["MODEL.DEVICE", "cpu", "MODEL.RETINANET.PRIOR_PROB", str(prior)])
+    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
+    keys = cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS
+    return build_model(cfg), keys.NUM_CLASSES
+
+
 def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
     """Keys, losses, gradients and detections of one config."""
-    # Untrained, a RetinaNet would score every anchor below the threshold.
-    overrides = ["MODEL.DEVICE", "cpu", "MODEL.RETINANET.PRIOR_PROB", "0.1"]
-    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), overrides)
     torch.manual_seed(11)
-    model = build_model(cfg)
+    model, num_classes = build(name)
     initial = {key: value.clone() for key, value in model.state_dict().items()}
     if checkpoint is not None:
         DetectionCheckpointer(model).load(str(checkpoint))
@@ -57,8 +69,7 @@ def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
             for parameter in model.parameters():
                 parameter += 0.001 * torch.randn_like(parameter)
         DetectionCheckpointer(model, str(save_to)).save(name.replace("/", "_"))
-    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
-    batch = inputs((cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS).NUM_CLASSES)
+    batch = inputs(num_classes)
     model.eval()  # first: training moves the batch norm statistics
     with torch.no_grad():
         found = [output["instances"] for output in model(batch)]

@@ -6,11 +6,11 @@ from torchvision.ops import roi_align
 
 from minid2.modeling import detector_postprocess
 from minid2.modeling.anchor_generator import DefaultAnchorGenerator
-from minid2.modeling.box_regression import Box2BoxTransform
+from minid2.modeling.box_regression import Box2BoxTransform, Box2BoxTransformLinear
 from minid2.modeling.matcher import Matcher
 from minid2.modeling.poolers import ROIPooler
 from minid2.modeling.sampling import subsample_labels
-from minid2.structures import Boxes, Instances
+from minid2.structures import Boxes, Instances, pairwise_point_box_distance
 
 
 def random_boxes(count: int) -> torch.Tensor:
@@ -89,6 +89,30 @@ def test_decoding_is_bounded_and_encoding_refuses_flat_boxes():
     )
     with pytest.raises(ValueError, match="width"):
         transform.get_deltas(torch.zeros(1, 4), torch.ones(1, 4))
+
+
+def test_half_precision_places_boxes_to_the_pixel():
+    transform = Box2BoxTransformLinear()
+    point = torch.tensor([[700.0, 700.0, 708.0, 708.0]])
+    half = torch.tensor([[0.5, 0.25, 0.75, 1.0]], dtype=torch.bfloat16)
+    decoded = transform.apply_deltas(half, point)
+    assert decoded.dtype == torch.float32 and decoded.tolist() == [[700.0, 702.0, 710.0, 712.0]]
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_linear_encoding_is_undone_and_never_turns_a_box_inside_out(normalize):
+    transform = Box2BoxTransformLinear(normalize)
+    corner = torch.rand(30, 2) * 50
+    source = torch.cat([corner, corner + 8], dim=1)
+    boxes = source + torch.rand(30, 4) * torch.tensor([-5, -5, 5, 5])
+    deltas = transform.get_deltas(source, boxes)
+    assert torch.equal(
+        deltas > 0, pairwise_point_box_distance(corner + 4, Boxes(boxes)).diagonal().T > 0
+    )
+    torch.testing.assert_close(transform.apply_deltas(deltas, source), boxes)
+    shrunk = transform.apply_deltas(torch.cat([-deltas, deltas], dim=1), source)
+    torch.testing.assert_close(shrunk[:, :4], (corner + 4).repeat(1, 2))
+    torch.testing.assert_close(shrunk[:, 4:], boxes)
 
 
 def test_subsampling_keeps_the_shares():

@@ -4,23 +4,18 @@ import logging
 import os
 import warnings
 
-from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
+from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
-# Names in the weights of torchvision's MobileNetV2; the host knows its ResNets alone.
-TORCHVISION_MOBILENETV2 = {"features.0.0.weight", "features.18.0.weight", "classifier.1.weight"}
 
-
-class StrictCheckpointer(DetectionCheckpointer):
+class StrictCheckpointer(TorchvisionCheckpointer):
     """DetectionCheckpointer that raises where a tensor of the file has another shape.
 
     Detectron2 skips such tensors with a warning, so that a detector of 80 classes quietly starts
     its predictor anew. Missing and unexpected keys stay a warning, so that a plain FPN
     checkpoint still loads into HS-FPN, unless ``complete`` is set, as for evaluation.
-
-    Weights of torchvision's MobileNetV2 find their place in a detector, as those of its ResNets.
     """
 
     complete: bool = False
@@ -39,8 +34,6 @@ class StrictCheckpointer(DetectionCheckpointer):
         return super().load(path, checkpointables=checkpointables)
 
     def _load_model(self, checkpoint):
-        if TORCHVISION_MOBILENETV2.issubset(checkpoint["model"]):
-            checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
         incompatible = super()._load_model(checkpoint)
         if incompatible is None:
             return None
@@ -84,8 +77,11 @@ def load_weights(model: nn.Module, weights: str, output_dir: str, *, resume: boo
     Raises:
         UserError: no such file, or with ``strict`` weights that do not fit.
     """
-    checkpointer = (StrictCheckpointer if strict else DetectionCheckpointer)(model, output_dir)
-    checkpointer.complete = strict
+    if strict:
+        checkpointer: TorchvisionCheckpointer = StrictCheckpointer(model, output_dir)
+        checkpointer.complete = True
+    else:
+        checkpointer = TorchvisionCheckpointer(model, output_dir)
     return checkpointer.resume_or_load(weights, resume=resume)
 
 

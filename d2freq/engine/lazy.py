@@ -3,7 +3,6 @@
 import logging
 import os
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import instantiate
 from detectron2.engine import (
     AMPTrainer,
@@ -20,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
 from d2freq.engine.lazy_config import load_lazy
+from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def train(cfg: DictConfig, model, *, resume: bool = False, strict: bool = True) 
     amp = OmegaConf.select(cfg, "train.amp.enabled", default=False)
     trainer = (AMPTrainer if amp else SimpleTrainer)(model, loader, optimizer)
 
-    kind = StrictCheckpointer if strict else DetectionCheckpointer
+    kind = StrictCheckpointer if strict else TorchvisionCheckpointer
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)
     main = comm.is_main_process()
     writers = default_writers(cfg.train.output_dir, cfg.train.max_iter) if main else None

@@ -13,6 +13,7 @@ from detectron2.utils.logger import setup_logger
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
 from d2freq.engine.config_file import load_yaml
+from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.evaluation import TinyCOCOEvaluator
 
 logger = logging.getLogger(__name__)
@@ -47,18 +48,14 @@ class Trainer(DefaultTrainer):
         return getattr(self, "_last_eval_results", None) or {}
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """See DefaultTrainer.resume_or_load; refuses tensors of another shape.
+        """See DefaultTrainer.resume_or_load; takes torchvision's weights, refuses other shapes.
 
         Raises:
             UserError: the weights do not fit and ``D2FREQ.STRICT_WEIGHTS`` is on.
         """
-        if not self.cfg.D2FREQ.STRICT_WEIGHTS:
-            super().resume_or_load(resume)
-            return
         usual = self.checkpointer
-        self.checkpointer = StrictCheckpointer(
-            self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self)
-        )
+        kind = StrictCheckpointer if self.cfg.D2FREQ.STRICT_WEIGHTS else TorchvisionCheckpointer
+        self.checkpointer = kind(self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         try:
             super().resume_or_load(resume)
         finally:

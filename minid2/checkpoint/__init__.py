@@ -1,4 +1,4 @@
-"""Saving and loading of models, in the formats of Detectron2, torchvision and Caffe2's ResNets."""
+"""Saving and loading of models, in the formats of Detectron2 and Caffe2's ResNets."""
 
 from fvcore.common.checkpoint import Checkpointer, PeriodicCheckpointer
 

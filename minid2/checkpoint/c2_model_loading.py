@@ -1,41 +1,23 @@
 """Fitting the names in a checkpoint to those of a model.
 
-ResNet weights of Caffe2 and torchvision are renamed first; then each parameter of the model takes
-the checkpoint's longest name that its own name ends with.
+ResNet weights of Caffe2 are renamed first; then each parameter of the model takes the checkpoint's
+longest name that its own name ends with.
 """
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 
 __all__ = [
     "align_and_update_state_dicts",
     "convert_c2_detectron_names",
-    "convert_torchvision_resnet_name",
-    "is_torchvision_resnet",
 ]
 
 _BLOB = re.compile(r"(?P<layer>.+?)_(?P<norm>bn_)?(?P<kind>w|b|s|rm|riv)")
 _KINDS = {"w": "weight", "s": "weight", "b": "bias", "rm": "running_mean", "riv": "running_var"}
 _BRANCHES = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
-_TORCHVISION = {"conv1.weight", "bn1.running_mean", "layer1.0.conv1.weight", "layer4.0.bn2.weight"}
-
-
-def is_torchvision_resnet(names: Iterable[str]) -> bool:
-    """Whether the state dict with these names is that of a torchvision ResNet."""
-    return _TORCHVISION.issubset(names)
-
-
-def convert_torchvision_resnet_name(name: str) -> str:
-    """``layer1.0.bn2.weight`` becomes ``res2.0.conv2.norm.weight``, and so on for all of them."""
-    if name.startswith("fc."):
-        return "linear." + name.removeprefix("fc.")
-    name, in_stage = re.subn(r"^layer(\d)", lambda found: f"res{int(found[1]) + 1}", name)
-    name = re.sub(r"\bbn(\d)\.", r"conv\1.norm.", name)
-    name = name.replace("downsample.0.", "shortcut.").replace("downsample.1.", "shortcut.norm.")
-    return name if in_stage else f"stem.{name}"
 
 
 def convert_c2_detectron_names(

@@ -9,11 +9,7 @@ from torch import nn
 
 from ..utils import comm
 from ..utils.file_io import PathManager
-from .c2_model_loading import (
-    align_and_update_state_dicts,
-    convert_torchvision_resnet_name,
-    is_torchvision_resnet,
-)
+from .c2_model_loading import align_and_update_state_dicts
 from .reading import CheckpointError, other_checkpoints, read_checkpoint
 from .writing import AtomicPathManager
 
@@ -26,10 +22,9 @@ _DERIVED = ("num_batches_tracked", "anchor_generator.cell_anchors")  # of no use
 class DetectionCheckpointer(Checkpointer):
     """fvcore's :class:`Checkpointer` for the files that detectors come in.
 
-    Reads Detectron2's ``.pth`` and ``.pkl``, Caffe2's ResNets in ``.pkl``, and state dicts of
-    torchvision's ResNets, which are recognised by their names. A file runs no code while it is
-    read. A file is written beside its place and renamed, so that a process killed on the way
-    leaves the one before.
+    Reads Detectron2's ``.pth`` and ``.pkl`` and Caffe2's ResNets in ``.pkl``. A file runs no code
+    while it is read. A file is written beside its place and renamed, so that a process killed on
+    the way leaves the one before.
     """
 
     def __init__(
@@ -103,14 +98,6 @@ class DetectionCheckpointer(Checkpointer):
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         weights, own_state = checkpoint["model"], self.model.state_dict()
         self._convert_ndarray_to_tensor(weights)
-        if is_torchvision_resnet(weights) and not is_torchvision_resnet(own_state):
-            self.logger.info(
-                "The checkpoint is a torchvision ResNet: its names are converted. It expects "
-                "INPUT.FORMAT 'RGB', MODEL.PIXEL_MEAN [123.675, 116.280, 103.530], "
-                "MODEL.PIXEL_STD [58.395, 57.120, 57.375] and MODEL.RESNETS.STRIDE_IN_1X1 False"
-            )
-            weights = {convert_torchvision_resnet_name(k): v for k, v in weights.items()}
-            checkpoint["matching_heuristics"] = True
         if checkpoint.get("matching_heuristics"):
             is_caffe2 = checkpoint.get("__author__") == "Caffe2"
             weights = align_and_update_state_dicts(own_state, weights, c2_conversion=is_caffe2)

@@ -10,7 +10,6 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 from minid2.checkpoint import DetectionCheckpointer, PeriodicCheckpointer
@@ -19,7 +18,6 @@ from minid2.checkpoint.c2_model_loading import (
     convert_c2_detectron_names,
 )
 from minid2.checkpoint.reading import CheckpointError, UnsafeCheckpointError
-from minid2.config import get_cfg
 
 
 class Head(nn.Module):
@@ -59,36 +57,6 @@ def test_round_trip_resumes_model_optimizer_and_extras(tmp_path):
     third = DetectionCheckpointer(other, optimizer=weights_only)
     third.resume_or_load(second.get_checkpoint_file(), resume=False)
     assert weights_only.param_groups[0]["lr"] == 0.7
-
-
-@pytest.mark.parametrize("depth", [18, 50])
-def test_torchvision_resnet_gives_torchvision_features(tmp_path, depth):
-    from minid2.layers import ShapeSpec
-    from minid2.modeling.backbone import build_resnet_backbone
-
-    cfg = get_cfg()
-    cfg.MODEL.RESNETS.DEPTH = depth
-    cfg.MODEL.RESNETS.STRIDE_IN_1X1 = False
-    cfg.MODEL.RESNETS.RES2_OUT_CHANNELS = 64 if depth == 18 else 256
-    cfg.MODEL.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
-    model = nn.ModuleDict({"bottom_up": build_resnet_backbone(cfg, ShapeSpec(channels=3))})
-    source = getattr(torchvision.models, f"resnet{depth}")().eval()
-    for module in source.modules():  # batch statistics that a wrong name would not reproduce
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.1, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.uniform_(-0.1, 0.1)
-    torch.save(source.state_dict(), tmp_path / "resnet.pth")
-
-    DetectionCheckpointer(model).load(str(tmp_path / "resnet.pth"))
-    image = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        features = model["bottom_up"].eval()(image)
-        x = source.maxpool(source.relu(source.bn1(source.conv1(image))))
-        for index in range(1, 5):
-            x = getattr(source, f"layer{index}")(x)
-            torch.testing.assert_close(features[f"res{index + 1}"], x, atol=1e-5, rtol=1e-5)
 
 
 def test_detectron2_pickle_with_numpy_arrays(tmp_path):

@@ -1,0 +1,41 @@
+"""ImageNet weights of torchvision's networks, read by a detector under torchvision's own names."""
+
+import logging
+import re
+
+from detectron2.checkpoint import DetectionCheckpointer
+
+logger = logging.getLogger(__name__)
+
+# names that only such a file has together; ResNets of every depth, MobileNetV2
+RESNET = {"conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "layer4.1.bn2.weight"}
+MOBILENETV2 = {"features.0.0.weight", "features.18.0.weight", "classifier.1.weight"}
+
+
+class TorchvisionCheckpointer(DetectionCheckpointer):
+    """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
+
+    Detectron2 wants them converted first, and otherwise starts from random weights with a warning.
+    """
+
+    def _load_model(self, checkpoint):
+        weights = checkpoint["model"]
+        is_resnet = RESNET.issubset(weights)
+        if is_resnet or MOBILENETV2.issubset(weights):
+            logger.info(
+                "weights of torchvision: they expect INPUT.FORMAT RGB, MODEL.PIXEL_MEAN "
+                "[123.675, 116.28, 103.53], MODEL.PIXEL_STD [58.395, 57.12, 57.375] and, of a "
+                "ResNet, MODEL.RESNETS.STRIDE_IN_1X1 False"
+            )
+            if is_resnet:
+                checkpoint["model"] = {resnet_name(k): value for k, value in weights.items()}
+            checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
+        return super()._load_model(checkpoint)
+
+
+def resnet_name(name: str) -> str:
+    """``layer1.0.bn2.weight`` of torchvision is ``res2.0.conv2.norm.weight`` in Detectron2."""
+    name = re.sub(r"^layer(\d)", lambda found: f"res{int(found[1]) + 1}", name)
+    name = re.sub(r"^(conv1|bn1)\b", r"stem.\1", name)
+    name = re.sub(r"\bbn(\d)\.", r"conv\1.norm.", name)
+    return name.replace("downsample.0.", "shortcut.").replace("downsample.1.", "shortcut.norm.")

@@ -1,9 +1,10 @@
-"""HS-FPN below Cascade R-CNN and RetinaNet: they train, detect, and take plain FPN's weights."""
+"""HS-FPN below Cascade R-CNN, RetinaNet and FCOS: they train, detect, and take FPN's weights."""
 
 import pytest
 import torch
 from detectron2.config import get_cfg
-from detectron2.modeling import build_model
+from detectron2.modeling import build_backbone, build_model
+from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
@@ -29,6 +30,7 @@ RETINANET = [
     *("MODEL.META_ARCHITECTURE", "RetinaNet", "MODEL.RETINANET.NUM_CLASSES", 3),
     *("MODEL.RETINANET.NUM_CONVS", 2, "MODEL.RETINANET.SCORE_THRESH_TEST", 0.0),
 ]
+FCOS_NAME = ["MODEL.META_ARCHITECTURE", "FCOS"]  # which no registry has, see `build`
 P3_TO_P7 = ["MODEL.RESNETS.OUT_FEATURES", LEVELS[1:], "MODEL.FPN.IN_FEATURES", LEVELS[1:]]
 # Options, the builder with HS-FPN, and that with plain FPN.
 CASES = {
@@ -43,6 +45,12 @@ CASES = {
         "build_retinanet_resnet_hsfpn_backbone",
         "build_retinanet_resnet_fpn_backbone",
     ),
+    "fcos_p2_to_p6": (FCOS_NAME, "build_resnet_hsfpn_backbone", "build_resnet_fpn_backbone"),
+    "fcos_p3_to_p7": (
+        [*FCOS_NAME, *P3_TO_P7],
+        "build_retinanet_resnet_hsfpn_backbone",
+        "build_retinanet_resnet_fpn_backbone",
+    ),
 }
 
 
@@ -50,7 +58,18 @@ def build(options, backbone):
     cfg = get_cfg()
     add_d2freq_config(cfg)
     cfg.merge_from_list([*COMMON, *options, "MODEL.BACKBONE.NAME", backbone])
-    return build_model(cfg)
+    if cfg.MODEL.META_ARCHITECTURE != "FCOS":
+        return build_model(cfg)
+    neck = build_backbone(cfg)
+    levels = list(neck.output_shape().values())
+    return FCOS(
+        backbone=neck,
+        head=FCOSHead(input_shape=levels, num_classes=3, conv_dims=[32, 32]),
+        num_classes=3,
+        test_score_thresh=0.0,
+        pixel_mean=cfg.MODEL.PIXEL_MEAN,
+        pixel_std=cfg.MODEL.PIXEL_STD,
+    )
 
 
 def batch():

@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)
-    _check_leak_options(arguments)
+    _check_options(arguments)
     if arguments.fix:
         refuse_same_file(arguments.file, arguments.fix)
     report = Report(arguments.file)
@@ -89,9 +89,13 @@ def _run(arguments: argparse.Namespace) -> int:
     return 2 if leaky or (faults and repaired is None) else 0
 
 
-def _check_leak_options(arguments: argparse.Namespace) -> None:
+def _check_options(arguments: argparse.Namespace) -> None:
     from d2freq.errors import UserError
 
+    for name in ("images", "other_images"):
+        folder = getattr(arguments, name)
+        if folder and not os.path.isdir(folder):
+            raise UserError(f"--{name.replace('_', '-')} {folder}: no such folder")
     for name in ("images", "other_images") if arguments.against else ():
         if not getattr(arguments, name):
             raise UserError(f"--against compares pixels: --{name.replace('_', '-')} is missing")

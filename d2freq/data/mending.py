@@ -142,8 +142,11 @@ def _clip(start: float, length: float, border: float) -> tuple[float, float]:
 
 
 def _compute_area(bench: Bench, section: str, annotation: dict) -> str | None:
+    area = annotation["bbox"][2] * annotation["bbox"][3]
+    if annotation.get("area") == area:  # a cut at the border has corrected it
+        return None
     before = f", was {annotation['area']}" if "area" in annotation else ""
-    annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+    annotation["area"] = area
     return f"has area {annotation['area']:g}{before}"
 
 

@@ -15,7 +15,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="DETECTIONS.json",
         help="in COCO's result format: image_id, category_id, bbox [x, y, width, height], score",
     )
-    command.add_argument("--protocol", default="aitod", help="areas, limits and overlaps (aitod)")
+    command.add_argument(
+        "--protocol",
+        default="aitod",
+        help="areas, limits and overlaps: aitod (the default), coco, soda-d, tinyperson, visdrone, "
+        "or a .yaml file of your own",
+    )
     command.add_argument("--output", metavar="DIR", help="folder for tiny_results.json")
     command.add_argument(
         "--strict", action="store_true", help="broken detections are an error, not dropped"
@@ -36,6 +41,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from d2freq.data.coco import read_coco
+    from d2freq.errors import UserError
     from d2freq.evaluation.detections_file import read_detections, write_detections
     from d2freq.evaluation.guard import DetectionError, guard_detections
     from d2freq.evaluation.measure import check_truth, measure, read_truth
@@ -43,6 +49,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals
 
     check_merge(arguments.merge, arguments.merge_iou)
+    if not arguments.tiles and (arguments.merge, arguments.merge_iou) != ("nms", 0.5):
+        raise UserError("--merge and --merge-iou are of --tiles TILES.json, which is missing")
     protocol = get_protocol(arguments.protocol)
     truth, merged = read_truth(arguments.ground_truth, protocol), None
     tiles: Any = read_coco(arguments.tiles) if arguments.tiles else None

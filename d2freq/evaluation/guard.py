@@ -187,6 +187,7 @@ def _refuse_strangers(ids: np.ndarray, known: np.ndarray, what: str) -> None:
         raise DetectionError(
             f"detections name {what} ids that the ground truth does not have: {listed}{more}; "
             f"it has {len(known)}, {_range(known)}. Evaluate on the data set they were made for"
+            " (those of tiles on whole images: --tiles, TEST.TINY.ORIGINALS)"
         )
 
 

@@ -101,7 +101,7 @@ def find_image_faults(
         report.records(faults, kind, cure, "images", hits, describe)
 
     cures = {
-        MISSING: "Fetch it or remove its record.",
+        MISSING: "Fetch it or remove its record (--fix --drop-missing).",
         EMPTY: "Fetch it again or remove its record.",
         UNREADABLE: "Fetch it again or remove its record.",
         TRUNCATED: "Fetch it again or remove its record.",

@@ -73,6 +73,8 @@ def test_detection_of_unknown_image_or_category_is_refused(changes, message):
         ({"bbox": [9, 9, -6, 6]}, float("nan"), "negative width or height"),
         ({"ignore": 1}, float("nan"), "ignore flag"),
         ({"bbox": [90, 9, 6, 6]}, float("nan"), "box outside its image"),
+        ({"bbox": [-6, 9, 6, 6]}, float("nan"), "box outside its image"),  # it touches the border
+        ({"bbox": [9, 64, 6, 6]}, float("nan"), "box outside its image"),
     ],
 )
 def test_ground_truth_is_repaired_and_the_repair_counted(changes, ap, repair):

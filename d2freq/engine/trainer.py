@@ -28,10 +28,17 @@ class Trainer(DefaultTrainer):
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
     ) -> DatasetEvaluator:
-        """A TinyCOCOEvaluator; its files go to OUTPUT_DIR/inference unless named otherwise."""
+        """A TinyCOCOEvaluator; its files go to OUTPUT_DIR/inference unless named otherwise.
+
+        Where several data sets are measured, each has a folder of its name in there.
+        """
+        if output_folder is None:
+            output_folder = os.path.join(cfg.OUTPUT_DIR, "inference")
+            if len(cfg.DATASETS.TEST) > 1:
+                output_folder = os.path.join(output_folder, dataset_name)
         return TinyCOCOEvaluator(
             dataset_name,
-            output_dir=output_folder or os.path.join(cfg.OUTPUT_DIR, "inference"),
+            output_dir=output_folder,
             protocol=cfg.TEST.TINY.PROTOCOL,
             strict=cfg.TEST.TINY.STRICT,
             originals=cfg.TEST.TINY.ORIGINALS,

@@ -7,7 +7,7 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
-from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
+from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.engine.config_file import is_lazy
 from d2freq.errors import UserError
 
@@ -114,6 +114,15 @@ def test_data_sets_of_a_config_are_registered(vehicles, tmp_path):
         MetadataCatalog.remove("of_a_config")
     with pytest.raises(UserError, match=r"D2FREQ.DATASETS: 'name': write a list of \[name"):
         small_cfg(tmp_path, "D2FREQ.DATASETS", ["name"])
+
+
+def test_several_test_sets_are_measured_into_folders_of_their_own(vehicles, tmp_path):
+    cfg = small_cfg(tmp_path, "DATASETS.TEST", ("vehicles_test", "tiny_scenes_val"))
+    written = Trainer.build_evaluator(cfg, "vehicles_test")._output_dir
+    assert written == str(Path(cfg.OUTPUT_DIR) / "inference" / "vehicles_test")
+    cfg.DATASETS.TEST = ("vehicles_test",)
+    written = Trainer.build_evaluator(cfg, "vehicles_test")._output_dir
+    assert written == str(Path(cfg.OUTPUT_DIR) / "inference")
 
 
 def test_class_count_of_a_dense_detector_is_checked(vehicles):

@@ -40,6 +40,8 @@ REQUIREMENTS = [
     "setuptools",
 ]
 
+EXPORT = ["onnx>=1.14", "onnxruntime>=1.16"]  # ONNX files, and their tests
+
 setup(
     name="d2freq",
     version=read_version(),
@@ -52,8 +54,8 @@ setup(
     package_data={"d2freq": ["py.typed"], "minid2": ["py.typed", "README.md"]},
     install_requires=REQUIREMENTS,
     extras_require={
-        "dev": ["pytest>=7", "pytest-xdist", "ruff>=0.6", "mypy>=1.10", "types-tabulate"],
-        "export": ["onnx", "onnxruntime", "onnxscript"],
+        "dev": ["pytest>=7", "pytest-xdist", "ruff>=0.6", "mypy>=1.10", "types-tabulate", *EXPORT],
+        "export": EXPORT,
     },
     entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},
 )

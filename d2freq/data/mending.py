@@ -68,10 +68,13 @@ def _resize(bench: Bench, section: str, image: dict) -> str | None:
     size = bench.header_size(image)
     if size is None:
         return None
+    declared = image["width"], image["height"]
     for box in bench.boxes[whole(image.get("id"))]:
-        if any(box[k] + box[k + 2] > size[k] + CUSTOMARY for k in (0, 1)):
+        # what lies over the declared border is wrong for either size and shows nothing
+        ends = [min(box[k] + box[k + 2], declared[k]) for k in (0, 1)]
+        if any(ends[k] > size[k] + CUSTOMARY for k in (0, 1)):
             return None
-    before = f"{image['width']} x {image['height']}"
+    before = f"{declared[0]} x {declared[1]}"
     image["width"], image["height"] = size
     return f"is {size[0]} x {size[1]}, was {before}"
 

@@ -189,6 +189,13 @@ REFUSED = {
         ),
         "image of another size (1)",
     ),
+    "box over either size": (
+        lambda data: (
+            data["images"][1].update(width=80),
+            data["annotations"][2].update(bbox=[60, 1, 30, 5]),
+        ),
+        "image of another size (1)",
+    ),
     "nothing left": (lambda data: data["annotations"].clear(), "no annotation (1)"),
 }
 
@@ -211,6 +218,20 @@ def test_annotation_is_dropped_and_named(fix, case):
     (text,) = [text for text in lines if text.startswith("fix: ")]
     assert text.startswith("fix: dropped 1 annotation, " + line)
     assert any(text.endswith("2 of 2 images, 3 of 4 annotations left") for text in lines)
+
+
+def test_box_is_cut_at_the_border_of_the_corrected_size(fix):
+    """The header says 40 x 30: a cut at the declared 41 would leave the box a pixel over."""
+
+    def plant(data):
+        data["images"][1]["width"] = 41
+        data["annotations"][2].update(bbox=[33, 1, 10, 5], area=50)
+
+    code, lines, data = fix(plant)
+    assert code == 0 and data["images"][1]["width"] == 40
+    assert data["annotations"][2]["bbox"] == [33, 1, 7, 5] and data["annotations"][2]["area"] == 35
+    fixes = [line for line in lines if line.startswith("fix: ")]
+    assert ["image of another size" in fixes[0], "box over the border" in fixes[1]] == [True, True]
 
 
 @pytest.mark.parametrize("section", ["images", "categories"])

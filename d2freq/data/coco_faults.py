@@ -40,7 +40,7 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
     if not categories:
         report.error("no category", "Name the classes.", ["categories is empty"])
     if not annotations:
-        report.repair("no annotation", "AP is NaN without ground truth.", ["annotations is empty"])
+        report.note("no annotation", "AP is NaN without ground truth.", ["annotations is empty"])
     for key, known in (("image_id", images), ("category_id", categories)):
         _find_strangers(report, annotations, key, _column(known, "id")[1])
     boxes = find_box_faults(

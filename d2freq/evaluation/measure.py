@@ -68,7 +68,7 @@ def measure(
     name: str,
     merged: dict[str, object] | None = None,
 ) -> Measurement:
-    """Count by a protocol; a warning says what was dropped.
+    """Count by a protocol; a warning says what was dropped, or that AP is NaN.
 
     Args:
         truth, detections: as the guard gives them.
@@ -77,6 +77,8 @@ def measure(
     """
     for kind, number in detections.dropped.items():
         logger.warning("%d detections dropped: %s", number, kind)
+    if truth.crowd.all():
+        logger.warning("%s has no annotation that counts: AP is NaN", name)
     counts = count(truth, detections, protocol)
     results = summary(counts)
     title = f"{name}, protocol {protocol.name}: {protocol.source}"

@@ -124,7 +124,6 @@ REPAIRS = {
     "no area": (without("annotations", "area"), "no area"),
     "area true": (changed("annotations", area=True), "no area"),
     "NaN area": (changed("annotations", area=float("nan")), "no area"),
-    "no annotation": ({**GOOD, "annotations": []}, "no annotation"),
 }
 
 
@@ -135,6 +134,12 @@ def test_fault_is_repaired_and_counted(folder, case):
     assert report.ok
     assert [(fault.kind, fault.count) for fault in report.repairs] == [(kind, 1)]
     assert kind in report.warning() and "truth.json" in report.warning()
+
+
+def test_unlabelled_file_is_sound_and_noted(folder):
+    report = check(folder, {**GOOD, "annotations": []})
+    assert not report.errors and not report.repairs and not report.warning()
+    assert [(fault.kind, fault.count) for fault in report.notes] == [("no annotation", 1)]
 
 
 def test_many_faults_are_counted_and_few_are_named(folder):

@@ -160,7 +160,10 @@ def test_no_detection_is_zero_and_no_ground_truth_is_null(tmp_path, caplog):
     bare = {**json.loads(file.read_text()), "annotations": []}
     file.write_text(json.dumps(bare))
     assert main(["evaluate", str(file), str(none), "--output", str(tmp_path)]) == 0
-    assert saved(tmp_path)["bbox"]["AP"] is None and "no annotation" in caplog.text
+    assert (
+        saved(tmp_path)["bbox"]["AP"] is None
+        and "no annotation that counts: AP is NaN" in caplog.text
+    )
 
 
 # --- tiles -----------------------------------------------------------------------------------

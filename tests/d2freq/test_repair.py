@@ -196,7 +196,6 @@ REFUSED = {
         ),
         "image of another size (1)",
     ),
-    "nothing left": (lambda data: data["annotations"].clear(), "no annotation (1)"),
 }
 
 
@@ -232,6 +231,17 @@ def test_box_is_cut_at_the_border_of_the_corrected_size(fix):
     assert data["annotations"][2]["bbox"] == [33, 1, 7, 5] and data["annotations"][2]["area"] == 35
     fixes = [line for line in lines if line.startswith("fix: ")]
     assert ["image of another size" in fixes[0], "box over the border" in fixes[1]] == [True, True]
+
+
+def test_unlabelled_file_is_repaired(fix):
+    """A test split without ground truth is sound."""
+
+    def plant(data):
+        data["annotations"].clear()
+        data["images"][1]["width"] = 80
+
+    code, _, data = fix(plant)
+    assert code == 0 and data["annotations"] == [] and data["images"][1]["width"] == 40
 
 
 @pytest.mark.parametrize("section", ["images", "categories"])

@@ -107,7 +107,6 @@ REPAIRS = {
     "over the border": (box(38, 9, 4, 4), "box over the border (1)", "[38, 9, 4, 4]"),
     "no area": (lose("annotations", "area"), "no area (1)", "annotation 2 of image 1"),
     "wrong area": (put("annotations", area=99), "area larger than the box (1)", "area 99"),
-    "nothing": (lambda data: data["annotations"].clear(), "no annotation (1)", "AP is NaN"),
 }
 NOTES = {
     "a pixel over": (box(37, 9, 4, 4), "box up to a pixel over the border (1)", "[37, 9, 4, 4]"),
@@ -124,6 +123,7 @@ NOTES = {
         "category order other than that of aitod_train (2)",
         "airplane, bridge, storage-tank",
     ),
+    "nothing": (lambda data: data["annotations"].clear(), "no annotation (1)", "AP is NaN"),
     "5000 boxes": (many_boxes, "more boxes than detections (1)", "image 1 has 5002 of category 1"),
 }
 CASES = {

@@ -53,10 +53,13 @@ class Report:
         return not self.errors
 
     def raise_if_faulty(self) -> None:
-        """Raise DatasetError with all errors, one a line."""
+        """Raise DatasetError with all errors, one a line, and the command that mends records."""
         if self.errors:
             lines = [f"{self.file}: {len(self.errors)} kind(s) of fault"]
-            raise DatasetError("\n".join([*lines, *(f"- {fault}" for fault in self.errors)]))
+            lines += [f"- {fault}" for fault in self.errors]
+            if any(fault.records for fault in self.errors):
+                lines.append(f"cure: d2freq validate {self.file} --fix OUT.json mends what it can")
+            raise DatasetError("\n".join(lines))
 
     def warning(self) -> str:
         """What is repaired, one line a kind; empty where nothing is."""

@@ -136,6 +136,16 @@ def test_fault_is_repaired_and_counted(folder, case):
     assert kind in report.warning() and "truth.json" in report.warning()
 
 
+def test_error_names_the_command_that_mends_records(folder):
+    cure = f"d2freq validate {folder / 'truth.json'} --fix OUT.json"
+    with pytest.raises(DatasetError) as error:
+        check(folder, changed("annotations", ignore=1)).raise_if_faulty()
+    assert cure in str(error.value)
+    with pytest.raises(DatasetError) as error:  # which no repair brings back
+        check(folder, {"images": []}).raise_if_faulty()
+    assert "--fix" not in str(error.value)
+
+
 def test_unlabelled_file_is_sound_and_noted(folder):
     report = check(folder, {**GOOD, "annotations": []})
     assert not report.errors and not report.repairs and not report.warning()

@@ -77,6 +77,7 @@ def size_table(sizes: Sizes, protocol: Protocol) -> str:
     headers = ["class", *map(range_name, protocol.all_areas), "ignored", "mean size (px)"]
     align = ["left", *["right"] * (len(headers) - 1)]
     lines = [tabulate(rows, headers, tablefmt="simple", colalign=align, disable_numparse=True)]
+    lines.append("a box on a limit counts in both ranges: shares may add up to more than 100 %")
     if sizes.left_out:
         lines.append(f"{sizes.left_out} annotations with a fault are not counted")
     return "\n".join(lines)
@@ -97,14 +98,15 @@ def plot_sizes(
     if not len(sizes.area):
         raise UserError(f"{output}: not drawn, no annotation counts")
     side = np.log2(np.sqrt(sizes.area))
-    low, high = np.floor(side.min()) - 0.25, np.ceil(side.max()) + 0.25
+    # half an octave for the labels of the ranges at both ends
+    low, high = np.floor(side.min()) - 0.5, np.ceil(side.max()) + 0.5
     edges = 2.0 ** np.arange(low, high + 0.25, 0.25)
     present = [label for label in range(len(sizes.names)) if (sizes.label == label).any()]
-    figure = Figure(figsize=(10, 5.4), layout="constrained")
+    figure = Figure(figsize=(10, 5.4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     rows = _rows(protocol.areas)
     strip, panel = figure.subplots(
-        2, 1, sharex=True, height_ratios=[0.45 * (max(rows) + 1), 4], squeeze=True
+        2, 1, sharex=True, height_ratios=[0.6 * (max(rows) + 1), 4], squeeze=True
     )
     palette = colormaps["tab20" if len(present) > 10 else "tab10"]
     panel.hist(
@@ -119,27 +121,34 @@ def plot_sizes(
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     panel.set(xlabel="size: square root of the area (pixels, log axis)", ylabel="boxes")
     panel.grid(axis="y", alpha=0.3)
-    panel.legend(fontsize=8, loc="upper right", ncols=2 if len(present) > 10 else 1)
+    figure.legend(fontsize=8, loc="outside right upper")
     counts = sizes.counts(protocol.areas).sum(0)
     shades = colormaps["Blues"](np.linspace(0.15, 0.55, len(protocol.areas)))
+    labels = []
     for area, row, number, shade in zip(protocol.areas, rows, counts, shades, strict=True):
         left = max(np.sqrt(area.low), edges[0])
         right = min(np.sqrt(area.high), edges[-1])
         if left >= right:
             continue
-        strip.barh(row, right - left, left=left, height=0.9, color=shade, edgecolor="white")
-        text = f"{range_name(area)}\n{number} ({100 * number / len(side):.1f} %)"
+        bar = strip.barh(row, right - left, left=left, height=0.9, color=shade, edgecolor="white")
+        name = range_name(area).replace(" ", "\n", 1)
+        text = f"{name}\n{number} ({100 * number / len(side):.1f} %)"
         middle = np.sqrt(left * right)
-        strip.text(middle, row, text, ha="center", va="center", fontsize=7, clip_on=True)
+        label = strip.text(middle, row, text, ha="center", va="center", fontsize=7)
+        labels.append((label, bar[0]))
         for edge in (left, right):
             panel.axvline(edge, color="grey", linewidth=0.8, linestyle=":")
         if row == 0:
             panel.axvspan(left, right, color=shade, alpha=0.25, linewidth=0, zorder=0)
     strip.set_title(title or f"Box sizes by the ranges of {protocol.name}")
     strip.axis("off")
+    figure.draw_without_rendering()  # extents are known once the layout is made
+    for label, bar in labels:
+        room = 0.9 * bar.get_window_extent().width / label.get_window_extent().width
+        label.set_fontsize(7 * min(1, room))
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, format="png")
+    figure.savefig(path, dpi="figure", format="png")
     return path
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from d2freq.analysis.size_histogram import plot_sizes, range_name, read_sizes, size_table
@@ -34,6 +35,12 @@ def test_a_box_on_an_end_is_in_both_ranges():
     # all, 0..8, 8..16, 16..32, from 32, ignored, mean
     assert table["ship"] == ["3", "2", "2", "1", "0", "0", "9.3"]
     assert table["person"] == ["0", "0", "0", "0", "0", "0", "-"]
+
+
+def test_table_says_that_ranges_share_their_limits():
+    lines = size_table(read_sizes(data_of([{"bbox": [1, 1, 8, 8]}])), AITOD).splitlines()
+    assert "a box on a limit counts in both ranges" in lines[-1]
+    assert [word for word in lines[-2].split() if word == "100.0"] == ["100.0"] * 3
 
 
 def test_area_is_that_of_the_file_and_else_of_the_box():
@@ -78,6 +85,24 @@ def test_picture_shows_every_class(tmp_path):
     pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
     for colour in ([31, 119, 180], [255, 127, 14]):  # matplotlib's first two
         assert (np.abs(pixels.astype(int) - colour).sum(1) < 6).sum() > 500
+
+
+@pytest.mark.parametrize("protocol", ["aitod", "tinyperson", "soda-d"])
+@pytest.mark.parametrize("largest", [15, 33, 700])
+def test_labels_and_legend_cover_nothing(tmp_path, monkeypatch, protocol, largest):
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: figures.append(f) or save(f, *a, **k))
+    sizes = read_sizes(data_of([{"area": 9}, {"area": largest**2}]))
+    plot_sizes(sizes, get_protocol(protocol), tmp_path / "sizes.png")
+    strip, panel = figures[0].axes
+    bars = [bar.get_window_extent() for bar in strip.patches]
+    labels = [label.get_window_extent() for label in strip.texts]
+    assert len(bars) == len(labels) > 0
+    for bar, label in zip(bars, labels, strict=True):
+        assert bar.x0 <= label.x0 and label.x1 <= bar.x1
+        assert bar.y0 <= label.y0 and label.y1 <= bar.y1
+    assert figures[0].legends[0].get_window_extent().x0 >= panel.get_window_extent().x1
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):

@@ -94,7 +94,6 @@ def merge(
     *,
     method: str = "nms",
     iou_threshold: float = 0.5,
-    limit: int | None = None,
 ) -> Detections:
     """Make one detection of those that overlap, in each image and category by itself.
 
@@ -103,7 +102,6 @@ def merge(
         method: "nms" keeps the best score and drops what overlaps it by more than the threshold;
             "weighted" takes the mean of such a group (see ``weighted``).
         iou_threshold: in [0, 1].
-        limit: detections kept an image and category, best first; None keeps all.
 
     Returns:
         ordered by image, category and falling score; of equal scores the first that came.
@@ -125,8 +123,8 @@ def merge(
         xywh, score = found.xywh[start:end], found.score[start:end]
         if end - start > 1:
             xywh, score = METHODS[method](xywh, score, iou_threshold)
-        boxes.append(xywh[:limit])
-        scores.append(score[:limit])
+        boxes.append(xywh)
+        scores.append(score)
     sizes = [len(score) for score in scores]
     return Detections(
         np.repeat(found.image_id[starts], sizes),

@@ -7,6 +7,7 @@ from detectron2.config import CfgNode as CN
 
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
+from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 
 __all__ = ["add_d2freq_config"]
 
@@ -22,6 +23,8 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())
+    _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
+    _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", _tiny())
 
 
@@ -131,6 +134,12 @@ def _hsfpn() -> CN:
     # "two_pass": SDP looks at the coarser level before the FPN addition, as the code does.
     # "one_pass": after it, as Figure 2 shows. Both presets: "two_pass".
     node.TOP_DOWN = None
+
+    # --- memory ---------------------------------------------------------------------------------
+    # True | False. True: in training HFP and SDP keep their inputs alone and are computed again
+    # in backward. Less memory, more time, the same gradients. Not with BN or SyncBN in them, which
+    # would count each batch twice.
+    node.USE_ACT_CHECKPOINT = False
     return node
 
 

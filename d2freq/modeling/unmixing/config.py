@@ -1,0 +1,68 @@
+"""Configuration keys that all unmixing models share, and how a model reads them."""
+
+from typing import Any
+
+from detectron2.config import CfgNode as CN
+
+__all__ = ["unmixing_arguments", "unmixing_input_keys", "unmixing_keys"]
+
+
+def unmixing_keys() -> CN:
+    """MODEL.UNMIXING: optics, window and decoding of DeRefNet and the methods beside it."""
+    node = CN()
+    # Pixels a side of a frame. 11 in SeqCSIST; has to be the data's.
+    node.SIZE = 11
+    # Grid cells per pixel and axis. 3, the paper's c; has to be the data's.
+    node.FACTOR = 3
+    # Standard deviation of a target's spot in pixels. 0.5, SeqCSIST's, which the paper calls a
+    # variance.
+    node.SIGMA = 0.5
+    # Frames around and including the one that is unmixed; odd. 5 in the paper. Methods that look at
+    # single frames keep it too: it says which frames are measured (2 to 17 of 20).
+    node.WINDOW = 5
+    # Where Q_init comes from: the name of a data set of the catalog, or a file. "": the first of
+    # DATASETS.TRAIN, or without one the first of DATASETS.TEST. A checkpoint's Q_init replaces it.
+    node.Q_INIT = ""
+    # True | False. True: targets between the grid cells are found too, and measured as
+    # "cso_subpixel" beside the paper's metric. False, the default: the grid alone, as in the paper.
+    node.DECODE = False
+    # Grey levels from which on a cell is a target, for metric and decoder. 70 is the published
+    # code's for SeqCSIST; targets have 220 to 250.
+    node.THRESHOLD = 70.0
+    return node
+
+
+def unmixing_input_keys() -> CN:
+    """INPUT.UNMIXING: what happens to the frames between the data set and the model."""
+    node = CN()
+    # Standard deviation of the noise that is added to the frames in training and in evaluation, in
+    # grey levels. 0, the default, or 2 to 5 as in the paper's Table 5. With --eval-only it measures
+    # a model that was trained without.
+    node.NOISE = 0.0
+    return node
+
+
+def unmixing_arguments(cfg: Any, *, needs_q_init: bool) -> dict[str, Any]:
+    """Arguments of UnmixingModel from a config.
+
+    Raises:
+        DatasetError: Q_init's data set is unknown or not there.
+    """
+    keys = cfg.MODEL.UNMIXING
+    q_init = None
+    if needs_q_init:
+        # only where it is used: data of images needs none of this
+        from d2freq.data.seqcsist import load_q_init
+
+        names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
+        source = keys.Q_INIT or (names[0] if names else "")
+        q_init = load_q_init(source) if source else None
+    return {
+        "q_init": q_init,
+        "size": keys.SIZE,
+        "factor": keys.FACTOR,
+        "sigma": keys.SIGMA,
+        "window": keys.WINDOW,
+        "decode": keys.DECODE,
+        "threshold": keys.THRESHOLD,
+    }

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from d2freq.analysis.clutter import PATCH, SURROUND, filter_block, signal_to_clutter, windows
 from d2freq.analysis.feature_maps import Recording, energy, responses
-from d2freq.analysis.saliency import PATCH, SURROUND, filter_block, signal_to_clutter, windows
 from d2freq.errors import UserError
 
-__all__ = ["plot_channels", "plot_levels", "plot_responses", "plot_saliency"]
+__all__ = ["plot_channels", "plot_clutter", "plot_levels", "plot_responses"]
 
 NAMES = {"lateral": "C{}", "hfp": "C{} after HFP", "sdp": "C{} after SDP", "output": "P{}"}
 SATURATED = 0.01  # a weight this close to 0 or 1 hardly has a gradient
@@ -64,7 +64,7 @@ def plot_channels(recording: Recording, output: str | os.PathLike) -> Path:
     return _save(figure, output)
 
 
-def plot_saliency(
+def plot_clutter(
     grey: np.ndarray,
     boxes: Sequence[Sequence[float]],
     output: str | os.PathLike,

@@ -88,9 +88,9 @@ def _scr(parser: argparse.ArgumentParser) -> None:
 def _run_scr(arguments: argparse.Namespace) -> None:
     import numpy as np
 
+    from d2freq.analysis.clutter import boxes_of_image
     from d2freq.analysis.feature_maps import read_image
-    from d2freq.analysis.feature_plots import plot_saliency
-    from d2freq.analysis.saliency import boxes_of_image
+    from d2freq.analysis.feature_plots import plot_clutter
 
     weights = (0.299, 0.587, 0.114)  # grey by ITU-R BT.601, as OpenCV and Pillow
     grey = read_image(arguments.image).astype(np.float64) @ np.array(weights)
@@ -98,7 +98,7 @@ def _run_scr(arguments: argparse.Namespace) -> None:
     if arguments.annotations:
         boxes = boxes_of_image(arguments.annotations, arguments.image)
     options = {"sizes": arguments.sizes, "patch": arguments.patch, "surround": arguments.surround}
-    ratios = plot_saliency(grey, boxes, arguments.output, **options)
+    ratios = plot_clutter(grey, boxes, arguments.output, **options)
     for size, values in ratios.items():
         print(f"DCT block of {size}: SCR {np.median(values):.3f} (median of {len(values)})")
     print(arguments.output)

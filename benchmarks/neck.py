@@ -28,7 +28,7 @@ from d2freq.ops.dct import band_rows, dct2, idct2
 
 CHANNELS = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
-SIDES = ("FPN", "HS-FPN", "by the book")
+SIDES = ("FPN", "HS-FPN", "HS-FPN, checkpointed", "by the book")
 
 
 class Maps(Backbone):
@@ -53,8 +53,11 @@ def high_pass_by_the_book(x: Tensor, alpha: float, rounding: str = "floor") -> T
 def build(side: str) -> nn.Module:
     """The neck of one side, with equal weights."""
     torch.manual_seed(0)
-    kind = FPN if side == "FPN" else HSFPN
-    neck = kind(Maps(), list(CHANNELS), 256, top_block=LastLevelMaxPool())
+    shared = (Maps(), list(CHANNELS), 256)
+    if side == "FPN":
+        return FPN(*shared, top_block=LastLevelMaxPool())
+    recompute = side == "HS-FPN, checkpointed"
+    neck = HSFPN(*shared, top_block=LastLevelMaxPool(), use_act_checkpoint=recompute)
     if side == "by the book":
         hfp.high_pass = high_pass_by_the_book  # this process measures nothing else
         for module in neck.modules():
@@ -66,7 +69,7 @@ def build(side: str) -> nn.Module:
 def measure(side: str, size: int, batch: int, dtype: str, compiled: bool, repeats: int) -> dict:
     """Median seconds, peak MB of one step and a checksum of the outputs."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    neck = build(side).to(device)
+    neck = build(side).to(device).train()
     run = torch.compile(neck) if compiled else neck
     autocast = torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32")
 

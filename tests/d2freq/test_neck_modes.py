@@ -8,6 +8,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 from torch import nn
 
+from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn import HSFPN
 from d2freq.modeling.hs_fpn.high_frequency import VectorConv
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
@@ -28,9 +29,9 @@ class Given(Backbone):
         return maps
 
 
-def neck(preset="paper"):
+def neck(preset="paper", **switches):
     torch.manual_seed(0)
-    return HSFPN(Given(), list(Given.strides), 32, preset=preset)
+    return HSFPN(Given(), list(Given.strides), 32, preset=preset, **switches)
 
 
 def maps(height=96, width=160, memory_format=torch.contiguous_format):
@@ -149,3 +150,41 @@ def test_inductor_agrees(compiled):
     module, x = neck(), maps()
     found = step(module, x, run=compiled(module, dynamic=False))
     assert_same(found, step(module, x), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_activation_checkpointing_keeps_less_and_gives_the_same(preset):
+    usual, sparing = neck(preset), neck(preset, use_act_checkpoint=True)
+    assert_same(step(sparing, maps()), step(usual, maps()), rtol=0, atol=0)
+
+    def kept(module):
+        sizes = {}
+
+        def pack(tensor):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            levels = module({name: value.requires_grad_() for name, value in maps().items()})
+        return sum(sizes.values()), levels
+
+    (all_of_it, _levels), (some, _sparing_levels) = kept(usual), kept(sparing)
+    assert some < 0.6 * all_of_it
+
+
+def test_activation_checkpointing_recomputes_in_training_alone():
+    module = neck(use_act_checkpoint=True)
+    calls = []
+    for name, part in module.named_children():
+        part.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
+    step(module, maps())
+    assert calls.count("fpn_hfp2") == calls.count("fpn_sdp2") == 2
+    assert calls.count("fpn_lateral2") == 1
+    calls.clear()
+    module.eval()(maps())
+    assert calls.count("fpn_hfp2") == 1
+
+
+def test_activation_checkpointing_refuses_batch_norm():
+    with pytest.raises(UserError, match="use_act_checkpoint.*BN"):
+        neck(tail_norm="BN", use_act_checkpoint=True)

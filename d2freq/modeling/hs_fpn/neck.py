@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling.backbone import FPN, Backbone
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
@@ -58,9 +59,12 @@ class HSFPN(FPN):
         sdp_relu: ReLU between SDP's convolutions and their norm.
         separate_value: a convolution of its own for SDP's values.
         top_down: "two_pass" or "one_pass".
+        use_act_checkpoint: in training keep of HFP and SDP their inputs alone, and compute the
+            rest again in backward: less memory for more time, the same gradients.
 
     Raises:
-        UserError: an unknown preset or switch value; it names the culprit and the choices.
+        UserError: an unknown preset or switch value, or ``use_act_checkpoint`` with a batch norm
+            in HFP or SDP; it names the culprit and the choices.
 
     ``d2freq/config.py`` says what each switch means and which value each preset takes.
     """
@@ -97,6 +101,7 @@ class HSFPN(FPN):
         sdp_relu: bool | None = None,
         separate_value: bool | None = None,
         top_down: str | None = None,
+        use_act_checkpoint: bool = False,
     ) -> None:
         super().__init__(
             bottom_up=bottom_up,
@@ -149,6 +154,14 @@ class HSFPN(FPN):
                     separate_value=self.switches.separate_value,
                 )
                 self.add_module(f"fpn_sdp{stage}", sdp)
+        self.use_act_checkpoint = use_act_checkpoint
+        norms = {self.switches.tail_norm, self.switches.sdp_norm} & {"BN", "SyncBN"}
+        if use_act_checkpoint and norms:
+            raise UserError(
+                f"use_act_checkpoint runs HFP and SDP twice a step, and their {norms.pop()} would "
+                "count each batch twice; take GN or no norm (TAIL_NORM, SDP_NORM), or switch "
+                "USE_ACT_CHECKPOINT off"
+            )
 
     @classmethod
     def from_config(
@@ -164,6 +177,7 @@ class HSFPN(FPN):
             "top_block": top_block,
             "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
             "preset": cfg.MODEL.HSFPN.PRESET,
+            "use_act_checkpoint": cfg.MODEL.HSFPN.USE_ACT_CHECKPOINT,
             **switches,
         }
 
@@ -190,7 +204,7 @@ class HSFPN(FPN):
             if self.switches.spatial_dependency:
                 above = fused if self.switches.top_down == "one_pass" else attended
                 # Blocks as large as the top level's map (HS-FPN, Sec. 3.2): 2, 4, 8 per side.
-                level = self._module("sdp", stage)(level, above, 2 ** (top - stage))
+                level = self._run(self._module("sdp", stage), level, above, 2 ** (top - stage))
             attended = level
             fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
             if self.average:
@@ -205,7 +219,12 @@ class HSFPN(FPN):
     def _lateral(self, stage: int, features: dict[str, Tensor]) -> Tensor:
         lateral = self._module("lateral", stage)(features[self.levels[stage]])
         hfp = getattr(self, f"fpn_hfp{stage}", None)
-        return lateral if hfp is None else hfp(lateral)
+        return lateral if hfp is None else self._run(hfp, lateral)
+
+    def _run(self, module: nn.Module, *inputs: Any) -> Tensor:
+        if self.use_act_checkpoint and self.training and torch.is_grad_enabled():
+            return checkpoint(module, *inputs, use_reentrant=False)
+        return module(*inputs)
 
     def _module(self, kind: str, stage: int) -> nn.Module:
         return getattr(self, f"fpn_{kind}{stage}")

@@ -7,6 +7,7 @@ from detectron2.config import CfgNode as CN
 
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
+from d2freq.modeling.fcos.config import fcos_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 
 __all__ = ["add_d2freq_config"]
@@ -19,6 +20,7 @@ def add_d2freq_config(cfg: CN) -> None:
     other extensions.
     """
     _add_missing(cfg, "D2FREQ", _general())
+    _add_missing(cfg.MODEL, "FCOS", fcos_keys())
     _add_missing(cfg.MODEL, "HSFPN", _hsfpn())
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())

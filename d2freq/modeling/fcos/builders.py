@@ -1,0 +1,39 @@
+"""Backbone of FCOS by name, for MODEL.BACKBONE.NAME."""
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, build_resnet_backbone
+from detectron2.modeling.backbone.fpn import LastLevelP6P7
+
+from d2freq.errors import UserError
+from d2freq.modeling.hs_fpn.builders import LastLevelP6
+
+__all__ = ["build_fcos_resnet_fpn_backbone"]
+
+
+@BACKBONE_REGISTRY.register()
+def build_fcos_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """ResNet with FPN and five levels, the upper ones by 3x3 convolutions of stride 2 from P5.
+
+    MODEL.FPN.IN_FEATURES chooses: res3 to res5 give P3 to P7 (ReLU between P6 and P7), res2 to
+    res5 give P2 to P6. ``build_retinanet_resnet_fpn_backbone`` takes its P6 from C5 instead.
+
+    Raises:
+        UserError: for another number of maps.
+    """
+    sources = cfg.MODEL.FPN.IN_FEATURES
+    blocks = {3: LastLevelP6P7, 4: LastLevelP6}
+    if len(sources) not in blocks:
+        raise UserError(
+            "build_fcos_resnet_fpn_backbone makes five levels of three or four maps; "
+            f"MODEL.FPN.IN_FEATURES has {len(sources)}: {list(sources)}"
+        )
+    channels = cfg.MODEL.FPN.OUT_CHANNELS
+    return FPN(
+        bottom_up=build_resnet_backbone(cfg, input_shape),
+        in_features=sources,
+        out_channels=channels,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=blocks[len(sources)](channels, channels, in_feature="p5"),
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )

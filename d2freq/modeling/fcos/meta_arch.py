@@ -1,0 +1,245 @@
+"""FCOS by name in a YAML config, and as the baselines of SET train it.
+
+Shapes: B images, L levels of H_i x W_i, R points over all levels, K classes.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, build_backbone
+from detectron2.modeling.backbone import Backbone
+from detectron2.modeling.meta_arch.fcos import FCOS as PlainFCOS
+from detectron2.modeling.meta_arch.fcos import FCOSHead
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import get_event_storage
+from fvcore.common.registry import Registry
+from torch import Tensor, nn
+
+from d2freq.errors import UserError
+from d2freq.modeling.fcos.losses import (
+    BOX_LOSSES,
+    box_losses,
+    centerness_loss,
+    class_loss,
+    mean_over_processes,
+)
+
+__all__ = ["FCOS", "register_fcos"]
+
+logger = logging.getLogger(__name__)
+
+CHOICES = {
+    "box_loss": tuple(BOX_LOSSES),
+    "normalizer": ("average", "batch"),
+    "score": ("root", "product"),
+}
+
+
+class FCOS(PlainFCOS):
+    """Detectron2's FCOS with keys, MODEL.FCOS; with default options it is that class bit by bit.
+
+    The options are what published tables of tiny-object detectors did otherwise.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        head: nn.Module,
+        num_classes: int,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        head_in_features: Sequence[str] | None = None,
+        box2box_transform: Any = None,
+        center_sampling_radius: float = 1.5,
+        focal_loss_alpha: float = 0.25,
+        focal_loss_gamma: float = 2.0,
+        test_score_thresh: float = 0.2,
+        test_topk_candidates: int = 1000,
+        test_nms_thresh: float = 0.6,
+        max_detections_per_image: int = 100,
+        box_loss: str = "giou",
+        centerness_weighted: bool = False,
+        normalizer: str = "average",
+        score: str = "root",
+        input_format: str = "BGR",
+    ) -> None:
+        """
+        Args:
+            box_loss: "giou" or "diou".
+            centerness_weighted: a point's box loss counts as much as the point is central; their
+                sum is divided by the sum of these weights.
+            normalizer: "average", of the number of positive points, or "batch", their number now.
+            score: "root" or "product" of probability and centerness; ``test_score_thresh`` is on
+                its scale.
+            input_format: meaning of the channels ("BGR", "RGB"); only kept, as by other detectors.
+            (others): see :class:`detectron2.modeling.meta_arch.fcos.FCOS`.
+
+        Raises:
+            UserError: an option is none of its choices.
+        """
+        super().__init__(
+            backbone=backbone,
+            head=head,
+            head_in_features=head_in_features,
+            box2box_transform=box2box_transform,
+            num_classes=num_classes,
+            center_sampling_radius=center_sampling_radius,
+            focal_loss_alpha=focal_loss_alpha,
+            focal_loss_gamma=focal_loss_gamma,
+            test_score_thresh=test_score_thresh,
+            test_topk_candidates=test_topk_candidates,
+            test_nms_thresh=test_nms_thresh,
+            max_detections_per_image=max_detections_per_image,
+            pixel_mean=pixel_mean,
+            pixel_std=pixel_std,
+        )
+        chosen = {"box_loss": box_loss, "normalizer": normalizer, "score": score}
+        for option, value in chosen.items():
+            if value not in CHOICES[option]:
+                raise UserError(
+                    f"{option} (MODEL.FCOS.{option.upper()}) is {value!r}; "
+                    f"choose {' or '.join(CHOICES[option])}"
+                )
+        self.box_loss, self.normalizer, self.score = box_loss, normalizer, score
+        self.centerness_weighted = centerness_weighted
+        self.input_format = input_format
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Explicit arguments from MODEL.FCOS; the backbone is MODEL.BACKBONE.NAME.
+
+        Raises:
+            UserError: MODEL.FCOS.IN_FEATURES asks for what the backbone does not give.
+        """
+        keys = cfg.MODEL.FCOS
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        missing = [name for name in keys.IN_FEATURES if name not in shapes]
+        if missing:
+            raise UserError(
+                f"MODEL.FCOS.IN_FEATURES asks for {', '.join(missing)}; "
+                f"{cfg.MODEL.BACKBONE.NAME} gives {', '.join(shapes)}"
+            )
+        levels = [shapes[name] for name in keys.IN_FEATURES]
+        head = FCOSHead(
+            input_shape=levels,
+            num_classes=keys.NUM_CLASSES,
+            conv_dims=[levels[0].channels] * keys.NUM_CONVS,
+            norm=keys.NORM,
+            prior_prob=keys.PRIOR_PROB,
+        )
+        return {
+            "backbone": backbone,
+            "head": head,
+            "head_in_features": list(keys.IN_FEATURES),
+            "num_classes": keys.NUM_CLASSES,
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "center_sampling_radius": keys.CENTER_SAMPLING_RADIUS,
+            "focal_loss_alpha": keys.FOCAL_LOSS_ALPHA,
+            "focal_loss_gamma": keys.FOCAL_LOSS_GAMMA,
+            "test_score_thresh": keys.SCORE_THRESH_TEST,
+            "test_topk_candidates": keys.TOPK_CANDIDATES_TEST,
+            "test_nms_thresh": keys.NMS_THRESH_TEST,
+            "max_detections_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "box_loss": keys.BOX_LOSS,
+            "centerness_weighted": keys.CENTERNESS_WEIGHTED,
+            "normalizer": keys.NORMALIZER,
+            "score": keys.SCORE,
+            "input_format": cfg.INPUT.FORMAT,
+        }
+
+    def losses(
+        self,
+        anchors: list[Boxes],
+        pred_logits: list[Tensor],
+        gt_labels: list[Tensor],
+        pred_anchor_deltas: list[Tensor],
+        gt_boxes: list[Tensor],
+        pred_centerness: list[Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses "loss_fcos_{cls,loc,ctr}"; see the parent, whose own they are by default.
+
+        Args:
+            anchors: L `Boxes`.
+            pred_logits, pred_anchor_deltas, pred_centerness: L tensors (B, R_i, K or 4 or 1).
+            gt_labels, gt_boxes: B tensors (R,) and (R, 4), what ``label_anchors`` returned.
+        """
+        given = (anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes, pred_centerness)
+        plain = self.box_loss == "giou" and self.normalizer == "average"
+        if plain and not self.centerness_weighted:
+            return super().losses(*given)
+        labels = torch.stack(gt_labels)
+        positive = labels != self.num_classes
+        central = self.compute_ctrness_targets(anchors, gt_boxes)[positive]
+        boxes = box_losses(
+            anchors,
+            pred_anchor_deltas,
+            gt_boxes,
+            positive,
+            transform=self.box2box_transform,
+            kind=self.box_loss,
+        )
+        alpha, gamma = self.focal_loss_alpha, self.focal_loss_gamma
+        normalizer = self._normalizer(positive)
+        share: Any = normalizer
+        if self.centerness_weighted:
+            boxes, share = boxes * central, mean_over_processes(central.sum()).clamp(min=1e-6)
+        return {
+            "loss_fcos_cls": class_loss(pred_logits, labels, alpha=alpha, gamma=gamma) / normalizer,
+            "loss_fcos_loc": boxes.sum() / share,
+            "loss_fcos_ctr": centerness_loss(pred_centerness, central, positive) / normalizer,
+        }
+
+    def _normalizer(self, positive: Tensor) -> float:
+        """What the sums over positive (B, R) points are divided by, and a line in the log."""
+        count = int(positive.sum())
+        get_event_storage().put_scalar("num_pos_anchors", count / len(positive))
+        if self.normalizer == "average":
+            return self._ema_update("loss_normalizer", max(count, 1), 300)  # as the parent
+        everywhere = mean_over_processes(torch.tensor(float(count), device=positive.device))
+        return max(float(everywhere), 1.0)
+
+    def inference_single_image(
+        self,
+        anchors: list[Boxes],
+        box_cls: list[Tensor],
+        box_delta: list[Tensor],
+        image_size: tuple[int, int],
+    ) -> Instances:
+        """Detections of one image; see the parent, which hands in roots of the products.
+
+        Args:
+            anchors: L `Boxes`.
+            box_cls, box_delta: L tensors (R_i, K) and (R_i, 4).
+            image_size: (height, width) of the network's input.
+        """
+        if self.score == "product":
+            box_cls = [level.square() for level in box_cls]
+        return super().inference_single_image(anchors, box_cls, box_delta, image_size)
+
+
+def register_fcos(registry: Registry) -> str:
+    """Register :class:`FCOS` for MODEL.META_ARCHITECTURE; returns the name it got.
+
+    That is "FCOS", or "D2FreqFCOS" where the host or another extension has taken that name: theirs
+    is not replaced behind its users' back.
+    """
+    if "FCOS" not in registry:
+        registry.register(FCOS)
+        return "FCOS"
+    name = "D2FreqFCOS"
+    logger.warning(
+        "MODEL.META_ARCHITECTURE FCOS is %s; d2freq's, which reads MODEL.FCOS, is %s",
+        *(registry.get("FCOS").__module__, name),
+    )
+    registry.register(type(name, (FCOS,), {"__module__": __name__}))
+    return name
+
+
+register_fcos(META_ARCH_REGISTRY)

@@ -8,6 +8,7 @@ from detectron2.config import CfgNode as CN
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.fcos.config import fcos_keys
+from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 
 __all__ = ["add_d2freq_config"]
@@ -25,6 +26,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())
+    _add_missing(cfg.MODEL, "SET", set_keys())
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", _tiny())

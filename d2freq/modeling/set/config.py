@@ -51,12 +51,13 @@ def set_keys() -> CN:
     # "batch" | "image": what that norm spans. "batch", as published: a level of the whole batch,
     # so an image gets less the more there are. "image": a level of one image.
     node.NORM = "batch"
-    # Branch by loss name, as {loss_mask: mask}; losses of one branch are averaged, and "" takes a
-    # loss out. On top of those known, which cover FCOS, RetinaNet, and GeneralizedRCNN with
-    # Cascade heads or without.
-    node.BRANCHES = CN(new_allowed=True)
-    # lambda_m of Eq. 8 by branch, as {cls: 0.5, reg: 0.5}. {}: 1 / M for each of M, as published.
-    node.BRANCH_WEIGHTS = CN(new_allowed=True)
+    # Branch of a loss, as [["loss_mask", "mask"]]; losses of one branch are averaged, and "" takes
+    # a loss out. On top of those known, which cover FCOS, RetinaNet, and GeneralizedRCNN with
+    # Cascade heads or without. Pairs, since a map could not be set on the command line.
+    node.BRANCHES = []
+    # lambda_m of Eq. 8 of every branch, as [["cls", 0.5], ["reg", 0.5]]. []: 1 / M for each of M,
+    # as published.
+    node.BRANCH_WEIGHTS = []
 
     # --- the second pass ------------------------------------------------------------------------
     # lambda of Eq. 9, on every loss of the second pass. 1 is the best of the paper's Fig. 6.

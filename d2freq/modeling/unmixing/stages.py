@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["IstaNetStage", "conv3x3", "gradient_step", "soft_threshold", "squared_error"]
+from d2freq.ops.shrinkage import soft_threshold
+
+__all__ = ["IstaNetStage", "conv3x3", "gradient_step", "squared_error"]
 
 
 def gradient_step(x: Tensor, gram: Tensor, back: Tensor, step: Tensor | float) -> Tensor:
@@ -32,15 +34,12 @@ def gradient_step(x: Tensor, gram: Tensor, back: Tensor, step: Tensor | float) -
         return (flat - step * (flat @ gram - back)).reshape(x.shape)
 
 
-def soft_threshold(x: Tensor, threshold: Tensor | float) -> Tensor:
-    """``sign(x) * max(|x| - threshold, 0)``, the proximal map of the L1 norm; any shape."""
-    return torch.sign(x) * torch.relu(torch.abs(x) - threshold)
-
-
-def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """Size-keeping 3 x 3 convolution without bias, Xavier-normal at the start."""
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def conv3x3(inputs: int, outputs: int, *, bias: bool = False) -> nn.Conv2d:
+    """Size-keeping 3 x 3 convolution, Xavier-normal at the start, its bias zero."""
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
     nn.init.xavier_normal_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
     return conv
 
 

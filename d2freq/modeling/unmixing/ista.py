@@ -1,0 +1,97 @@
+"""ISTA: every frame is solved by itself, nothing is learned."""
+
+from typing import Any, Literal
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor
+
+from d2freq.errors import UserError
+from d2freq.modeling.unmixing.config import unmixing_arguments
+from d2freq.modeling.unmixing.single_frame import TrainingFreeModel
+from d2freq.ops.shrinkage import sparse_solution
+
+__all__ = ["ISTA"]
+
+STARTS = ("pinv", "q_init", "zeros")
+
+
+@META_ARCH_REGISTRY.register()
+class ISTA(TrainingFreeModel):
+    """Iterative shrinkage-thresholding with Phi, see d2freq.ops.shrinkage; no parameters."""
+
+    accelerated = False
+    pinv: Tensor
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        penalty: float = 1.0,
+        iterations: int = 3000,
+        tolerance: float = 1e-4,
+        start: Literal["pinv", "q_init", "zeros"] = "pinv",
+        nonnegative: bool = False,
+        **optics: Any,
+    ) -> None:
+        """See MODEL.ISTA in methods_config.py.
+
+        Args:
+            penalty: weight of the L1 norm, in grey levels, above or at 0.
+            iterations: at most so many for a frame, at least 1.
+            tolerance: a frame is done once a step is no longer than this, in grey levels.
+            start: the first estimate, "pinv" (Phi's pseudo-inverse), "q_init" or "zeros".
+            nonnegative: intensities below zero are not allowed.
+            **optics: of :class:`UnmixingModel`; ``q_init`` is needed with start "q_init" alone.
+
+        Raises:
+            UserError: a value outside its range.
+        """
+        if start not in STARTS:
+            raise UserError(f"MODEL.ISTA.START {start!r} is unknown; choose one of {STARTS}")
+        if penalty < 0 or iterations < 1 or tolerance < 0:
+            raise UserError(
+                f"MODEL.ISTA: PENALTY {penalty} and TOLERANCE {tolerance} are at least 0, "
+                f"ITERATIONS {iterations} at least 1"
+            )
+        self.needs_q_init = start == "q_init"
+        super().__init__(**optics)
+        self.penalty, self.iterations, self.tolerance = penalty, iterations, tolerance
+        self.start, self.nonnegative = start, nonnegative
+        if start == "pinv":
+            pinv = torch.linalg.pinv(self.phi.double()).float()
+            self.register_buffer("pinv", pinv, persistent=False)
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """MODEL.ISTA and MODEL.UNMIXING."""
+        keys = cfg.MODEL.ISTA
+        return {
+            **unmixing_arguments(cfg, needs_q_init=keys.START == "q_init"),
+            "penalty": keys.PENALTY,
+            "iterations": keys.ITERATIONS,
+            "tolerance": keys.TOLERANCE,
+            "start": keys.START,
+            "nonnegative": keys.NONNEGATIVE,
+        }
+
+    def estimate(self, frames: Tensor) -> Tensor:
+        """(N, 1, m, m) frames -> (N, 1, g, g) grids, float32 also inside autocast."""
+        with torch.autocast(frames.device.type, enabled=False):
+            y = frames.flatten(1).float()
+            if self.start == "zeros":
+                first = y.new_zeros(len(y), self.grid**2)
+            else:
+                first = y @ (self.pinv if self.start == "pinv" else self.q_init).T
+            x, _ = sparse_solution(
+                y,
+                self.phi,
+                first,
+                penalty=self.penalty,
+                accelerated=self.accelerated,
+                nonnegative=self.nonnegative,
+                iterations=self.iterations,
+                tolerance=self.tolerance,
+            )
+        return x.reshape(-1, 1, self.grid, self.grid)

@@ -1,0 +1,123 @@
+"""Configuration keys of the methods beside DeRefNet, a node for each family."""
+
+from detectron2.config import CfgNode as CN
+
+__all__ = ["method_keys"]
+
+
+def method_keys() -> dict[str, CN]:
+    """Node name under MODEL -> keys; MODEL.META_ARCHITECTURE chooses the method.
+
+    LeastSquares has none of its own.
+    """
+    return {
+        "ISTA": _ista(),
+        "ISTANET": _ista_net(),
+        "FISTANET": _fista_net(),
+        "LISTA": _lista(),
+        "SRCNN": _srcnn(),
+        "ESPCN": _espcn(),
+        "EDSR": _edsr(),
+        "TDAN": _tdan(),
+    }
+
+
+def _ista() -> CN:
+    """MODEL.ISTA: the training-free ISTA and FISTA."""
+    node = CN()
+    # Weight of the L1 norm, in grey levels. 1, the published script's.
+    node.PENALTY = 1.0
+    # Iterations of a frame at most, and the length of a step, in grey levels, at which a frame is
+    # done before. 3000 and 1e-4 are the published script's.
+    node.ITERATIONS = 3000
+    node.TOLERANCE = 1e-4
+    # "pinv" | "q_init" | "zeros": the first estimate. The minimum does not depend on it, the
+    # iterations do. "pinv", Phi's pseudo-inverse, is the published script's.
+    node.START = "pinv"
+    # True | False. True: only intensities of at least 0, which is what there is. False, the
+    # default: the plain method.
+    node.NONNEGATIVE = False
+    return node
+
+
+def _ista_net() -> CN:
+    """MODEL.ISTANET: ISTANet and ISTANetPlus."""
+    node = CN()
+    # Iterations, each with its own weights. 9: the parameters of the paper's Table 7.
+    node.STAGES = 9
+    # Channels of the learned transform. 32 in ISTA-Net and in DeRefNet.
+    node.CHANNELS = 32
+    # Weight of the constraint loss; the squared error has 1. 0.01 as in ISTA-Net's paper. 0.505 is
+    # the ratio that the published code minimises, see ISTANet.losses.
+    node.CONSTRAINT_WEIGHT = 0.01
+    return node
+
+
+def _fista_net() -> CN:
+    """MODEL.FISTANET."""
+    node = CN()
+    # Iterations of the one block. 7 in the paper's Table 7.
+    node.ITERATIONS = 7
+    node.CHANNELS = 32
+    # Convolutions of the transform, and as many of its inverse. 2: what the published code computes
+    # (6.02 G of Table 7), 37,607 parameters. 4: FISTA-Net's paper, 74,599 parameters, as many as
+    # Table 7 counts.
+    node.DEPTH = 2
+    # Weights of absolute error, constraint and sparsity; the squared error has 1. 0.1, 0.01, 0.001
+    # are the published code's; what it minimises in effect has 0.505 and 0.0005 in the last two.
+    node.L1_WEIGHT = 0.1
+    node.CONSTRAINT_WEIGHT = 0.01
+    node.SPARSITY_WEIGHT = 0.001
+    return node
+
+
+def _lista() -> CN:
+    """MODEL.LISTA."""
+    node = CN()
+    # 16 layers of 1.3 M parameters each: the paper's Table 7.
+    node.LAYERS = 16
+    # L1 weight of the ISTA that the layers start as, in grey levels. 1, as MODEL.ISTA.PENALTY.
+    node.PENALTY = 1.0
+    return node
+
+
+def _srcnn() -> CN:
+    """MODEL.SRCNN."""
+    node = CN()
+    # Channels behind the first and the second convolution. 32 and 16 in the paper's Table 7.
+    node.CHANNELS = [32, 16]
+    return node
+
+
+def _espcn() -> CN:
+    """MODEL.ESPCN."""
+    node = CN()
+    # Channels behind the first and the second convolution. 64 and 32 in the paper's Table 7.
+    node.CHANNELS = [64, 32]
+    # "relu" | "tanh". "relu", the default: frames are in grey levels, where the tanh of ESPCN's
+    # paper is flat.
+    node.ACTIVATION = "relu"
+    return node
+
+
+def _edsr() -> CN:
+    """MODEL.EDSR."""
+    node = CN()
+    # Residual blocks and channels. 16 and 32: EDSR's small model, halved as in Table 7.
+    node.BLOCKS = 16
+    node.CHANNELS = 32
+    return node
+
+
+def _tdan() -> CN:
+    """MODEL.TDAN."""
+    node = CN()
+    node.CHANNELS = 32
+    # Residual blocks before the alignment and behind it. 5 and 10 in TDAN's paper.
+    node.FEATURE_BLOCKS = 5
+    node.FUSION_BLOCKS = 10
+    # Groups of channels with offsets of their own; has to divide CHANNELS. 8 in TDAN's paper.
+    node.DEFORM_GROUPS = 8
+    # Weight of the aligned frames' squared error; the grids' has 1. 0.01 in the published code.
+    node.ALIGN_WEIGHT = 0.01
+    return node

@@ -3,13 +3,20 @@
 import argparse
 
 from d2freq.commands import add_topics
+from d2freq.commands.generate_seqcsist import add_seqcsist
 
 SUMMARY = "write synthetic data sets"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What can be generated."""
-    add_topics(command, {"scenes": ("synthetic aerial scenes: tiny_scenes_{train,val}", _scenes)})
+    add_topics(
+        command,
+        {
+            "scenes": ("synthetic aerial scenes: tiny_scenes_{train,val}", _scenes),
+            "seqcsist": ("infrared target sequences: seqcsist_{train,val,test}", add_seqcsist),
+        },
+    )
 
 
 def _scenes(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,11 @@
-"""Data sets: the catalog of known ones, the check of COCO files, and the generator of scenes."""
+"""Data sets: the catalog of known ones, the check of COCO files, and the generators."""
 
 from d2freq.data.catalog import dataset_root, register_all, register_coco
 from d2freq.data.coco import DatasetError, check_coco, check_dataset
+from d2freq.data.seqcsist import register_seqcsist, register_sequences
 
 register_all()
+register_sequences()
 
 __all__ = [
     "DatasetError",
@@ -12,4 +14,5 @@ __all__ = [
     "dataset_root",
     "register_all",
     "register_coco",
+    "register_seqcsist",
 ]

@@ -1,0 +1,136 @@
+"""Backgrounds for the mixed set: infrared clutter made up, or windows of the user's own images.
+
+The paper adds real infrared sequences that are not published. Here a window of m x m pixels glides
+over a larger picture, a fraction of a pixel a frame, as a background does under a turning camera.
+
+The pictures of the splits are kept apart: a folder of images may have subfolders ``train``, ``val``
+and ``test``; otherwise its images are dealt out 70:15:15.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from d2freq.data.seqcsist.trajectories import generator
+from d2freq.errors import DatasetError, UserError
+
+Backgrounds = Callable[[int], np.ndarray]
+"""From the number of a trajectory to its (T, m, m) background in grey levels, float64."""
+
+CLUTTER = "clutter"
+FASTEST = 0.1  # pixels a frame on each axis
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_SHARES = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}
+_CANVAS = 64  # side of a picture of clutter at least
+
+
+def backgrounds(
+    source: str | os.PathLike, split: str, *, seed: int, frames: int, size: int, gain: float = 1.0
+) -> Backgrounds:
+    """Backgrounds of one split, each a function of the seed, the split and the trajectory alone.
+
+    Args:
+        source: "clutter", or a folder of grey or colour images, which keep their grey levels.
+        frames: T.
+        size: m.
+        gain: factor on the grey levels.
+
+    Raises:
+        DatasetError: the folder is missing, has no images for the split, or one that cannot be
+            read or is too small.
+    """
+    margin = int(np.ceil(FASTEST * frames)) + 1
+    if not gain > 0:
+        raise UserError(f"background gain {gain}: above 0; without a background leave it out")
+    files = [] if source == CLUTTER else _images(Path(source), split)
+
+    def background(index: int) -> np.ndarray:
+        rng = generator(seed, split, index, "background")
+        if files:
+            picture = _read(files[int(rng.integers(len(files)))], size + 2 * margin)
+        else:
+            picture = clutter(rng, max(_CANVAS, size + 2 * margin))
+        return gain * _glide(picture, rng, frames=frames, size=size, margin=margin)
+
+    return background
+
+
+def fingerprint(source: str | os.PathLike | None, split: str) -> str:
+    """What a file says of its backgrounds: names and sizes of the images, not where they lie.
+
+    Raises:
+        DatasetError: as :func:`backgrounds`, for the folder and the split.
+    """
+    if source is None or source == CLUTTER:
+        return source or ""
+    names = (f"{file.name} {file.stat().st_size}" for file in _images(Path(source), split))
+    return f"images {hashlib.sha256('; '.join(names).encode()).hexdigest()[:16]}"
+
+
+def clutter(rng: np.random.Generator, side: int) -> np.ndarray:
+    """(side, side) float32 picture of cloud-like clutter without an edge, in grey levels.
+
+    A random field whose amplitude falls with the frequency to the power of 1 to 2, as in natural
+    scenes, around a level of 10 to 40 with a standard deviation of 2 to 10 (our choice: dimmer than
+    the peak of a target of 220, which is 103).
+    """
+    spectrum = np.fft.rfft2(rng.standard_normal((side, side)))
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    frequency[0, 0] = np.inf  # no mean
+    field = np.fft.irfft2(spectrum * frequency ** -rng.uniform(1, 2), s=(side, side))
+    level, contrast = rng.uniform(10, 40), rng.uniform(2, 10)
+    return np.maximum(level + contrast * field / field.std(), 0).astype(np.float32)
+
+
+def _glide(
+    picture: np.ndarray, rng: np.random.Generator, *, frames: int, size: int, margin: int
+) -> np.ndarray:
+    """(T, m, m) float64 windows of a picture, from a random place into a random direction."""
+    height, width = picture.shape
+    half = (size - 1) / 2
+    start = [rng.uniform(margin + half, side - 1 - margin - half) for side in (width, height)]
+    speed = rng.uniform(-FASTEST, FASTEST, 2)
+    centres = [tuple(float(value) for value in start + speed * t) for t in range(frames)]
+    windows = [cv2.getRectSubPix(picture, (size, size), centre) for centre in centres]
+    return np.stack(windows).astype(np.float64)
+
+
+def _images(folder: Path, split: str) -> list[Path]:
+    """The images of a split: those of its subfolder, or its share of the folder's."""
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder}: no such folder of background images; give one, or {CLUTTER!r}"
+        )
+    own = (folder / split).is_dir()
+    where = folder / split if own else folder
+    files = sorted(path for path in where.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not own:
+        order = np.random.default_rng(len(files)).permutation(len(files))
+        first, last = (round(share * len(files)) for share in _SHARES[split])
+        files = [files[number] for number in order[first:last]]
+    if not files:
+        raise DatasetError(
+            f"{where}: no images for the {split} split ({', '.join(SUFFIXES)}); put at least four "
+            "there, or fill subfolders train, val and test"
+        )
+    return files
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, least: int) -> np.ndarray:
+    """An image as float32 grey levels of eight bits."""
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise DatasetError(f"{path}: cannot be read as an image; remove or replace it")
+    if min(picture.shape) < least:
+        height, width = picture.shape
+        raise DatasetError(
+            f"{path}: {width} x {height} pixels, but backgrounds need {least} a side to move in; "
+            "remove or enlarge it"
+        )
+    return picture.astype(np.float32)

@@ -1,0 +1,59 @@
+"""Q_init: the linear map from frames to the grid that fits a training split best.
+
+Shape shorthand: F frames, m*m pixels, g*g grid cells; X (g*g, F) the ground truth, Phi (m*m, g*g).
+
+Q = X Y^T (Y Y^T + eps I)^-1 with Y = Phi X, that is with targets moved onto their cells, as the
+published code does; the frames themselves are not used. All in float64. The published code has no
+eps. Pixels near the border are hardly ever lit, so that Y Y^T has a condition of 1e9 and more, and
+a plain inverse answers noise there with large numbers. Here eps = ridge * (trace of Y Y^T) / m^2,
+ridge times its mean eigenvalue.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from scipy import linalg, sparse
+from torch import Tensor
+
+from d2freq.data.seqcsist.grid import grid_targets
+from d2freq.ops.psf import sampling_matrix
+
+# Against none, on the default set: 0.2 % more squared error on clean frames, but a norm of Q of 15
+# instead of 111, and a third of the error under noise of 3 grey levels.
+RIDGE = 1e-4
+
+
+def least_squares(
+    truth: Iterable[tuple[Tensor, Tensor]],
+    *,
+    size: int = 11,
+    factor: int = 3,
+    sigma: float = 0.5,
+    ridge: float = RIDGE,
+) -> Tensor:
+    """Q_init from the targets of a training split.
+
+    Args:
+        truth: (T, K, 2) positions and (T, K) intensities of each trajectory, float64.
+        ridge: see above; 0 for the published formula.
+
+    Returns:
+        (g*g, m*m) float64; for rows of flattened frames y the grid is ``y @ Q.T``.
+
+    Raises:
+        DatasetError: a target lies outside the grid.
+    """
+    cells = (factor * size) ** 2
+    images = [
+        sparse.csr_matrix(grid_targets(*one, size=size, factor=factor).view(-1, cells).numpy())
+        for one in truth
+    ]
+    stacked = sparse.vstack(images) if images else sparse.csr_matrix((0, cells))
+    # Y Y^T = Phi (X X^T) Phi^T: the products of F frames happen between a handful of numbers each.
+    gram = (stacked.T @ stacked).toarray()
+    phi = sampling_matrix(size, factor, sigma).numpy()
+    cross = gram @ phi.T
+    normal = phi @ cross
+    normal += ridge * np.trace(normal) / len(normal) * np.eye(len(normal))
+    return torch.from_numpy(np.ascontiguousarray(linalg.solve(normal, cross.T, assume_a="sym").T))

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from scipy import linalg, sparse
 from torch import Tensor
 
 from d2freq.data.seqcsist.grid import grid_targets
@@ -44,6 +43,8 @@ def least_squares(
     Raises:
         DatasetError: a target lies outside the grid.
     """
+    from scipy import linalg, sparse  # slow to import, and needed once a data set
+
     cells = (factor * size) ** 2
     images = [
         sparse.csr_matrix(grid_targets(*one, size=size, factor=factor).view(-1, cells).numpy())

@@ -57,9 +57,9 @@ class SequenceMapper:
         """Map one dataset dict.
 
         Returns:
-            ``trajectory_id``, ``file_name``, ``height``, ``width``, ``frames`` float32 (T, 1, m, m), ``positions`` float64
-            (T, K, 2), ``intensities`` float64 (T, K), and in training ``target`` float32
-            (T, 1, g, g).
+            ``trajectory_id``, ``file_name``, ``height`` and ``width`` of a frame, ``frames`` float32
+            (T, 1, m, m), ``positions`` float64 (T, K, 2), ``intensities`` float64 (T, K), and in
+            training ``target`` float32 (T, 1, g, g).
 
         Raises:
             DatasetError: the trajectory does not fit; the message names its file.

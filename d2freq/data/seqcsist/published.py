@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-from scipy import io
 from tqdm import tqdm
 
 from d2freq.data.seqcsist.files import Split
@@ -100,6 +99,8 @@ def check_phi(path: str | os.PathLike, *, size: int, sigma: float) -> None:
     Raises:
         DatasetError: it has another shape, or other numbers by more than 1e-4.
     """
+    from scipy import io  # slow to import, and hardly ever needed
+
     cure = f"it is computed where it is needed: remove the file, or correct sigma={sigma:g}"
     try:
         phi = np.asarray(io.loadmat(str(path))["phi"], np.float64)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import io
 from torch import Tensor
 from tqdm import tqdm
 
@@ -76,6 +75,8 @@ def read_q_init(path: str | os.PathLike) -> Tensor:
     Raises:
         DatasetError: the file is missing or holds no such matrix.
     """
+    from scipy import io  # slow to import, and hardly ever needed
+
     file = Path(path)
     if not file.is_file():
         raise DatasetError(

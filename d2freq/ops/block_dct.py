@@ -1,0 +1,136 @@
+"""Block DCT of colour images as one convolution, in the three geometries of frequency inputs.
+
+Shape shorthand: B images, H x W their pixels, S the stride, k x k a kernel, N x N coefficients a
+block. Coefficients stand in raster order, v N + u with v the vertical frequency, as in a JPEG
+reader's arrays; JPEG's zigzag is an order to write them in.
+
+Every transform here is linear and separable: coefficient (v, u) of a plane is its inner product
+with ``outer(A[v], A[u])``, where A is N x k:
+
+    "8x8"  A = the 8-point DCT, S = 8: JPEG's blocks
+    "4x4"  A = the 4-point DCT, S = 4: as many coefficients as pixels, at stride 4
+    "x2"   A = the 8-point DCT of the image enlarged twice (bilinear), S = 4: of "Learning in the
+           Frequency Domain", Sec. 3.1; the enlargement is linear, so it is part of a 6 x 6 kernel
+           and no enlarged image exists
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from d2freq.ops.dct import dct_matrix
+
+__all__ = [
+    "GEOMETRIES",
+    "YCBCR",
+    "Geometry",
+    "axis_basis",
+    "block_dct",
+    "zigzag",
+]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How blocks lie on the pixels.
+
+    Args:
+        points: N, coefficients a side.
+        stride: S, pixels from a block to the next.
+        padding: pixels that the border repeats on every side, for the enlargement.
+    """
+
+    points: int
+    stride: int
+    padding: int
+
+
+GEOMETRIES = {
+    "x2": Geometry(points=8, stride=4, padding=1),
+    "8x8": Geometry(points=8, stride=8, padding=0),
+    "4x4": Geometry(points=4, stride=4, padding=0),
+}
+
+# Y, Cb, Cr from R, G, B (JFIF, BT.601 full range). Y's row sums to 1, the others to 0, so that a
+# level shift of 128 in RGB is one in Y and none in Cb and Cr, whose own 128 is left out.
+YCBCR = (
+    (0.299, 0.587, 0.114),
+    (-0.168736, -0.331264, 0.5),
+    (0.5, -0.418688, -0.081312),
+)
+
+
+def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
+    """A, the transform of one axis.
+
+    Args:
+        mode: "x2", "8x8" or "4x4".
+        dtype: of the result.
+
+    Returns:
+        (N, k): (8, 6), (8, 8) or (4, 4).
+
+    Raises:
+        KeyError: another mode.
+    """
+    geometry = GEOMETRIES[mode]
+    basis = dct_matrix(geometry.points, dtype=torch.float64)
+    if mode == "x2":
+        basis = basis @ _enlarging()
+    return basis.to(dtype)
+
+
+def block_dct(planes: Tensor, mode: str = "8x8") -> Tensor:
+    """Orthonormal DCT-II of every block of every plane.
+
+    Args:
+        planes: (B, P, H, W), floating; H and W multiples of the stride. JPEG shifts Y by -128.
+        mode: "x2", "8x8" or "4x4".
+
+    Returns:
+        (B, P, N N, H / S, W / S) in raster order, dtype of ``planes``.
+
+    Raises:
+        ValueError: a size that the stride does not divide.
+    """
+    geometry = GEOMETRIES[mode]
+    height, width = planes.shape[-2:]
+    if height % geometry.stride or width % geometry.stride:
+        raise ValueError(
+            f"block DCT {mode!r}: an image of {height} x {width} is no multiple of "
+            f"{geometry.stride}; pad it first"
+        )
+    basis = axis_basis(mode, dtype=planes.dtype).to(planes.device)
+    kernels = torch.einsum("vy,ux->vuyx", basis, basis).flatten(0, 1)[:, None]
+    batch, count = planes.shape[:2]
+    flat = planes.reshape(batch * count, 1, height, width)
+    padded = F.pad(flat, [geometry.padding] * 4, mode="replicate") if geometry.padding else flat
+    found = F.conv2d(padded, kernels, stride=geometry.stride)
+    return found.unflatten(0, (batch, count))
+
+
+def zigzag(points: int = 8) -> list[int]:
+    """The raster index at each zigzag rank: 0, 1, 8, 16, 9, 2, ... for 8 points."""
+    cells = [(v, u) for v in range(points) for u in range(points)]
+
+    def rank(cell: tuple[int, int]) -> tuple[int, int]:
+        v, u = cell
+        return v + u, v if (v + u) % 2 else u
+
+    return [v * points + u for v, u in sorted(cells, key=rank)]
+
+
+def _enlarging() -> Tensor:
+    """Six pixels to the eight samples of the block between them, enlarged twice. (8, 6).
+
+    Bilinear without aligned corners: sample i lies at pixel i / 2 - 1/4 of the block, so it takes
+    3/4 of the pixel that it lies in and 1/4 of the neighbour on its side.
+    """
+    weights = torch.zeros(8, 6, dtype=torch.float64, device="cpu")
+    for sample in range(8):
+        inside = sample // 2 + 1  # column 0 is the neighbour before the block
+        weights[sample, inside] = 0.75
+        weights[sample, inside + (1 if sample % 2 else -1)] = 0.25
+    return weights

@@ -7,9 +7,11 @@ from detectron2.config import CfgNode as CN
 
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
+from d2freq.modeling.derefnet.config import derefnet_keys
 from d2freq.modeling.fcos.config import fcos_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
+from d2freq.modeling.unmixing.methods_config import method_keys
 
 __all__ = ["add_d2freq_config"]
 
@@ -21,6 +23,7 @@ def add_d2freq_config(cfg: CN) -> None:
     other extensions.
     """
     _add_missing(cfg, "D2FREQ", _general())
+    _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
     _add_missing(cfg.MODEL, "HSFPN", _hsfpn())
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
@@ -28,6 +31,8 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())
     _add_missing(cfg.MODEL, "SET", set_keys())
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
+    for name, keys in method_keys().items():
+        _add_missing(cfg.MODEL, name, keys)
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", _tiny())
 

@@ -1,0 +1,177 @@
+"""DeRefNet, the deformable refinement network of SeqCSIST (DeRefNet, Fig. 4).
+
+Shape shorthand: B trajectories, T frames, m x m pixels, g x g grid, F centre frames, 2N neighbours
+of each.
+"""
+
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor
+
+from d2freq.modeling.derefnet.alignment import TemporalAlignment
+from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
+from d2freq.modeling.derefnet.presets import Switches, resolve_switches
+from d2freq.modeling.derefnet.tail import Tail
+from d2freq.modeling.derefnet.time_encoding import build_time_encoding
+from d2freq.modeling.derefnet.unfolding import Unfolding
+from d2freq.modeling.unmixing.base import UnmixingModel
+from d2freq.modeling.unmixing.stages import squared_error
+
+__all__ = ["DeRefNet"]
+
+
+class Refined(NamedTuple):
+    """What follows from the features H^(K); losses want all of it."""
+
+    encoded: Tensor  # H' (B, T, 1, g, g)
+    aligned: Tensor  # H'' (B, F, 2N, g, g)
+    grids: Tensor  # H (B, F, g, g)
+
+
+@META_ARCH_REGISTRY.register()
+class DeRefNet(UnmixingModel):
+    """Unfolded features of each frame, time encoding, deformable alignment, tail.
+
+    All windows of all trajectories of a batch go through in one pass, and a frame's features are
+    computed once, not once for each window it lies in.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        q_init: Tensor | None = None,
+        size: int = 11,
+        factor: int = 3,
+        sigma: float = 0.5,
+        window: int = 5,
+        decode: bool = False,
+        threshold: float = 70.0,
+        preset: str = "released",
+        channels: int = 32,
+        blocks: int = 5,
+        stages: int | None = None,
+        time_encoding: str | None = None,
+        guide: str | None = None,
+        alignments: int | None = None,
+        centre: str | None = None,
+        constraint_on: str | None = None,
+        align_reference: str | None = None,
+        regression_reduction: str | None = None,
+        align_reduction: str | None = None,
+        regression_weight: float | None = None,
+        constraint_weight: float | None = None,
+        align_weight: float | None = None,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            q_init, size, factor, sigma, window, decode, threshold: see :class:`UnmixingModel`.
+            preset: "released" or "paper"; it sets all switches below that are None.
+            channels: of all convolutions, even.
+            blocks: residual blocks of the tail.
+            stages: unfolded iterations.
+            time_encoding: "linear", "affine" or "none".
+            guide: "attention" or "concat".
+            alignments: 1 or 2 deformable convolutions.
+            centre: "encoded" or "features", the centre frame's map in the tail.
+            constraint_on: "estimate" or "truth".
+            align_reference: "features" or "encoded".
+            regression_reduction: "windows" or "cells".
+            align_reduction: "sum" or "mean".
+            regression_weight, constraint_weight, align_weight: factors of the losses.
+
+        Raises:
+            UserError: an unknown preset or switch value, or what UnmixingModel refuses.
+
+        ``d2freq/modeling/derefnet/config.py`` says what each switch means.
+        """
+        super().__init__(
+            q_init=q_init,
+            size=size,
+            factor=factor,
+            sigma=sigma,
+            window=window,
+            decode=decode,
+            threshold=threshold,
+        )
+        self.switches = resolve_switches(
+            preset,
+            stages=stages,
+            time_encoding=time_encoding,
+            guide=guide,
+            alignments=alignments,
+            centre=centre,
+            constraint_on=constraint_on,
+            align_reference=align_reference,
+            regression_reduction=regression_reduction,
+            align_reduction=align_reduction,
+            regression_weight=regression_weight,
+            constraint_weight=constraint_weight,
+            align_weight=align_weight,
+        )
+        self.unfolding = Unfolding(self.switches.stages, channels)
+        self.time_encoding = build_time_encoding(self.switches.time_encoding, self.grid**2)
+        self.alignment = TemporalAlignment(
+            channels,
+            neighbours=self.neighbours,
+            guide=self.switches.guide,
+            alignments=self.switches.alignments,
+        )
+        self.tail = Tail(window, channels, blocks)
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """MODEL.UNMIXING and MODEL.DEREFNET."""
+        keys = cfg.MODEL.DEREFNET
+        names = ("preset", "channels", "blocks", *(field.name for field in fields(Switches)))
+        return {**super().from_config(cfg), **{name: keys[name.upper()] for name in names}}
+
+    def reconstruct(self, frames: Tensor) -> Tensor:
+        """(B, T, 1, m, m) frames -> (B, F, g, g) grids of the centre frames, in grey levels."""
+        features = self.unfolding.estimate(*self._start(frames))
+        return self.refine(features.unflatten(0, frames.shape[:2])).grids
+
+    def losses(self, frames: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Weighted loss_regression, loss_constraint and loss_align (Eq. 25).
+
+        Args:
+            frames: (B, T, 1, m, m).
+            targets: (B, T, 1, g, g).
+        """
+        switches = self.switches
+        if switches.constraint_on == "truth":
+            flat = self.unfolding.estimate(*self._start(frames))
+            residuals = self.unfolding.inversion_errors(targets.flatten(0, 1))
+        else:
+            flat, residuals = self.unfolding(*self._start(frames))
+        features = flat.unflatten(0, frames.shape[:2])
+        refined = self.refine(features)
+        reference = features if switches.align_reference == "features" else refined.encoded
+        regression = regression_loss(
+            refined.grids, self.centres(targets).squeeze(2), switches.regression_reduction
+        )
+        align = alignment_loss(refined.aligned, self.centres(reference), switches.align_reduction)
+        return {
+            "loss_regression": switches.regression_weight * regression,
+            "loss_constraint": switches.constraint_weight * squared_error(residuals),
+            "loss_align": switches.align_weight * align,
+        }
+
+    def refine(self, features: Tensor) -> Refined:
+        """(B, T, 1, g, g) features H^(K) of every frame -> encoded, aligned and unmixed grids."""
+        encoded = self.time_encoding(features)
+        aligned = self.alignment(encoded)
+        own = encoded if self.switches.centre == "encoded" else features
+        before, after = aligned.split(self.neighbours, dim=2)
+        window = torch.cat([before, self.centres(own).to(aligned), after], dim=2)
+        grids = self.tail(window.flatten(0, 1)).unflatten(0, window.shape[:2])
+        return Refined(encoded, aligned, grids)
+
+    def _start(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Q_init's estimates (B*T, 1, g, g), Phi^T Phi and y Phi."""
+        return self.initial(frames).flatten(0, 1), self.gram, self.back_projection(frames)

@@ -1,17 +1,19 @@
-"""Parameters and multiply-adds (MACs) of a detector, module by module, by one of two rules.
+"""Parameters and multiply-adds (MACs) of a model, module by module, by one of two rules.
 
-``all`` counts every parameter and every product: convolutions, linear layers and matrix products,
-so the DCT projections and the attention of HS-FPN too. torch's own counter does the counting.
+``all`` counts every parameter and every product: convolutions (of deformable ones the kernel, not
+the sampling), linear layers and matrix products, so the DCT projections and the attention of HS-FPN
+too. torch's own counter does the counting.
 
 ``paper`` counts as the tables of HS-FPN do (facts worked out from Table 5): trainable parameters,
 and of the work only what a layer object does, by mmcv's formulas, with keys of SDP at full size.
 
 Either way an image runs through the backbone and the heads once, the RoI heads on a fixed number
-of proposals, whatever the weights are.
+of proposals, whatever the weights are. An unmixing model (rule ``all`` alone) unmixes a trajectory,
+see cost_unmixing.py.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +23,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from d2freq.analysis.cost_paper import paper_macs, paper_parameters
+from d2freq.analysis.cost_unmixing import EXTRA_COUNTS, UnmixingRun
 from d2freq.errors import UserError
+from d2freq.modeling.unmixing import UnmixingModel
 
 __all__ = ["RULES", "Cost", "measure_cost"]
 
@@ -31,15 +35,19 @@ RULES = ("all", "paper")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a detector costs: module name -> parameters, module name -> MACs, leaves only."""
+    """What a model costs: module name -> parameters, module name -> MACs, leaves only.
+
+    What a module computes beside its children stands under its own name; the model's own is "".
+    """
 
     rule: str
+    subject: str  # what went through the model, in words
     parameters: dict[str, int]
     macs: dict[str, int]
 
     @property
     def total(self) -> tuple[int, int]:
-        """Parameters and MACs of the whole detector."""
+        """Parameters and MACs of the whole model."""
         return sum(self.parameters.values()), sum(self.macs.values())
 
     def rows(self, depth: int = 2) -> dict[str, tuple[int, int]]:
@@ -57,43 +65,56 @@ def measure_cost(
     rule: Rule = "all",
     size: tuple[int, int] = (800, 800),
     proposals: int = 1000,
+    frames: int = 20,
 ) -> Cost:
-    """Count a detector's parameters and MACs for one image.
+    """Count a model's parameters and MACs for one image, or one trajectory.
 
     Args:
-        model: a GeneralizedRCNN with RPN and box heads, or a dense detector such as RetinaNet.
+        model: a GeneralizedRCNN with RPN and box heads, a dense detector such as RetinaNet, or an
+            unmixing model.
         rule: "all" or "paper", see above.
         size: height and width of the image; padded to what the backbone asks for.
         proposals: how many the RoI heads get.
+        frames: that an unmixing model is given.
 
     Raises:
-        UserError: an unknown rule, or a model of another build.
+        UserError: an unknown rule, rule "paper" for an unmixing model, a trajectory shorter than
+            its window, or a model of another build.
     """
     if rule not in RULES:
         raise UserError(f"--rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
-    parts = _Parts(model, size, proposals)
+    run: _Parts | UnmixingRun
+    if isinstance(model, UnmixingModel):
+        if rule == "paper":
+            raise UserError("--rule paper is that of HS-FPN's tables; unmixing models take all")
+        run = UnmixingRun(model, frames)
+    else:
+        run = _Parts(model, size, proposals)
     model.eval()
     if rule == "paper":
-        macs = paper_macs(model, parts)
-        return Cost(rule, paper_parameters(model), macs)
-    counter = FlopCounterMode(display=False)
+        macs = paper_macs(model, run)
+        return Cost(rule, run.subject, paper_parameters(model), macs)
+    counter = FlopCounterMode(display=False, custom_mapping=EXTRA_COUNTS)
     # torch does not count the fused attention of the CPU; its plain form is two products
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        parts()
+        run()
     parameters = {name: value.numel() for name, value in model.named_parameters()}
-    return Cost(rule, parameters, dict(_own_macs(counter)))
+    return Cost(rule, run.subject, parameters, _own_macs(counter, f"{type(run).__name__}.model"))
 
 
-def _own_macs(counter: FlopCounterMode) -> Iterator[tuple[str, int]]:
-    """What each module does itself, without its children: torch's counts include those."""
+def _own_macs(counter: FlopCounterMode, root: str) -> dict[str, int]:
+    """What each module does itself, without what is called in it: torch's counts include that."""
     counts = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    root = f"{_Parts.__name__}.model."
-    inside = {name[len(root) :]: count for name, count in counts.items() if name.startswith(root)}
+    inside = {name: counts[name] for name in counts if f"{name}.".startswith(f"{root}.")}
+    own = dict(inside)
     for name, count in inside.items():
-        children = (n for n in inside if n.startswith(name + ".") and "." not in n[len(name) + 1 :])
-        own = count - sum(inside[child] for child in children)
-        if own:
-            yield name, own // 2  # a multiply-add is two operations to torch
+        above = name.rpartition(".")[0]
+        while above and above not in inside:  # not every module is called, a list never is
+            above = above.rpartition(".")[0]
+        if above:
+            own[above] -= count
+    # a multiply-add is two operations to torch
+    return {name[len(root) + 1 :]: count // 2 for name, count in own.items() if count}
 
 
 class _Parts(nn.Module):
@@ -106,6 +127,7 @@ class _Parts(nn.Module):
         self.model = model
         self.size = size
         self.proposals = proposals
+        self.subject = f"{size[0]} x {size[1]} pixels, {proposals} proposals"
         self.run_heads = self._heads()
 
     def forward(self) -> None:

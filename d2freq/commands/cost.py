@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=int, nargs="+", default=[800], metavar="PIXELS", help="side, or height width"
     )
     parser.add_argument("--proposals", type=int, default=1000, help="boxes for the RoI heads")
+    parser.add_argument(
+        "--frames", type=int, default=20, help="of a trajectory, for unmixing models"
+    )
     parser.add_argument("--depth", type=int, default=2, help="parts of the module names shown")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value")
     parser.set_defaults(run=_run)
@@ -31,19 +34,24 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.models import config_model
     from d2freq.errors import UserError
 
-    if len(arguments.size) > 2 or min(*arguments.size, arguments.proposals, arguments.depth) < 1:
+    if (
+        len(arguments.size) > 2
+        or min(*arguments.size, arguments.proposals, arguments.frames, arguments.depth) < 1
+    ):
         raise UserError("--size takes one side or height and width; all numbers are above 0")
     height, width = arguments.size[0], arguments.size[-1]
     model = config_model(arguments.config_file, arguments.opts)
     cost = measure_cost(
-        model, rule=arguments.rule, size=(height, width), proposals=arguments.proposals
+        model,
+        rule=arguments.rule,
+        size=(height, width),
+        proposals=arguments.proposals,
+        frames=arguments.frames,
     )
-    body = [(name, p / 1e6, m / 1e9) for name, (p, m) in cost.rows(arguments.depth).items()]
+    rows = cost.rows(arguments.depth).items()
+    body = [(name or "(itself)", p / 1e6, m / 1e9) for name, (p, m) in rows]
     parameters, macs = cost.total
     body.append(("total", parameters / 1e6, macs / 1e9))
-    print(
-        f"{arguments.config_file}: {height} x {width} pixels, {arguments.proposals} proposals, "
-        f"rule {arguments.rule}"
-    )
+    print(f"{arguments.config_file}: {cost.subject}, rule {arguments.rule}")
     headers = ("module", "parameters, M", "MACs, G")
     print(tabulate(body, headers, tablefmt="pipe", floatfmt=("", ".3f", ".3f")))

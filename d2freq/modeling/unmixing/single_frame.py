@@ -3,7 +3,6 @@
 Shapes as in base.py; here N = B * F frames.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -33,15 +32,6 @@ class SingleFrameModel(UnmixingModel):
         """Mean squared error over the centre frames and their cells."""
         grids = self.reconstruct(frames).float()
         return {"loss_reg": F.mse_loss(grids, self.centres(targets).squeeze(2).float())}
-
-    def example_inputs(self, frames: int = 20) -> list[dict[str, Tensor]]:
-        """A batch of one black trajectory in which ``frames`` frames are unmixed, to count costs.
-
-        The tables of DeRefNet count 20 frames. A single frame costs the same wherever it stands,
-        so the trajectory is longer by the frames that have no neighbours.
-        """
-        length = frames + 2 * self.neighbours
-        return [{"frames": torch.zeros(length, 1, self.size, self.size, device=self.device)}]
 
 
 class TrainingFreeModel(SingleFrameModel):

@@ -99,6 +99,10 @@ def _sources() -> dict[str, CocoSource]:
         table[f"kit_ais_half_{split}"] = CocoSource(
             (f"kit-ais-half/{split}.json",), ("kit-ais-half/images",), _KIT_AIS, ("vehicle",)
         )
+    for split in ("train", "val"):  # Detectron2 knows them itself, by the same names and places
+        table[f"coco_2017_{split}"] = CocoSource(
+            (f"coco/annotations/instances_{split}2017.json",), (f"coco/{split}2017",), _README
+        )
     for split in _WORDS:
         table[f"aitod_{split}"] = _aitod(
             split,

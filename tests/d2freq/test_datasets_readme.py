@@ -117,6 +117,13 @@ def soda_d(root: Path) -> None:
         file.write_text(json.dumps(data))
 
 
+def coco_2017(root: Path) -> None:
+    names = ["person", "bicycle", "car"]
+    for seed, split in enumerate(("train", "val")):
+        file = root / f"coco/annotations/instances_{split}2017.json"
+        coco(file, names, root / f"coco/{split}2017", seed=seed, suffix=".jpg")
+
+
 def own(root: Path) -> None:
     for seed, split in enumerate(("train", "val")):
         name = picture(root / f"boats/images/{split}/a{seed}.jpg", 96, 64, seed=seed)
@@ -143,6 +150,7 @@ MINIATURES = {
     "DOTAmini10": (dota, ("dotamini10",)),
     "TinyPerson in tiles": (tinyperson, ("tinyperson",)),
     "SODA-D in tiles": (soda_d, ("soda_d",)),
+    "COCO 2017": (coco_2017, ("coco_2017",)),
     "A data set of your own": (own, ()),
 }
 

@@ -1,5 +1,6 @@
 """Evaluation of tiny-object detectors: protocols as data, guarded input, fast counting."""
 
+from d2freq.evaluation.cso_evaluator import CSOEvaluator
 from d2freq.evaluation.guard import DetectionError
 from d2freq.evaluation.protocols import PROTOCOLS, AreaRange, Protocol, get_protocol, register
 from d2freq.evaluation.tiny_coco import TinyCOCOEvaluator
@@ -7,6 +8,7 @@ from d2freq.evaluation.tiny_coco import TinyCOCOEvaluator
 __all__ = [
     "PROTOCOLS",
     "AreaRange",
+    "CSOEvaluator",
     "DetectionError",
     "Protocol",
     "TinyCOCOEvaluator",

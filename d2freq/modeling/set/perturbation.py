@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from d2freq.errors import UserError
-from d2freq.ops.dct import working_dtype
+from d2freq.ops.dct import autocast_off, working_dtype
 
 __all__ = ["NORMS", "perturbation"]
 
@@ -92,14 +92,15 @@ def _gradients(loss: Tensor, features: Mapping[str, Tensor]) -> dict[str, Tensor
     """Of the levels that the loss depends on dL / dP_i, times some positive number."""
     if not loss.requires_grad:
         return {}
-    for scale in HALF_SCALES if _uses_float16(features) else (1.0,):
-        gradients = torch.autograd.grad(
-            loss,
-            list(features.values()),
-            torch.full_like(loss, scale),
-            retain_graph=True,
-            allow_unused=True,
-        )
+    for scale in HALF_SCALES if _uses_float16(loss, features) else (1.0,):
+        with autocast_off(loss):  # of no use in backward, says torch
+            gradients = torch.autograd.grad(
+                loss,
+                list(features.values()),
+                torch.full_like(loss, scale),
+                retain_graph=True,
+                allow_unused=True,
+            )
         found = {
             name: gradient
             for name, gradient in zip(features, gradients, strict=True)
@@ -110,9 +111,9 @@ def _gradients(loss: Tensor, features: Mapping[str, Tensor]) -> dict[str, Tensor
     return found
 
 
-def _uses_float16(features: Mapping[str, Tensor]) -> bool:
-    """Whether the losses may have been computed in float16."""
-    kind = next(iter(features.values())).device.type
+def _uses_float16(loss: Tensor, features: Mapping[str, Tensor]) -> bool:
+    """Whether the loss may have been computed in float16."""
+    kind = loss.device.type
     autocast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
     return autocast or any(feature.dtype == torch.float16 for feature in features.values())
 
@@ -124,6 +125,6 @@ def _add_direction(total: Tensor, gradient: Tensor, size: float, *, per_image: b
     # By the largest number first: squares of small gradients would vanish, of large ones overflow.
     peak = torch.linalg.vector_norm(gradient, float("inf"), axes, keepdim=True)
     usable = (peak > 0) & peak.isfinite()
-    gradient = torch.where(usable, gradient, 0) / torch.where(usable, peak, 1)
+    gradient = torch.where(usable, gradient, 0).div_(torch.where(usable, peak, 1))
     length = torch.linalg.vector_norm(gradient, 2, axes, keepdim=True)
     total.addcmul_(gradient, size / torch.where(usable, length, 1))

@@ -1,0 +1,228 @@
+"""SET: a detector trained with a second pass over enhanced features, and used without.
+
+Shapes: B images, C channels, H x W of a level.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor, nn
+from torch._functorch import config as functorch_config
+
+from d2freq.errors import UserError
+from d2freq.modeling.set.branches import branch_losses
+from d2freq.modeling.set.perturbation import perturbation
+from d2freq.modeling.set.second_pass import SecondPass
+from d2freq.modeling.set.smoothing import BackgroundSmoothing
+from d2freq.modeling.set.tap import recorded, replayed
+
+__all__ = ["SET"]
+
+
+@META_ARCH_REGISTRY.register()
+class SET(nn.Module):
+    """Spectral Enhancement for Tiny object detection, around any detector with a `backbone`.
+
+    A training step runs the detector as ever; smooths the background of the features (HBS, Eq. 2 to
+    4); adds what raises each branch's loss at the features most (API, Eq. 5 to 8), as a constant;
+    and runs the detector's heads again on the result (Eq. 9). Evaluation is the detector alone.
+
+    Targets of the second pass are made again from the same boxes: RPN and RoI heads draw new
+    samples. With neither smoothing nor perturbation it is a control: the heads trained twice on
+    the same features. Under `torch.no_grad()`, as for a validation loss, the detector's own losses
+    are all there is.
+
+    Attributes that SET lacks are the detector's: `backbone`, `device`, `inference` and so on.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        detector: Any,
+        *,
+        smoothing: bool = True,
+        perturbation: bool = True,
+        reduction: int = 4,
+        kernel: str | int | Sequence[int] | None = "stride",
+        mask: str = "nearest",
+        output_relu: bool = False,
+        remask: bool = True,
+        region: str = "background",
+        rho: float = 1.0,
+        branches: Mapping[str, str] | None = None,
+        branch_weights: Mapping[str, float] | None = None,
+        norm: str = "batch",
+        loss_weight: float = 1.0,
+        in_features: Sequence[str] | None = None,
+    ) -> None:
+        """
+        Args:
+            detector: a module that takes a list of records; calls ``self.backbone(images)`` once a
+                forward pass and returns a dict of losses in training mode.
+            smoothing: HBS on or off; reduction, kernel, mask, output_relu, remask and region are
+                those of :class:`BackgroundSmoothing`.
+            perturbation: API on or off; rho and norm are those of :func:`perturbation`.
+            branches: loss name -> branch, on top of those known: see :func:`branch_losses`.
+            branch_weights: lambda of each branch (Eq. 8); None for 1 / M each.
+            loss_weight: lambda of the second pass's losses (Eq. 9), 0 or more.
+            in_features: levels to enhance; None for all that the detector's heads read.
+
+        Raises:
+            UserError: the detector has no backbone, is a SET itself, or lacks one of in_features.
+        """
+        super().__init__()
+        _check_detector(detector)
+        if not (math.isfinite(loss_weight) and loss_weight >= 0):
+            raise UserError(f"MODEL.SET.LOSS_WEIGHT is {loss_weight}: a number from 0 on")
+        self.detector = detector
+        self.perturbation = perturbation
+        self.rho = rho
+        self.norm = norm
+        self.branches = dict(branches or {})
+        self.branch_weights = dict(branch_weights) if branch_weights else None
+        self.loss_weight = loss_weight
+        shapes = detector.backbone.output_shape()
+        levels = list(in_features) if in_features else _levels_of(detector, list(shapes))
+        unknown = [level for level in levels if level not in shapes]
+        if unknown:
+            raise UserError(
+                f"MODEL.SET.IN_FEATURES: the backbone has no {', '.join(unknown)}; it has "
+                f"{', '.join(shapes)}"
+            )
+        self.in_features = levels
+        self.smoothing = None
+        if smoothing:
+            self.smoothing = BackgroundSmoothing(
+                channels={level: shapes[level].channels for level in levels},
+                strides={level: shapes[level].stride for level in levels},
+                reduction=reduction,
+                kernel=kernel,
+                mask=mask,
+                output_relu=output_relu,
+                remask=remask,
+                region=region,
+            )
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """The detector that MODEL.SET.DETECTOR names, and the other keys of MODEL.SET."""
+        keys = cfg.MODEL.SET
+        if keys.DETECTOR == cls.__name__:
+            raise UserError("MODEL.SET.DETECTOR: SET inside SET; name the detector to train")
+        return {
+            "detector": META_ARCH_REGISTRY.get(keys.DETECTOR)(cfg),
+            "smoothing": keys.SMOOTHING,
+            "perturbation": keys.PERTURBATION,
+            "reduction": keys.REDUCTION,
+            "kernel": keys.KERNEL,
+            "mask": keys.MASK,
+            "output_relu": keys.OUTPUT_RELU,
+            "remask": keys.REMASK,
+            "region": keys.REGION,
+            "rho": keys.RHO,
+            "branches": keys.BRANCHES,
+            "branch_weights": keys.BRANCH_WEIGHTS,
+            "norm": keys.NORM,
+            "loss_weight": keys.LOSS_WEIGHT,
+            "in_features": keys.IN_FEATURES,
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_") or name == "detector":  # while copied there is none yet
+                raise
+            return getattr(self.detector, name)
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
+        """The detector's detections; in training mode its losses, and those of the second pass.
+
+        Args:
+            batched_inputs: B records as the detector takes them; in training with "instances".
+
+        Returns:
+            In training a dict of scalars: the detector's, and for each "loss_x" a "loss_set_x"
+            times `loss_weight`.
+
+        Raises:
+            UserError: training records without "instances", losses of no known branch, or a
+                detector that does not call its backbone just once.
+        """
+        if not self.training or not torch.is_grad_enabled():
+            return self.detector(batched_inputs)
+        _check_ground_truth(batched_inputs)
+        # A compiled head may not give away what its backward needs: gradients are taken twice.
+        with functorch_config.patch(donated_buffer=False):
+            return self._two_passes(batched_inputs)
+
+    # Compiled itself, it would be one graph, in which losses have no gradient at the features.
+    @torch.compiler.disable(recursive=False)
+    def _two_passes(self, batched_inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
+        second_pass = SecondPass(self.detector)
+        with recorded(self.detector, self.in_features) as seen:
+            losses = self.detector(batched_inputs)
+        raw = {level: seen.features[level] for level in self.in_features}
+        enhanced = self._smoothed(raw, batched_inputs, seen.padded)
+        for level, noise in self._noise(losses, raw).items():
+            enhanced[level] = enhanced[level] + noise
+        with replayed(self.detector, {**seen.features, **enhanced}), second_pass.apart():
+            auxiliary = self.detector(batched_inputs)
+        weighted = {
+            f"loss_set_{name.removeprefix('loss_')}": value * self.loss_weight
+            for name, value in auxiliary.items()
+        }
+        return {**losses, **weighted}
+
+    def _smoothed(
+        self, raw: dict[str, Tensor], records: list[dict[str, Any]], padded: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """P^E of each level."""
+        if self.smoothing is None:
+            return dict(raw)
+        device = next(iter(raw.values())).device
+        boxes = [record["instances"].gt_boxes.tensor.to(device) for record in records]
+        return self.smoothing(raw, boxes, padded)
+
+    def _noise(self, losses: dict[str, Tensor], raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        """eps^adv of each level, detached; nothing where it is switched off."""
+        if not self.perturbation:
+            return {}
+        by_branch = branch_losses(losses, self.branches)
+        return perturbation(
+            by_branch, raw, rho=self.rho, weights=self.branch_weights, norm=self.norm
+        )
+
+
+def _check_detector(detector: Any) -> None:
+    if isinstance(detector, SET):
+        raise UserError("SET inside SET: give it the detector itself")
+    if not isinstance(getattr(detector, "backbone", None), nn.Module):
+        raise UserError(
+            f"SET: {type(detector).__name__} has no module `backbone`, whose features are to be "
+            "enhanced; give it a detector that has one, such as GeneralizedRCNN, RetinaNet or FCOS"
+        )
+
+
+def _check_ground_truth(records: list[dict[str, Any]]) -> None:
+    for number, record in enumerate(records):
+        if "instances" not in record:
+            raise UserError(
+                f"SET: record {number} of the batch ({record.get('file_name', 'no file_name')}) "
+                "has no 'instances', which training needs, empty for an image without objects"
+            )
+
+
+def _levels_of(detector: Any, backbone: list[str]) -> list[str]:
+    """The backbone's levels that a head reads, so that no smoothing is left without gradient."""
+    heads = [detector, getattr(detector, "proposal_generator", None)]
+    heads.append(getattr(detector, "roi_heads", None))
+    read: set[str] = set()
+    for head in heads:
+        for name in ("head_in_features", "in_features", "box_in_features"):
+            read.update(getattr(head, name, None) or ())
+    return [level for level in backbone if level in read] if read else backbone

@@ -6,6 +6,7 @@ import warnings
 
 from torch import nn
 
+from d2freq.engine.set_weights import serves_training_alone
 from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
@@ -51,7 +52,9 @@ class StrictCheckpointer(TorchvisionCheckpointer):
                 "a lazy config)."
             )
         if self.complete:
-            self._refuse_strangers(incompatible.missing_keys, "lacks", "the model has")
+            ours = self.model.state_dict()
+            missing = [n for n in incompatible.missing_keys if not serves_training_alone(n, ours)]
+            self._refuse_strangers(missing, "lacks", "the model has")
             self._refuse_strangers(incompatible.unexpected_keys, "holds", "the model lacks")
         return incompatible
 

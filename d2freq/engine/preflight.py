@@ -20,12 +20,14 @@ from detectron2.modeling import (
     RPN_HEAD_REGISTRY,
     build_model,
 )
-from detectron2.solver import build_lr_scheduler, build_optimizer
+from detectron2.solver import build_lr_scheduler
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
+from d2freq.engine.optimizer import build_optimizer
+from d2freq.engine.sequences import check_sequences
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import get_protocol
 from d2freq.evaluation.tiles import check_merge, originals_json
@@ -34,6 +36,8 @@ from d2freq.evaluation.tiles import check_merge, originals_json
 CLASS_KEYS = {
     "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
     "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
+    "FCOS": "MODEL.FCOS.NUM_CLASSES",
+    "D2FreqFCOS": "MODEL.FCOS.NUM_CLASSES",
 }
 
 
@@ -64,8 +68,9 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     check_weights(weights, cfg.OUTPUT_DIR, eval_only=eval_only, key="MODEL.WEIGHTS")
     if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
-    key = CLASS_KEYS.get(cfg.MODEL.META_ARCHITECTURE, "the model's class count")
-    check_datasets([*train, *cfg.DATASETS.TEST], _classes_of(model), key=key)
+    key = CLASS_KEYS.get(_detector_name(cfg), "the model's class count")
+    images = check_sequences([*train, *cfg.DATASETS.TEST], model)
+    check_datasets(images, _classes_of(model), key=key)
 
 
 def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False) -> None:
@@ -91,8 +96,21 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     check_weights(weights, folder, eval_only=eval_only, key="train.init_checkpoint")
     if cfg.train.get("strict_weights", True):
         check_checkpoint(model, weights, complete=eval_only)
-    key = "model.roi_heads.num_classes" if "roi_heads" in cfg.model else "model.num_classes"
-    check_datasets(names, _classes_of(model), key=key)
+    images = check_sequences(names, model)
+    check_datasets(images, _classes_of(model), key=_lazy_class_key(cfg.model))
+
+
+def _detector_name(cfg: CfgNode) -> str:
+    """The meta-architecture that detects, within SET the one that it trains."""
+    name = cfg.MODEL.META_ARCHITECTURE
+    return cfg.MODEL.SET.DETECTOR if name == "SET" else name
+
+
+def _lazy_class_key(model: DictConfig, at: str = "model") -> str:
+    """The key of the class count of a lazy config's detector, which SET has as ``detector``."""
+    if "detector" in model:
+        return _lazy_class_key(model.detector, f"{at}.detector")
+    return f"{at}.roi_heads.num_classes" if "roi_heads" in model else f"{at}.num_classes"
 
 
 def _classes_of(model: torch.nn.Module) -> int | None:
@@ -210,7 +228,9 @@ def _check_registry_names(cfg: CfgNode) -> None:
         ("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY),
         ("MODEL.ANCHOR_GENERATOR.NAME", cfg.MODEL.ANCHOR_GENERATOR.NAME, ANCHOR_GENERATOR_REGISTRY),
     ]
-    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
+    if cfg.MODEL.META_ARCHITECTURE == "SET":
+        uses.append(("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR, META_ARCH_REGISTRY))
+    if _detector_name(cfg) == "GeneralizedRCNN":
         name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
         if name != "PrecomputedProposals":
             uses.append(("MODEL.PROPOSAL_GENERATOR.NAME", name, PROPOSAL_GENERATOR_REGISTRY))

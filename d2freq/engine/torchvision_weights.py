@@ -5,6 +5,8 @@ import re
 
 from detectron2.checkpoint import DetectionCheckpointer
 
+from d2freq.engine.set_weights import fit_set
+
 logger = logging.getLogger(__name__)
 
 # names that only such a file has together; ResNets of every depth, MobileNetV2
@@ -16,6 +18,7 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
     """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
 
     Detectron2 wants them converted first, and otherwise starts from random weights with a warning.
+    A detector also reads what was trained with SET, and the other way round: see :func:`fit_set`.
     """
 
     def _load_model(self, checkpoint):
@@ -30,6 +33,8 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
             if is_resnet:
                 checkpoint["model"] = {resnet_name(k): value for k, value in weights.items()}
             checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
+        if not checkpoint.get("matching_heuristics"):  # by their endings names fit a SET model too
+            checkpoint["model"] = fit_set(weights, self.model.state_dict())
         return super()._load_model(checkpoint)
 
 

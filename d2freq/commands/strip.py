@@ -1,0 +1,19 @@
+"""``d2freq strip``: the detector's weights alone, out of a checkpoint that was trained with SET."""
+
+import argparse
+
+SUMMARY = "write the detector's weights alone, out of a checkpoint trained with SET"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The two files."""
+    parser.add_argument("checkpoint", metavar="IN", help="such as output/model_final.pth")
+    parser.add_argument("output", metavar="OUT", help="the file to write, for a plain config")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.engine.set_weights import strip
+
+    print(strip(arguments.checkpoint, arguments.output, overwrite=arguments.overwrite))

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 from torch import Tensor
 
 from d2freq.data.catalog import VARIABLE, dataset_root
 from d2freq.data.seqcsist.files import Split, read_arrays, read_split
+from d2freq.data.seqcsist.grid import count_collided
 from d2freq.data.seqcsist.published import published_info, read_published
 from d2freq.data.seqcsist.q_init import cached, check_q_init, read_q_init
 from d2freq.data.seqcsist.rules import Rules
@@ -150,7 +152,7 @@ def load_q_init(
         factor = metadata.factor if factor is None else factor
         matrix = cached(
             Path(metadata.q_init).with_name(f"q_init_x{factor}.npz"),
-            partial(_read_records, train),
+            lambda: _read(train).records(train),
             made_from=info,
             size=info["size"],
             factor=factor,
@@ -177,11 +179,17 @@ def _load(name: str, source: SequenceSource) -> list[dict]:
     others = [other for other in map(_absolute, source.names) if other != path and other.exists()]
     if others:
         logger.warning("data set %s: took %s, there is also %s", name, path, others[0])
-    return _read_records(path)
-
-
-def _read_records(path: Path) -> list[dict]:
-    return _read(path).records(path)
+    split = _read(path)
+    factor = MetadataCatalog.get(name).factor
+    lost = sum(
+        count_collided(torch.from_numpy(positions), size=split.info["size"], factor=factor)
+        for positions in split.positions
+    )
+    logger.info(
+        "data set %s: %d trajectories; %d of %d targets lose their grid cell to another target",
+        *(name, len(split.frames), lost, sum(light.size for light in split.intensities)),
+    )
+    return split.records(path)
 
 
 def _read(path: Path) -> Split:

@@ -98,7 +98,7 @@ def describe(file: str | os.PathLike, *, factor: int = 3) -> str:
     size, length = split.info["size"], split.info["frames"]
     numbers = Counter(positions.shape[1] for positions in split.positions)
     shares = ", ".join(f"{count} of {k}" for k, count in sorted(numbers.items()))
-    total = sum(positions.shape[0] * positions.shape[1] for positions in split.positions)
+    total = sum(intensities.size for intensities in split.intensities)
     lost = sum(
         count_collided(torch.from_numpy(positions), size=size, factor=factor)
         for positions in split.positions

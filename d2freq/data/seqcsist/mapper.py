@@ -57,7 +57,7 @@ class SequenceMapper:
         """Map one dataset dict.
 
         Returns:
-            ``trajectory_id``, ``file_name``, ``height`` and ``width`` of a frame, ``frames`` float32
+            ``trajectory_id``, ``file_name``, ``height`` and ``width``, ``frames`` float32
             (T, 1, m, m), ``positions`` float64 (T, K, 2), ``intensities`` float64 (T, K), and in
             training ``target`` float32 (T, 1, g, g).
 

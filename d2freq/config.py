@@ -57,6 +57,10 @@ def _general() -> CN:
     # data sets of one's own for DATASETS.TRAIN and TEST without a line of Python. Paths are
     # relative to the working directory. A lazy config calls d2freq.data.register_coco instead.
     node.DATASETS = []
+    # "sgd" | "adam". "sgd", the default, is Detectron2's, for detectors. "adam": Adam by SOLVER's
+    # BASE_LR and WEIGHT_DECAY (added to the gradient, not decoupled), for DeRefNet and the methods
+    # beside it. A lazy config names torch's class instead.
+    node.OPTIMIZER = "sgd"
     return node
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import weakref
+from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
@@ -10,9 +11,18 @@ from detectron2.engine import DefaultTrainer, default_setup
 from detectron2.evaluation import DatasetEvaluator, verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
+from torch import nn
+from torch.optim import Optimizer
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
 from d2freq.engine.config_file import load_yaml
+from d2freq.engine.optimizer import build_optimizer
+from d2freq.engine.sequences import (
+    build_sequence_evaluator,
+    build_sequence_test_loader,
+    build_sequence_train_loader,
+    is_sequences,
+)
 from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.evaluation import TinyCOCOEvaluator
 
@@ -20,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
-    """DefaultTrainer that measures by ``TEST.TINY.PROTOCOL`` and loads weights strictly."""
+    """DefaultTrainer that knows trajectories and Adam, and loads weights strictly.
+
+    It measures detectors by ``TEST.TINY.PROTOCOL``, unmixing models by CSO-mAP.
+    """
 
     checkpointer: DetectionCheckpointer
 
@@ -28,14 +41,17 @@ class Trainer(DefaultTrainer):
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
     ) -> DatasetEvaluator:
-        """A TinyCOCOEvaluator; its files go to OUTPUT_DIR/inference unless named otherwise.
+        """A TinyCOCOEvaluator, or for trajectories a CSOEvaluator.
 
-        Where several data sets are measured, each has a folder of its name in there.
+        Its files go to OUTPUT_DIR/inference unless named otherwise; where several data sets are
+        measured, each has a folder of its name in there.
         """
         if output_folder is None:
             output_folder = os.path.join(cfg.OUTPUT_DIR, "inference")
             if len(cfg.DATASETS.TEST) > 1:
                 output_folder = os.path.join(output_folder, dataset_name)
+        if is_sequences(dataset_name):
+            return build_sequence_evaluator(cfg, dataset_name, output_folder)
         return TinyCOCOEvaluator(
             dataset_name,
             output_dir=output_folder,
@@ -45,6 +61,25 @@ class Trainer(DefaultTrainer):
             merge=cfg.TEST.TINY.MERGE,
             merge_iou=cfg.TEST.TINY.MERGE_IOU,
         )
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """Detectron2's, with a mapper for trajectories where DATASETS.TRAIN has these."""
+        if any(map(is_sequences, cfg.DATASETS.TRAIN)):
+            return build_sequence_train_loader(cfg)
+        return super().build_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """Detectron2's, with a mapper for trajectories where the data set has these."""
+        if is_sequences(dataset_name):
+            return build_sequence_test_loader(cfg, dataset_name)
+        return super().build_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> Optimizer:
+        """By D2FREQ.OPTIMIZER."""
+        return build_optimizer(cfg, model)
 
     def train(self) -> dict:
         """Train to SOLVER.MAX_ITER; returns the results of the last evaluation, {} without one.

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
 from detectron2.config import CfgNode as CN
+from torch import Tensor
 
-__all__ = ["unmixing_arguments", "unmixing_input_keys", "unmixing_keys"]
+__all__ = ["q_init_of", "unmixing_arguments", "unmixing_input_keys", "unmixing_keys"]
 
 
 def unmixing_keys() -> CN:
@@ -49,14 +51,9 @@ def unmixing_arguments(cfg: Any, *, needs_q_init: bool) -> dict[str, Any]:
         DatasetError: Q_init's data set is unknown or not there.
     """
     keys = cfg.MODEL.UNMIXING
-    q_init = None
-    if needs_q_init:
-        # only where it is used: data of images needs none of this
-        from d2freq.data.seqcsist import load_q_init
-
-        names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
-        source = keys.Q_INIT or (names[0] if names else "")
-        q_init = load_q_init(source) if source else None
+    names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
+    source = keys.Q_INIT or (names[0] if names else "")
+    q_init = q_init_of(source, size=keys.SIZE, factor=keys.FACTOR) if needs_q_init else None
     return {
         "q_init": q_init,
         "size": keys.SIZE,
@@ -66,3 +63,24 @@ def unmixing_arguments(cfg: Any, *, needs_q_init: bool) -> dict[str, Any]:
         "decode": keys.DECODE,
         "threshold": keys.THRESHOLD,
     }
+
+
+def q_init_of(source: str, *, size: int = 11, factor: int = 3) -> Tensor | None:
+    """Q_init of a data set or file, on the CPU also where a model is built on "meta" to be checked.
+
+    Args:
+        source: name of a data set of the catalog, or a file; "" gives None.
+        size: pixels a side of a frame, m.
+        factor: grid cells per pixel and axis, c.
+
+    Returns:
+        ((c*m)**2, m*m) float64.
+
+    Raises:
+        DatasetError: the data set or file is not there, or does not fit.
+    """
+    # only where it is used: models of images need none of this
+    from d2freq.data.seqcsist import load_q_init
+
+    with torch.device("cpu"):
+        return load_q_init(source, size=size, factor=factor) if source else None

@@ -143,6 +143,7 @@ def own(root: Path) -> None:
 
 MINIATURES = {
     "tiny_scenes: synthetic aerial pictures": (lambda root: None, ("tiny_scenes",)),
+    "SeqCSIST: closely spaced infrared targets": (lambda root: None, ()),
     "kit-ais-half: real aerial images": (kit_ais, ("kit_ais_half",)),
     "AI-TOD and AI-TOD-v2": (aitod, ("aitod", "aitodv2")),
     "VisDrone2019-DET": (visdrone, ("visdrone",)),
@@ -153,6 +154,7 @@ MINIATURES = {
     "COCO 2017": (coco_2017, ("coco_2017",)),
     "A data set of your own": (own, ()),
 }
+SMALLEST = {"scenes": ("--size", "96"), "seqcsist": ("--test", "2")}
 
 
 def test_every_section_and_every_name_is_tried():
@@ -179,8 +181,8 @@ def test_section_from_the_published_layout_to_a_training_batch(
         if command[0] == "evaluate":
             detect_everything(command)
             command += ["--output", "measured"]
-        elif command[0] == "generate":  # the real one takes most of a minute
-            command += ["--train", "2", "--val", "2", "--size", "96"]
+        elif command[0] == "generate":  # the real ones take most of a minute
+            command += ["--train", "2", "--val", "2", *SMALLEST[command[1]]]
         assert main(command) == 0, (command, capsys.readouterr())
         if command[0] == "evaluate":
             measured = json.loads((data_root / "measured/tiny_results.json").read_text())
@@ -190,6 +192,17 @@ def test_section_from_the_published_layout_to_a_training_batch(
     for name in names:
         assert_trains(name)
     assert not [record for record in caplog.records if record.name.startswith("d2freq.data.cat")]
+
+
+@pytest.mark.parametrize("folder", ["seqcsist", "seqcsist_dense", "seqcsist_mixed"])
+def test_sequences_by_name(folder, data_root):
+    """The table of names is right about the sequences, which have no COCO file."""
+    assert f"| `{folder}_{{train,val,test}}` | `{folder}` |" in README.split("## ")[0]
+    for command in commands(SECTIONS["SeqCSIST: closely spaced infrared targets"]):
+        assert main([*command, "--train", "2", "--val", "2", "--test", "2"]) == 0
+    for split in ("train", "val", "test"):
+        (first, _) = DatasetCatalog.get(f"{folder}_{split}")
+        assert first["frames"].shape == (20, 11, 11)
 
 
 def test_own_data_in_a_lazy_config(data_root, monkeypatch):

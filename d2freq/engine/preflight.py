@@ -53,6 +53,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     dry.MODEL.DEVICE = "meta"
     model = _try("the model", lambda: build_model(dry))
     if not eval_only:
+        check_trainable(model)
         optimizer = _try("the optimizer", lambda: build_optimizer(dry, model))
         _try("the schedule", lambda: build_lr_scheduler(dry, optimizer))
     train = [] if eval_only else list(cfg.DATASETS.TRAIN)
@@ -65,7 +66,9 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
         raise UserError("DATASETS.TEST is empty: --eval-only needs a data set to measure on")
     weights = _last_checkpoint(cfg.OUTPUT_DIR) if resume else ""
     weights = weights or cfg.MODEL.WEIGHTS
-    check_weights(weights, cfg.OUTPUT_DIR, eval_only=eval_only, key="MODEL.WEIGHTS")
+    check_weights(
+        weights, cfg.OUTPUT_DIR, eval_only=eval_only and learns(model), key="MODEL.WEIGHTS"
+    )
     if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
     key = CLASS_KEYS.get(_detector_name(cfg), "the model's class count")
@@ -84,6 +87,7 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
         check_originals(lazy_datasets(cfg, train=False))
     model = _try("the model", lambda: instantiate(cfg.model))
     if not eval_only:
+        check_trainable(model)
         optimizer = copy.deepcopy(cfg.optimizer)
         optimizer.params.model = model
         _try("the optimizer", lambda: instantiate(optimizer))
@@ -93,7 +97,9 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     folder = cfg.train.output_dir
     weights = _last_checkpoint(folder) if resume else ""
     weights = weights or cfg.train.get("init_checkpoint", "")
-    check_weights(weights, folder, eval_only=eval_only, key="train.init_checkpoint")
+    check_weights(
+        weights, folder, eval_only=eval_only and learns(model), key="train.init_checkpoint"
+    )
     if cfg.train.get("strict_weights", True):
         check_checkpoint(model, weights, complete=eval_only)
     images = check_sequences(names, model)
@@ -144,6 +150,20 @@ def check_originals(names: Iterable[str]) -> None:
     """Raise UserError for a data set that is not tiles, or tiles of a faulty originals.json."""
     for name in names:
         check_coco(originals_json(name), allow_ignore=True).raise_if_faulty()
+
+
+def learns(model: torch.nn.Module) -> bool:
+    """Whether there are weights to train and to load; ISTA, for one, has none."""
+    return next(model.parameters(), None) is not None
+
+
+def check_trainable(model: torch.nn.Module) -> None:
+    """Raise UserError for a model that has nothing to train."""
+    if not learns(model):
+        raise UserError(
+            f"{type(model).__name__} has nothing to train: measure it with --eval-only, without "
+            "weights"
+        )
 
 
 def check_weights(weights: str, output_dir: str, *, eval_only: bool, key: str) -> None:

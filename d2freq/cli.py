@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from d2freq.errors import UserError
 
 # each is d2freq/commands/<name>.py with SUMMARY and add_arguments(parser)
-COMMANDS = ("convert", "cost", "evaluate", "export", "generate", "validate", "visualize")
+COMMANDS = (
+    "analyze",
+    "convert",
+    "cost",
+    "evaluate",
+    "export",
+    "generate",
+    "strip",
+    "validate",
+    "visualize",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from d2freq.analysis.clutter import PATCH, SURROUND, filter_block, signal_to_clutter, windows
 from d2freq.analysis.feature_maps import Recording, energy, responses
+from d2freq.analysis.figures import new_figure, outline, save_figure
 from d2freq.errors import UserError
 
 __all__ = ["plot_channels", "plot_clutter", "plot_levels", "plot_responses"]
@@ -48,7 +49,7 @@ def plot_channels(recording: Recording, output: str | os.PathLike) -> Path:
     weights = recording.weights
     if not weights:
         raise UserError("the neck has no channel path: use a config with HS-FPN's CHANNEL_PATH on")
-    figure = _figure(9, 1.9 * len(weights) + 0.6)
+    figure = new_figure(9, 1.9 * len(weights) + 0.6)
     panels = figure.subplots(len(weights), 1, squeeze=False)[:, 0]
     for panel, (stage, values) in zip(panels, weights.items(), strict=True):
         panel.bar(np.arange(len(values)), values, width=1.0, color="tab:blue")
@@ -61,7 +62,7 @@ def plot_channels(recording: Recording, output: str | os.PathLike) -> Path:
             "of 0 or 1",
         )
     panels[-1].set_xlabel("channel")
-    return _save(figure, output)
+    return save_figure(figure, output)
 
 
 def plot_clutter(
@@ -98,7 +99,7 @@ def plot_clutter(
         for size, image in images.items()
     }
     columns = len(sizes)
-    figure = _figure(2.6 * columns + 4, 5.6)
+    figure = new_figure(2.6 * columns + 4, 5.6)
     grid = figure.add_gridspec(2, columns + 1, width_ratios=[1.0] * columns + [1.5])
     (tx0, ty0, tx1, ty1), (x0, y0, x1, y1) = places[0]
     rows, across = np.mgrid[y0:y1, x0:x1]
@@ -106,7 +107,7 @@ def plot_clutter(
         part = image[y0:y1, x0:x1]
         panel = figure.add_subplot(grid[0, column])
         panel.imshow(part, cmap="gray", extent=(x0, x1, y1, y0), interpolation="nearest")
-        panel.add_patch(_frame((tx0, ty0), tx1 - tx0, ty1 - ty0))
+        panel.add_patch(outline((tx0, ty0, tx1, ty1), "tab:red"))
         name = "no filter" if size == 0 else f"DCT[:{size}, :{size}] = 0"
         panel.set(title=f"{name}\nSCR {ratios[size][0]:.2f}", xlabel="x, pixels")
         if column == 0:
@@ -128,7 +129,7 @@ def plot_clutter(
         ylim=(0, None),
     )
     curve.legend()
-    _save(figure, output)
+    save_figure(figure, output)
     return ratios
 
 
@@ -137,7 +138,7 @@ def _grid(panels: list[tuple[str, np.ndarray]], output: str | os.PathLike, colum
     lines = -(-len(panels) // columns)
     height, width = panels[0][1].shape[:2]
     tall = 3.2 * min(max(height / width, 0.4), 2.5) + 0.6
-    figure = _figure(4.2 * columns, tall * lines)
+    figure = new_figure(4.2 * columns, tall * lines)
     axes = figure.subplots(lines, columns, squeeze=False).flatten()
     for axis, (title, values) in zip(axes, panels, strict=False):
         shown = axis.imshow(
@@ -154,26 +155,4 @@ def _grid(panels: list[tuple[str, np.ndarray]], output: str | os.PathLike, colum
             figure.colorbar(shown, ax=axis, fraction=0.045, pad=0.03, label=label)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    return _save(figure, output)
-
-
-def _figure(width: float, height: float):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _frame(corner: tuple[int, int], width: int, height: int):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(corner, width, height, fill=False, edgecolor="tab:red", linewidth=1.5)
-
-
-def _save(figure, output: str | os.PathLike) -> Path:
-    path = Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, format="png")
-    return path
+    return save_figure(figure, output)

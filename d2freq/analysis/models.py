@@ -4,8 +4,9 @@ import copy
 import os
 from collections.abc import Sequence
 
-from detectron2.config import instantiate
+from detectron2.config import CfgNode, instantiate
 from detectron2.modeling import build_model
+from omegaconf import DictConfig
 from torch import nn
 
 from d2freq.engine.checkpoint import load_weights
@@ -13,7 +14,7 @@ from d2freq.engine.config_file import is_lazy, load_yaml
 from d2freq.engine.lazy_config import load_lazy
 from d2freq.errors import UserError
 
-__all__ = ["config_model"]
+__all__ = ["build", "config_model", "read_config"]
 
 
 def config_model(
@@ -34,15 +35,30 @@ def config_model(
     Raises:
         UserError: the config is faulty, or the weights are missing or do not fit.
     """
+    return build(read_config(config_file, overrides), weights=weights, device=device)
+
+
+def read_config(config_file: str, overrides: Sequence[str] = ()) -> CfgNode | DictConfig:
+    """A YAML config as CfgNode, a lazy one as DictConfig.
+
+    Raises:
+        UserError: the config or an override is faulty.
+    """
+    read = load_lazy if is_lazy(config_file) else load_yaml
+    return read(config_file, list(overrides))
+
+
+def build(
+    config: CfgNode | DictConfig, *, weights: str | None = None, device: str = "cpu"
+) -> nn.Module:
+    """The model of a config that is read already; see config_model."""
     if weights and "://" not in weights and not os.path.isfile(weights):
         raise UserError(f"--weights {weights}: no such file")
-    if is_lazy(config_file):
-        config = load_lazy(config_file, list(overrides))
+    if isinstance(config, DictConfig):
         model = instantiate(copy.deepcopy(config.model)).to(device)
     else:
-        cfg = load_yaml(config_file, list(overrides))
-        cfg.MODEL.DEVICE = device
-        model = build_model(cfg)
+        config.MODEL.DEVICE = device
+        model = build_model(config)
     if weights:
         load_weights(model, weights, output_dir="", resume=False, strict=True)
     return model.eval()

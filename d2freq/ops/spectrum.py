@@ -123,28 +123,35 @@ class SpectrumSum:
         """Energy of all maps: the sum of their squares."""
         return math.fsum(float(energy.sum()) for _, energy in self._sums.values())
 
-    def radius(self, share: float) -> float:
+    def radius(self, share: float, *, zero_frequency: bool = False) -> float:
         """The largest radius within which at most ``share`` of the energy lies.
 
         Thus ``radius(a) < r <= radius(b)`` are the frequencies whose share of the energy, counted
         from low to high up to and with their own circle, lies in (a, b].
 
         Args:
-            share: 0 to 1; 0 gives BELOW_ZERO, 1 gives FARTHEST. BELOW_ZERO too where the zero
-                frequency alone holds more.
+            share: 0 to 1; 0 gives BELOW_ZERO, 1 gives FARTHEST.
+            zero_frequency: whether the energy of the channels' means counts. It is often half of
+                all, so that no band in the middle would be left; where it does not count, it
+                belongs to the band that begins at 0.
+
+        Returns:
+            cycles per cell; BELOW_ZERO where the zero frequency alone holds more than ``share``.
 
         Raises:
-            ValueError: a share outside of [0, 1], or maps without energy.
+            ValueError: a share outside of [0, 1], or maps without energy that counts.
         """
         if not 0 <= share <= 1:
             raise ValueError(f"a share of energy lies between 0 and 1, not {share}")
-        total = self.energy
+        radii = torch.cat([radius_map(*size).flatten() for size in self._sums])
+        energies = torch.cat([energy.flatten() for _, energy in self._sums.values()])
+        if not zero_frequency:
+            energies = energies.where(radii > 0, 0)
+        total = float(energies.sum())
         if not (math.isfinite(total) and total > 0):
             raise ValueError(f"maps of energy {total} have no bands by energy")
         if share in (0, 1):
             return FARTHEST if share else BELOW_ZERO
-        radii = torch.cat([radius_map(*size).flatten() for size in self._sums])
-        energies = torch.cat([energy.flatten() for _, energy in self._sums.values()])
         circles, place = radii.unique(return_inverse=True)
         held = torch.zeros_like(circles).index_add_(0, place, energies).cumsum(0) / total
         inside = circles[held <= share]

@@ -105,8 +105,9 @@ def test_a_sinusoid_lands_in_its_band():
     assert filter_bands(wave, ~band_mask(32, 24, 0.17, 0.18)).abs().max() < 1e-5
 
 
-def test_radii_by_energy_equal_a_loop():
-    features = [maps(9, 7), 3 * maps(16, 12)]
+@pytest.mark.parametrize("zero_frequency", [False, True])
+def test_radii_by_energy_equal_a_loop(zero_frequency):
+    features = [maps(9, 7), 3 * maps(16, 12) + 1]
     energy = {}
     for feature in features:
         spectrum = np.abs(np.fft.fft2(feature.numpy(), norm="ortho")) ** 2
@@ -115,22 +116,36 @@ def test_radii_by_energy_equal_a_loop():
             for x, fx in enumerate(columns):
                 radius = round(float(np.hypot(fy, fx)), 9)
                 energy[radius] = energy.get(radius, 0) + spectrum[..., y, x].sum()
+    energy[0.0] *= zero_frequency
     total, held, expected = sum(energy.values()), 0.0, {}
-    shares = (0.1, 0.4, 0.6, 0.9, 0.99)
+    shares = (0.15, 0.4, 0.6, 0.9, 0.99)
     for radius in sorted(energy):
         held += energy[radius]
         expected |= {share: radius for share in shares if held / total <= share}
     both = summed(*features)
-    assert {share: both.radius(share) for share in shares} == pytest.approx(expected)
+    radii = {share: both.radius(share, zero_frequency=zero_frequency) for share in shares}
+    assert radii == pytest.approx(expected)
     assert (both.radius(0), both.radius(1)) == (BELOW_ZERO, FARTHEST)
-    ends = [both.radius(share) for share in (0, 0.4, 0.6, 0.9, 1)]
-    held_shares = [s.energy_share for s in both.statistics(list(zip(ends, ends[1:], strict=False)))]
-    np.testing.assert_allclose(held_shares, [0.4, 0.2, 0.3, 0.1], atol=0.05)
+    ends = [radii[share] for share in (0.4, 0.6, 0.9)]
+    mid, upper = both.statistics(list(zip(ends, ends[1:], strict=False)))
+    counted = total / both.energy
+    np.testing.assert_allclose(mid.energy_share / counted, 0.2, atol=0.05)
+    np.testing.assert_allclose(upper.energy_share / counted, 0.3, atol=0.05)
+
+
+def test_a_large_mean_leaves_bands_only_where_it_does_not_count():
+    x = summed(maps(8, 8) + 5)
+    assert x.radius(0.4, zero_frequency=True) == BELOW_ZERO == x.radius(0.6, zero_frequency=True)
+    assert 0 < x.radius(0.4) < x.radius(0.6)
+    first = SpectrumSum()  # its lowest circle alone holds more than half
+    rows = torch.arange(8.0).expand(8, 8)
+    first.add(3 + torch.cos(rows * torch.pi / 4) + 0.1 * torch.cos(rows * torch.pi))
+    assert first.radius(0.4) == 0  # so the band that begins at 0 is the zero frequency
 
 
 def test_a_constant_map_is_all_zero_frequency():
     constant = summed(torch.full((1, 4, 4), 2.0))
-    assert constant.radius(0.9) == BELOW_ZERO  # all energy at once: no circle holds less
+    assert constant.radius(0.9, zero_frequency=True) == BELOW_ZERO  # all energy on one circle
     low, high = constant.statistics([(BELOW_ZERO, 0.0), (0.0, FARTHEST)])
     assert (low.energy_share, low.amplitude_mean, low.frequencies) == (1, 8, 1)
     assert high.energy_share == 0 and high.frequencies == 15

@@ -1,0 +1,11 @@
+"""Lazy twin of ista_net_seqcsist.yaml."""
+
+from detectron2.config import LazyCall as L
+
+from d2freq.modeling.unmixing import ISTANet
+from d2freq.modeling.unmixing.config import q_init_of
+
+from .._base_.seqcsist import dataloader, lr_multiplier, optimizer, train
+
+model = L(ISTANet)(q_init=L(q_init_of)(source="${dataloader.train.dataset.names}"))
+train.output_dir = "./output/ista_net_seqcsist"

@@ -1,10 +1,10 @@
 """SeqCSIST under its names: registered when d2freq is imported, found when used.
 
-``seqcsist`` is the data set of the paper, ``seqcsist_dense`` has 2 to 8 targets (Table 6), and
-``seqcsist_mixed`` backgrounds (Table 4's mix of synthetic targets and real scenes). Each has the
-splits ``_train``, ``_val`` and ``_test``, in a folder of its name under ``$DETECTRON2_DATASETS``:
-``train.npz`` and so on as written by ``d2freq generate seqcsist``, or the authors' folders of PNG
-and XML in ``track_5000_20``.
+``seqcsist`` is the data set of the paper, ``seqcsist_small`` 300 trajectories for a CPU,
+``seqcsist_dense`` has 2 to 8 targets (Table 6), and ``seqcsist_mixed`` backgrounds (Table 4's mix
+of synthetic targets and real scenes). Each has the splits ``_train``, ``_val`` and ``_test``, in a
+folder of its name under ``$DETECTRON2_DATASETS``: ``train.npz`` and so on as written by
+``d2freq generate seqcsist``, or the authors' folders of PNG and XML in ``track_5000_20``.
 """
 
 import logging
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 COMMANDS = {  # by folder: what writes it
     "seqcsist": "d2freq generate seqcsist",
+    "seqcsist_small": "d2freq generate seqcsist --train 200 --val 50 --test 50 --output {}",
     "seqcsist_dense": "d2freq generate seqcsist --targets 2 8 --output {}",
     "seqcsist_mixed": "d2freq generate seqcsist --background clutter --output {}",
 }

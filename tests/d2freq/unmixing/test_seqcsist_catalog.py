@@ -38,7 +38,7 @@ def root(tmp_path, monkeypatch):
 
 def test_names_are_there_before_the_files_and_say_how_to_get_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    for folder in ("seqcsist", "seqcsist_dense", "seqcsist_mixed"):
+    for folder in ("seqcsist", "seqcsist_small", "seqcsist_dense", "seqcsist_mixed"):
         for split in ("train", "val", "test"):
             metadata = MetadataCatalog.get(f"{folder}_{split}")
             assert metadata.evaluator_type == "seqcsist" and metadata.factor == 3

@@ -4,7 +4,8 @@ Shape shorthand: F frames, m pixels a side, g grid cells a side, K slots for tar
 
 1. Cells that reach the threshold and are no darker than their four neighbours start a target each.
    (Diagonal neighbours are no rivals: targets at 0.3 px up and left lie on diagonal cells.)
-2. Their positions and intensities are fitted to the frame, d2freq.modeling.unmixing.fitting.
+2. Their positions and intensities are fitted to the frame, with a plane as background:
+   d2freq.modeling.unmixing.fitting.
 3. Other numbers are tried: the target that the residual pulls apart is split, one is added where
    the residual is brightest, the two closest are merged, the weakest is dropped. What lowers the
    Bayesian information criterion is kept, until nothing does. The criterion has the noise as an
@@ -20,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing.fitting import Fit, Prior, criterion, fit, residuals
+from d2freq.modeling.unmixing.fits import Fit, Prior
+from d2freq.modeling.unmixing.fitting import criterion, fit, residuals
 from d2freq.modeling.unmixing.hypotheses import grown, shrunk
 from d2freq.ops.psf import grid_to_pixel
 
@@ -30,6 +32,7 @@ BRIGHTNESS = (235.0, 8.66)  # grey levels: even over 220 to 250 (DeRefNet, Sec. 
 REACH = 0.15  # pixels; even over a cell of a third is 0.1, and a network's cell may be the next
 FLOOR = 1e-3  # grey levels: float32 rounds 400 to 3e-5, which leaves room for unfinished fits
 STEPS, TRIAL_STEPS = 60, 15
+HOPELESS = 50.0  # what a trial may be worse after its steps and still be finished
 
 
 @torch.no_grad()
@@ -124,7 +127,9 @@ def _search(frames: Tensor, fits: Fit, prior: Prior) -> Fit:
         if not len(owner):
             break
         tried = fit(images[owner], tried, prior, steps=TRIAL_STEPS, settled=0.01)
-        best = _best(criterion(tried, pixels), owner)
+        value = criterion(tried, pixels)
+        best = _best(value, owner)
+        best = best[value[best] < criterion(own, pixels)[owner[best]] + HOPELESS]
         owner, tried = owner[best], tried[best]
         tried = fit(images[owner], tried, prior, steps=STEPS)
         better = criterion(tried, pixels) < criterion(own, pixels)[owner] - 1e-6

@@ -1,29 +1,32 @@
 """Point targets fitted to frames through the known spot: Levenberg-Marquardt, batched over frames.
 
-Shape shorthand: N fits, K slots for targets, of which a fit uses those that are ``active``, m
-pixels a side. Positions are (row, column) in pixels, intensities in grey levels.
+Shapes as in fits.py: N fits, K slots for targets, m pixels a side, n = m*m.
 
 The noise of a frame is not told. With normal noise of unknown sigma, the best sigma for a given
 residual is put in, so that a fit minimises
 
     n ln(floor^2 + RSS / n) + sum ((a - mean) / sd)^2 + sum (|x - anchor| / reach)^2
 
-over n pixels. The first term is the likelihood; ``floor`` is the rounding below which a residual
-says nothing. The second is what is known of intensities, the third what the grid says of positions.
-Both hardly count where the frame is clean, and hold the fit where noise leaves positions open: four
-targets in SeqCSIST's geometry are known to 0.9 px at a noise of one grey level if their
-intensities are free, to 0.35 px if they lie between 220 and 250.
+The first term is the likelihood; ``floor`` is the rounding below which a residual says nothing. The
+second is what is known of intensities, the third what the grid says of positions. Both hardly count
+where the frame is clean, and hold the fit where noise leaves positions open: four targets in
+SeqCSIST's geometry are known to 0.9 px at a noise of one grey level if their intensities are free,
+to 0.35 px if they lie between 220 and 250.
+
+A background that is a plane is part of every fit: the least-squares plane is taken off the residual
+and off the derivatives (variable projection), so it needs no unknowns of its own.
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from d2freq.modeling.unmixing.fits import Fit, Prior
 from d2freq.ops.psf import pixel_response
 
-__all__ = ["Fit", "Prior", "criterion", "fit", "residuals"]
+__all__ = ["criterion", "fit", "residuals"]
 
 DAMPING, EASIER, HARDER = 1e-2, 0.2, 6.0  # Marquardt's, at the start and after a step
 STEP = 0.5  # pixels that a position may move at once
@@ -32,89 +35,10 @@ SETTLED = 1e-4  # change of the objective of a fit that is done: a hundredth of 
 STUCK = 1e8  # damping from which on a step is too short to matter
 
 
-@dataclass(frozen=True)
-class Prior:
-    """What is known before the frame is looked at.
-
-    Attributes:
-        sigma: standard deviation of the spot in pixels.
-        intensity: mean and standard deviation of a target's grey levels; None for unknown.
-        reach: standard deviation of a target about its grid cell's centre, in pixels.
-        floor: rounding of the frame in grey levels.
-        saturation: pixels of exactly this value may be any brighter one; None for none.
-    """
-
-    sigma: float
-    intensity: tuple[float, float] | None
-    reach: float
-    floor: float
-    saturation: float | None
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Fitted targets, and how well they explain their frames.
-
-    Attributes:
-        positions: (N, K, 2).
-        intensities: (N, K), 0 where not active.
-        active: (N, K) bool.
-        anchors: (N, K, 2), positions that the grid gave.
-        anchored: (N, K) bool, False for targets that the grid did not give.
-        objective: (N,), see above; twice the negative log likelihood but for a constant.
-    """
-
-    positions: Tensor
-    intensities: Tensor
-    active: Tensor
-    anchors: Tensor
-    anchored: Tensor
-    objective: Tensor
-
-    def __getitem__(self, index: Tensor) -> "Fit":
-        """Some of the fits, by a mask or indices."""
-        return Fit(*(getattr(self, field.name)[index] for field in fields(self)))
-
-    def packed(self) -> tuple["Fit", int]:
-        """Active slots first, and no more slots than any fit uses; how many those are."""
-        used = max(int(self.active.sum(1).max()), 1) if len(self.active) else 1
-        order = (~self.active).to(torch.uint8).argsort(dim=1, stable=True)[:, :used]
-        pairs = order[..., None].expand(-1, -1, 2)
-        return Fit(
-            self.positions.gather(1, pairs),
-            self.intensities.gather(1, order) * self.active.gather(1, order),
-            self.active.gather(1, order),
-            self.anchors.gather(1, pairs),
-            self.anchored.gather(1, order),
-            self.objective,
-        ), used
-
-    def padded(self, slots: int) -> "Fit":
-        """With as many empty slots more."""
-        pad = torch.nn.functional.pad
-        wide, narrow = (0, 0, 0, slots), (0, slots)
-        return Fit(
-            pad(self.positions, wide),
-            pad(self.intensities, narrow),
-            pad(self.active, narrow),
-            pad(self.anchors, wide),
-            pad(self.anchored, narrow),
-            self.objective,
-        )
-
-    def put(self, index: Tensor, other: "Fit") -> "Fit":
-        """A copy in which ``other`` stands at these indices; slots must agree."""
-        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
-        return Fit(*(mine.index_copy(0, index, theirs) for mine, theirs in pairs))
-
-    @staticmethod
-    def cat(parts: list["Fit"]) -> "Fit":
-        """Several batches as one."""
-        return Fit(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Fit)))
-
-
 def residuals(frames: Tensor, fits: Fit, prior: Prior) -> Tensor:
-    """Frame minus model (N, m, m); 0 where a saturated pixel's model is bright enough.
+    """Frame minus targets, less the plane that fits it best, (N, m, m).
+
+    Before the plane is taken off, a saturated pixel has 0 where its model is bright enough.
 
     Args:
         frames: (N, m, m) float64.
@@ -122,9 +46,11 @@ def residuals(frames: Tensor, fits: Fit, prior: Prior) -> Tensor:
     rows, columns = _profiles(fits.positions, frames.shape[-1], prior.sigma)
     model = (rows * fits.intensities[..., None]).mT @ columns
     left = frames - model
-    if prior.saturation is None:
-        return left
-    return torch.where(frames == prior.saturation, left.clamp(min=0), left)
+    if prior.saturation is not None:
+        left = torch.where(frames == prior.saturation, left.clamp(min=0), left)
+    for row, column in _plane(left):
+        left = left - (row @ left @ column)[:, None, None] * torch.outer(row, column)
+    return left
 
 
 def criterion(fits: Fit, pixels: int) -> Tensor:
@@ -196,6 +122,9 @@ def _step(frames: Tensor, fits: Fit, left: Tensor, prior: Prior, damping: Tensor
     normal = (along @ along.mT) * (across @ across.mT)
     if prior.saturation is not None:
         normal = normal - _silent(frames, left, along, across, prior.saturation)
+    for row, column in _plane(left):  # what the background would take of each number
+        taken = (along @ row) * (across @ column)
+        normal = normal - taken[:, :, None] * taken[:, None, :]
     pull = ((along @ left) * across).sum(2)
     weight = 1 / (prior.floor**2 + left.square().mean((1, 2)))
     normal, pull = normal * weight[:, None, None], pull * weight[:, None]
@@ -228,6 +157,15 @@ def _silent(frames: Tensor, left: Tensor, along: Tensor, across: Tensor, value: 
     column = (pixel % size)[:, None].expand(*shape)
     share = along.gather(2, row) * across.gather(2, column) * marks[:, None]
     return share @ share.mT
+
+
+def _plane(like: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Orthonormal pictures that span the planes, each as a profile of rows and one of columns."""
+    size = like.shape[-1]
+    flat = like.new_full((size,), size**-0.5)
+    slope = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
+    slope = slope / slope.norm().clamp(min=1e-9)
+    return [(flat, flat), (slope, flat), (flat, slope)]
 
 
 def _prior_terms(fits: Fit, prior: Prior) -> tuple[Tensor, Tensor]:

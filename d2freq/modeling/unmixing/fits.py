@@ -1,0 +1,93 @@
+"""The state of a fit of point targets to frames, and what is known before.
+
+Shape shorthand: N fits, K slots for targets, of which a fit uses those that are ``active``.
+Positions are (row, column) in pixels, intensities in grey levels; all floating tensors are float64.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+__all__ = ["Fit", "Prior"]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known before the frame is looked at.
+
+    Attributes:
+        sigma: standard deviation of the spot in pixels.
+        intensity: mean and standard deviation of a target's grey levels; None for unknown.
+        reach: standard deviation of a target about its grid cell's centre, in pixels.
+        floor: rounding of the frame in grey levels.
+        saturation: pixels of exactly this value may be any brighter one; None for none.
+    """
+
+    sigma: float
+    intensity: tuple[float, float] | None
+    reach: float
+    floor: float
+    saturation: float | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fitted targets, and how well they explain their frames.
+
+    Attributes:
+        positions: (N, K, 2).
+        intensities: (N, K), 0 where not active.
+        active: (N, K) bool.
+        anchors: (N, K, 2), positions that the grid gave.
+        anchored: (N, K) bool, False for targets that the grid did not give.
+        objective: (N,), see above; twice the negative log likelihood but for a constant.
+    """
+
+    positions: Tensor
+    intensities: Tensor
+    active: Tensor
+    anchors: Tensor
+    anchored: Tensor
+    objective: Tensor
+
+    def __getitem__(self, index: Tensor) -> "Fit":
+        """Some of the fits, by a mask or indices."""
+        return Fit(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def packed(self) -> tuple["Fit", int]:
+        """Active slots first, and no more slots than any fit uses; how many those are."""
+        used = max(int(self.active.sum(1).max()), 1) if len(self.active) else 1
+        order = (~self.active).to(torch.uint8).argsort(dim=1, stable=True)[:, :used]
+        pairs = order[..., None].expand(-1, -1, 2)
+        return Fit(
+            self.positions.gather(1, pairs),
+            self.intensities.gather(1, order) * self.active.gather(1, order),
+            self.active.gather(1, order),
+            self.anchors.gather(1, pairs),
+            self.anchored.gather(1, order),
+            self.objective,
+        ), used
+
+    def padded(self, slots: int) -> "Fit":
+        """With as many empty slots more."""
+        pad = torch.nn.functional.pad
+        wide, narrow = (0, 0, 0, slots), (0, slots)
+        return Fit(
+            pad(self.positions, wide),
+            pad(self.intensities, narrow),
+            pad(self.active, narrow),
+            pad(self.anchors, wide),
+            pad(self.anchored, narrow),
+            self.objective,
+        )
+
+    def put(self, index: Tensor, other: "Fit") -> "Fit":
+        """A copy in which ``other`` stands at these indices; slots must agree."""
+        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        return Fit(*(mine.index_copy(0, index, theirs) for mine, theirs in pairs))
+
+    @staticmethod
+    def cat(parts: list["Fit"]) -> "Fit":
+        """Several batches as one."""
+        return Fit(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Fit)))

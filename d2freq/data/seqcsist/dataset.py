@@ -15,6 +15,7 @@ from d2freq.data.seqcsist.frames import observe, quantize, saturated
 from d2freq.data.seqcsist.grid import count_collided
 from d2freq.data.seqcsist.q_init import cached
 from d2freq.data.seqcsist.rules import Rules
+from d2freq.data.seqcsist.threads import one_thread
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError, UserError
 
@@ -79,7 +80,9 @@ def generate_seqcsist(
         if background is not None:
             shape = {"seed": rules.seed, "frames": rules.frames, "size": rules.size}
             behind = backgrounds(background, split, gain=background_gain, **shape)
-        write_split(files[split], _make(wishes[split], rules, behind, progress=progress))
+        with one_thread():
+            made_split = _make(wishes[split], rules, behind, progress=progress)
+        write_split(files[split], made_split)
     cached(
         files["train"].with_name(f"q_init_x{factor}.npz"),
         lambda: read_split(files["train"]).records(files["train"]),

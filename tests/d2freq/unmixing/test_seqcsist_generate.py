@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from d2freq.cli import main
@@ -34,6 +35,18 @@ def test_same_seed_same_bytes_and_other_bytes_for_another(tmp_path):
     assert set(one) == {"train.npz", "val.npz", "test.npz", "q_init_x3.npz"}
     assert one == two
     assert all(one[name] != three[name] for name in one)
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path):
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            generate_seqcsist(tmp_path / str(threads), **{**FEW, "train": 60})
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
 
 
 def test_fewer_trajectories_are_the_first_of_more(tmp_path):

@@ -63,6 +63,16 @@ def test_float16_gradients_too_large_for_the_scale_count_even_so(size):
     torch.testing.assert_close(noise.float(), direction(weight), atol=1e-3, rtol=1e-3)
 
 
+def test_float16_gradients_that_fit_between_are_scaled_less():
+    """2 at the loss and 2e-7 at the feature: 2^16 is too much, 1 leaves the latter 4 steps."""
+    torch.manual_seed(0)
+    feature = torch.randn(1, 4, 5, 5, dtype=torch.float16, requires_grad=True)
+    weight = (torch.randn(1, 4, 5, 5) * 2**-11).half()
+    loss = 2 * (feature * weight * 2**-12).float().sum()
+    noise = perturbation({"cls": loss}, {"p3": feature})["p3"]
+    assert (direction(noise) * direction(weight)).sum() > 0.9999
+
+
 @pytest.mark.parametrize("factor", [0.0, float("inf"), float("nan")])
 def test_unusable_float16_gradients_give_nothing(factor):
     feature = torch.randn(1, 4, 5, 5, dtype=torch.float16, requires_grad=True)

@@ -12,6 +12,7 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
+from d2freq.errors import UserError
 from d2freq.modeling.derefnet.alignment import TemporalAlignment
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
 from d2freq.modeling.derefnet.presets import Switches, resolve_switches
@@ -114,6 +115,11 @@ class DeRefNet(UnmixingModel):
             constraint_weight=constraint_weight,
             align_weight=align_weight,
         )
+        if channels < 2 or channels % 2 or blocks < 0:
+            raise UserError(
+                f"MODEL.DEREFNET.CHANNELS is {channels}, BLOCKS {blocks}: channels are even (the "
+                "attention halves them), and there are 0 blocks or more"
+            )
         self.unfolding = Unfolding(self.switches.stages, channels)
         self.time_encoding = build_time_encoding(self.switches.time_encoding, self.grid**2)
         self.alignment = TemporalAlignment(

@@ -1,4 +1,4 @@
-"""Every config, and every command of the tables in configs/hs_fpn, trains a step and evaluates."""
+"""Every config, and every command of the tables in configs/, trains a step and evaluates."""
 
 import json
 import math
@@ -18,14 +18,8 @@ from d2freq.data.sources import SOURCES
 from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.engine.lazy import train as train_lazy
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-NAMES = sorted(
-    str(path.relative_to(CONFIGS).with_suffix(""))
-    for path in CONFIGS.rglob("*.yaml")
-    if "_base_" not in path.parts
-)
-README = CONFIGS / "hs_fpn" / "README.md"
-COMMAND = re.compile(r"python train_net\.py --config-file configs/(\S+) ([^`|\n]+)")
+from .config_cases import CONFIGS, commands, names, num_classes, readme
+
 # The twins' test holds the others: equal models, data, schedule and batches.
 LAZY = (
     "demo/faster_rcnn_R18_HSFPN_scenes",
@@ -33,49 +27,37 @@ LAZY = (
     "hs_fpn/faster_rcnn_MobileNetV2_FPN_aitod",
     "hs_fpn/faster_rcnn_R50_FPN_RFLA_aitod",
     "hs_fpn/retinanet_R50_HSFPN_aitod",
+    "set/fcos_R18_FPN_SET_kit_ais",
 )
-
-
-def commands() -> dict[str, list[str]]:
-    """Config file -> the distinct overrides that the README's commands give it, one text each."""
-    found: dict[str, list[str]] = {}
-    for file, words in COMMAND.findall(README.read_text()):
-        kept = re.sub(r"\b(MODEL\.WEIGHTS|OUTPUT_DIR|train\.\w+)[ =]\S+", "", words).strip()
-        if kept:
-            found.setdefault(file, []).append(kept)
-    return found
 
 
 def cases(suffix: str) -> list[tuple[str, str]]:
     """(config, overrides): each config as it is, and with each set of overrides."""
-    plain = [(f"{name}{suffix}", "") for name in (NAMES if suffix == ".yaml" else LAZY)]
+    plain = [(f"{name}{suffix}", "") for name in (names() if suffix == ".yaml" else LAZY)]
     more = [(f, words) for f, each in commands().items() for words in each if f.endswith(suffix)]
     return plain + more
 
 
 def test_each_yaml_has_a_lazy_twin_and_each_lazy_config_a_yaml():
-    twins = {
-        str(path.relative_to(CONFIGS).with_suffix(""))
-        for path in CONFIGS.rglob("*.py")
-        if "_base_" not in path.parts
-    }
-    assert NAMES and twins == set(NAMES)
-    assert set(LAZY) <= twins
+    assert names() and names(".py") == names()
+    assert set(LAZY) <= set(names())
 
 
-def test_each_config_of_hs_fpn_has_a_command_in_its_readme():
-    shown = re.findall(r"--config-file configs/(hs_fpn/\w+)\.yaml", README.read_text())
-    assert set(shown) == {name for name in NAMES if name.startswith("hs_fpn/")}
-    assert sum(map(len, commands().values())) >= 13  # Tables 1 and 2, the controls, lazy weights
+@pytest.mark.parametrize(("system", "overrides"), [("hs_fpn", 13), ("set", 15)])
+def test_each_config_of_a_system_has_a_command_in_its_readme(system, overrides):
+    shown = re.findall(rf"--config-file configs/({system}/\w+)\.yaml", readme(system))
+    assert set(shown) == {name for name in names() if name.startswith(f"{system}/")}
+    found = [words for file, words in commands().items() if file.startswith(f"{system}/")]
+    assert sum(map(len, found)) >= overrides  # ablations, controls, weights of a lazy config
 
 
 @pytest.fixture
 def miniature(data_root, tiny_data):
     """Puts three noise images where each of some known data sets is looked for."""
 
-    def write(names: list[str], classes: int) -> None:
+    def write(data: list[str], classes: int) -> None:
         tiny = MetadataCatalog.get(tiny_data(classes))
-        for name in names:
+        for name in data:
             source = SOURCES[name]
             content = json.loads(Path(tiny.json_file).read_text())
             for category, word in zip(content["categories"], source.classes, strict=False):
@@ -91,9 +73,9 @@ def miniature(data_root, tiny_data):
 @pytest.fixture
 def saved(monkeypatch):
     """Names of the checkpoints; nothing is written, since each would have up to 600 MB."""
-    names: list[str] = []
-    monkeypatch.setattr(DetectionCheckpointer, "save", lambda self, name, **_: names.append(name))
-    return names
+    found: list[str] = []
+    monkeypatch.setattr(DetectionCheckpointer, "save", lambda self, name, **_: found.append(name))
+    return found
 
 
 def assert_trained(results: dict, folder: Path, saved: list[str]) -> None:
@@ -108,14 +90,14 @@ def assert_trained(results: dict, folder: Path, saved: list[str]) -> None:
 @pytest.mark.parametrize(("file", "overrides"), cases(".yaml"))
 def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, saved, tmp_path):
     cfg = load_yaml(str(CONFIGS / file), shlex.split(overrides))
-    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
-    classes = (cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS).NUM_CLASSES
-    miniature([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST], classes)
+    miniature([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST], num_classes(cfg))
     check_yaml(cfg)
     cfg.merge_from_list(
         ["MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", 2]
         + ["SOLVER.MAX_ITER", 1, "SOLVER.STEPS", (), "MODEL.ROI_BOX_HEAD.FC_DIM", 64]
         + ["MODEL.RPN.POST_NMS_TOPK_TRAIN", 64, "MODEL.RPN.POST_NMS_TOPK_TEST", 64]
+        + ["MODEL.RESNETS.RES2_OUT_CHANNELS", 64, "MODEL.FPN.OUT_CHANNELS", 64]
+        + ["MODEL.RESNETS.WIDTH_PER_GROUP", 64 if cfg.MODEL.RESNETS.DEPTH < 50 else 16]
         + ["INPUT.MIN_SIZE_TRAIN", (64,), "INPUT.MIN_SIZE_TEST", 64, "INPUT.CROP.ENABLED", False]
         + ["DATALOADER.NUM_WORKERS", 0, "OUTPUT_DIR", str(tmp_path)]
     )
@@ -128,14 +110,15 @@ def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
 def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, saved, tmp_path):
     cfg = load_lazy(str(CONFIGS / file), shlex.split(overrides))
     loaders = cfg.dataloader
-    classes = cfg.model.get("roi_heads", cfg.model).num_classes
+    detector = cfg.model.get("detector", cfg.model)
+    classes = detector.get("roi_heads", detector).num_classes
     miniature([loaders.train.dataset.names, loaders.test.dataset.names], classes)
     check_lazy(cfg)
     small = [L(ResizeShortestEdge)(short_edge_length=64)]
     loaders.train.mapper.augmentations = loaders.test.mapper.augmentations = small
     loaders.train.total_batch_size = 2
     loaders.train.num_workers = loaders.test.num_workers = 0
-    if "roi_heads" in cfg.model:
-        cfg.model.proposal_generator.post_nms_topk = (64, 64)
+    if "roi_heads" in detector:
+        detector.proposal_generator.post_nms_topk = (64, 64)
     cfg.train.update(device="cpu", max_iter=1, output_dir=str(tmp_path), eval_period=1)
     assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved)

@@ -1,0 +1,12 @@
+"""Lazy twin of fcos_R18_FPN_SET_kit_ais.yaml."""
+
+from detectron2.config import LazyCall as L
+
+from d2freq.modeling.set import SET
+
+from .fcos_R18_FPN_kit_ais import dataloader, lr_multiplier, optimizer, train
+from .fcos_R18_FPN_kit_ais import model as detector
+
+model = L(SET)(detector=detector)
+del detector
+train.output_dir = "./output/set_fcos_R18_FPN_SET_kit_ais"

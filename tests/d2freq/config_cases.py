@@ -1,0 +1,44 @@
+"""Configs by name, and the commands that the READMEs of the systems give them."""
+
+import re
+from pathlib import Path
+
+from detectron2.config import CfgNode
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SYSTEMS = ("hs_fpn", "set")
+APART = ("_base_", "derefnet")  # bases; sequences of point sources, which have tests of their own
+COMMAND = re.compile(r"python train_net\.py --config-file configs/(\S+) ([^`|\n]+)")
+
+
+def names(suffix: str = ".yaml") -> list[str]:
+    """Configs of detectors, relative to configs/ and without suffix, in order."""
+    return sorted(
+        str(path.relative_to(CONFIGS).with_suffix(""))
+        for path in CONFIGS.rglob(f"*{suffix}")
+        if not set(APART) & set(path.parts)
+    )
+
+
+def readme(system: str) -> str:
+    """The README of a folder of configs."""
+    return (CONFIGS / system / "README.md").read_text()
+
+
+def commands() -> dict[str, list[str]]:
+    """Config file -> the distinct overrides that the READMEs' commands give it, one text each."""
+    found: dict[str, list[str]] = {}
+    for file, words in COMMAND.findall("\n".join(map(readme, SYSTEMS))):
+        kept = re.sub(r"\b(MODEL\.WEIGHTS|OUTPUT_DIR|train\.\w+)[ =]\S+", "", words).strip()
+        kept = kept.removeprefix("--num-gpus 2").strip()
+        if kept and kept not in found.get(file, []):
+            found.setdefault(file, []).append(kept)
+    return found
+
+
+def num_classes(cfg: CfgNode) -> int:
+    """The class count of a YAML config, from the keys of its detector."""
+    kind = cfg.MODEL.META_ARCHITECTURE
+    kind = cfg.MODEL.SET.DETECTOR if kind == "SET" else kind
+    one_stage = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
+    return one_stage.get(kind, cfg.MODEL.ROI_HEADS).NUM_CLASSES

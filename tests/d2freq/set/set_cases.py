@@ -1,9 +1,14 @@
 """The four detectors that SET is tested with, as small as they come, and a batch for them."""
 
 import torch
+
+import d2freq  # noqa: F401  a spawned process chooses the host anew
+
+# isort: split
 from detectron2.config import get_cfg
 from detectron2.modeling import META_ARCH_REGISTRY, build_model
 from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
 
 from d2freq import add_d2freq_config
 
@@ -93,3 +98,12 @@ def batch(counts: tuple[int, ...] = (4, 2), seed: int = 0) -> list[dict]:
         image = torch.randint(0, 256, (3, height, width), generator=generator)
         records.append({"image": image.to(torch.uint8), "instances": target})
     return records
+
+
+def gradients(model: torch.nn.Module, records: list[dict]) -> dict[str, torch.Tensor]:
+    """What a step with a fixed seed gives to each parameter."""
+    model.zero_grad()
+    with EventStorage():
+        torch.manual_seed(1)
+        sum(model(records).values()).backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}

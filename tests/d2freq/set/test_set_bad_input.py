@@ -1,0 +1,126 @@
+"""Batches that are unlike others, and what SET refuses, with culprit and cure."""
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+from detectron2.utils.events import EventStorage
+from torch import nn
+
+from d2freq.engine.preflight import _check_registry_names, _classes_of, _detector_name
+from d2freq.errors import UserError
+from d2freq.modeling.set import SET
+
+from .set_cases import DETECTORS, batch, build, config
+from .set_toy import Toy, toy_batch
+
+
+@pytest.mark.parametrize("case", DETECTORS)
+@pytest.mark.parametrize("counts", [(0, 0), (3, 0)], ids=["no boxes", "one image without"])
+def test_images_without_boxes_are_background(case, counts):
+    model = build(case)
+    with EventStorage():
+        losses = model(batch(counts))
+    sum(losses.values()).backward()
+    assert all(value.isfinite() for value in losses.values())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_boxes_smaller_than_every_stride_are_trained_on():
+    model, records = build("faster"), batch()
+    for record in records:
+        record["instances"].gt_boxes.tensor[:, 2:] = record["instances"].gt_boxes.tensor[:, :2] + 2
+    with EventStorage():
+        losses = model(records)
+    assert all(value.isfinite() for value in losses.values())
+
+
+class Planted(Toy):
+    """Its class loss is as given; its box loss reads P2 alone, so P3 gets no gradient of it."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.fed: list[dict] = []
+
+    def losses(self, features):
+        self.fed.append({level: value.detach() for level, value in features.items()})
+        found = super().losses({"p2": features["p2"]})
+        return {**found, "loss_cls": found["loss_cls"] * self.factor}
+
+
+@pytest.mark.parametrize("factor", [0.0, float("inf"), float("nan")])
+def test_a_branch_without_a_usable_gradient_perturbs_nothing(factor):
+    """The other one keeps its half; a level that no loss reads stays as it is."""
+    model = SET(Planted(factor), smoothing=False)
+    losses = model(toy_batch())
+    first, second = model.detector.fed
+    assert abs(float((second["p2"] - first["p2"]).norm()) - 0.5) < 1e-5
+    assert torch.equal(first["p3"], second["p3"])
+    assert losses["loss_box_reg"].isfinite() and losses["loss_set_box_reg"].isfinite()
+    assert losses["loss_cls"].isfinite() == (factor == 0)  # a trainer stops at it, as without SET
+
+
+def test_a_record_without_instances_is_named():
+    records = toy_batch()
+    records[1] = {"image": records[1]["image"], "file_name": "b.png"}
+    with pytest.raises(UserError, match=r"record 1 .*b\.png.*'instances'"):
+        SET(Toy())(records)
+
+
+def test_a_detector_without_backbone_is_refused():
+    with pytest.raises(UserError, match="Linear has no module `backbone`"):
+        SET(nn.Linear(2, 2))
+
+
+def test_set_inside_set_is_refused():
+    with pytest.raises(UserError, match="SET inside SET"):
+        SET(SET(Toy()))
+    cfg = config("fcos", "MODEL.SET.DETECTOR", "SET", with_set=True)
+    with pytest.raises(UserError, match=r"MODEL\.SET\.DETECTOR: SET inside SET"):
+        build_model(cfg)
+
+
+def test_levels_that_the_backbone_lacks_are_named():
+    with pytest.raises(UserError, match="no p9; it has p2, p3"):
+        SET(Toy(), in_features=["p2", "p9"])
+    assert list(SET(Toy(), in_features=["p3"]).smoothing) == ["p3"]
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_loss_weight_is_from_zero_on(weight):
+    with pytest.raises(UserError, match="LOSS_WEIGHT"):
+        SET(Toy(), loss_weight=weight)
+
+
+def test_unknown_losses_are_refused_in_the_first_step():
+    class Masks(Toy):
+        def losses(self, features):
+            return {**super().losses(features), "loss_mask": features["p2"].sum()}
+
+    with pytest.raises(UserError, match=r"loss_mask.*MODEL\.SET\.BRANCHES"):
+        SET(Masks())(toy_batch())
+    assert len(SET(Masks(), branches={"loss_mask": "mask"})(toy_batch())) == 6
+    assert len(SET(Masks(), perturbation=False)(toy_batch())) == 6
+
+
+def test_smoothing_covers_the_levels_that_heads_read_and_no_others():
+    assert build("faster").in_features == ["p2", "p3", "p4", "p5", "p6"]
+    sizes = ["MODEL.ANCHOR_GENERATOR.SIZES", [[8]]]
+    model = build("faster", "MODEL.RPN.IN_FEATURES", ["p2", "p3", "p4", "p5"], *sizes)
+    assert model.in_features == ["p2", "p3", "p4", "p5"]
+    model = build("retinanet", "MODEL.RETINANET.IN_FEATURES", ["p3", "p5"], *sizes)
+    assert list(model.smoothing) == ["p3", "p5"]
+
+
+def test_preflight_knows_the_detector_within_set():
+    name, _ = DETECTORS["faster"]
+    _check_registry_names(config("faster", with_set=True))
+    with pytest.raises(
+        UserError, match=r"MODEL\.SET\.DETECTOR: no 'RetinaNett'.*did you mean RetinaNet"
+    ):
+        _check_registry_names(config("fcos", "MODEL.SET.DETECTOR", "RetinaNett", with_set=True))
+    with pytest.raises(UserError, match=r"MODEL\.ROI_HEADS\.NAME"):
+        _check_registry_names(config("faster", "MODEL.ROI_HEADS.NAME", "Nothing", with_set=True))
+    assert _detector_name(config("faster", with_set=True)) == name
+    for case in ("fcos", "faster"):
+        assert _classes_of(build(case)) == _classes_of(build(case, with_set=False)) == 3

@@ -1,0 +1,60 @@
+"""SET in the trainers, in full and in mixed precision."""
+
+import pytest
+import torch
+from detectron2.engine import AMPTrainer, SimpleTrainer
+
+from d2freq.modeling.set import SET
+
+from .set_cases import batch, build
+from .set_toy import Toy, toy_batch
+
+
+@pytest.mark.parametrize(
+    ("case", "precision"), [("fcos", None), ("fcos", torch.bfloat16), ("cascade", torch.bfloat16)]
+)
+def test_thirty_steps_of_a_trainer_stay_finite(case, precision):
+    model = build(case)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    loader = [batch(seed=seed) for seed in range(3)] * 10
+    trainer = (
+        AMPTrainer(model, loader, optimizer, precision=precision)
+        if precision
+        else SimpleTrainer(model, loader, optimizer)
+    )
+    trainer.train(0, 30)
+    for name, (value, _) in trainer.storage.latest().items():
+        assert value == value and abs(value) < 1e6, name
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    names = trainer.storage.histories()
+    assert {"total_loss", "loss_set_rpn_cls" if case == "cascade" else "loss_set_fcos_cls"} <= set(
+        names
+    )
+
+
+def fed_to_the_head(precision: torch.dtype, faintness: float = 1.0) -> list[torch.Tensor]:
+    """P2 of both passes, as float32; the losses are ``faintness`` times those of the toy."""
+
+    class Faint(Toy):
+        def losses(self, features):
+            fed.append(features["p2"].detach().float())
+            return {n: loss.float() * faintness for n, loss in super().losses(features).items()}
+
+    fed: list[torch.Tensor] = []
+    torch.manual_seed(0)
+    model = SET(Faint(), smoothing=False)
+    with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        model(toy_batch())
+    return fed
+
+
+@pytest.mark.parametrize(
+    ("precision", "faintness"), [(torch.bfloat16, 1.0), (torch.float16, 1.0), (torch.float16, 1e-5)]
+)
+def test_a_lower_precision_perturbs_nearly_as_float32_does(precision, faintness):
+    """Also where float16 would round the gradients to zero."""
+    exact, low = fed_to_the_head(torch.float32), fed_to_the_head(precision, faintness)
+    cosine = torch.cosine_similarity(
+        (exact[1] - exact[0]).flatten(), (low[1] - low[0]).flatten(), dim=0
+    )
+    assert cosine > 0.97

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
 from d2freq.engine import check_yaml
@@ -24,6 +24,7 @@ def sequences(tmp_path):
     register_seqcsist(name, files["train"])
     yield name
     DatasetCatalog.remove(name)
+    MetadataCatalog.remove(name)
 
 
 def small_config(name, *overrides):

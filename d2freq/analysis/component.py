@@ -30,6 +30,16 @@ class Component:
     explained: float
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """A map with its title; ``ends`` are its right and lower border in network pixels."""
+
+    title: str
+    image: Image
+    component: Component
+    ends: tuple[float, float]
+
+
 def first_component(feature: Tensor, inside: Tensor) -> Component:
     """Project the cells on the axis of their largest variance, centred on their mean.
 
@@ -79,7 +89,7 @@ def show_components(
     """
     record = pick_record(subjects[0], image_id)
     chosen = pick_level(subjects[0].detector, level)
-    panels: list[tuple[str, Image, Component]] = []
+    panels: list[_Panel] = []
     entries, notes = [], []
     for subject in subjects:
         image = subject.image(record)
@@ -94,11 +104,17 @@ def show_components(
             cut, inside = _without_padding(feature, image, seen.padded)
             component = first_component(cut, inside)
             name = f"{label}, {state}" if len(states) > 1 else label
-            panels.append((name, image, component))
+            ends = tuple(
+                cells * whole / all_cells
+                for cells, whole, all_cells in zip(
+                    cut.shape[:0:-1], seen.padded[::-1], feature.shape[:1:-1], strict=True
+                )
+            )
+            panels.append(_Panel(name, image, component, (ends[0], ends[1])))
             entries.append({"model": label, "state": state, **_numbers(component, cut, inside)})
     result = head("pca", how, list(subjects), level=chosen)
     result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
-    result |= {"objects": len(panels[0][1].boxes), "maps": entries, "notes": notes}
+    result |= {"objects": len(panels[0].image.boxes), "maps": entries, "notes": notes}
     result["range"] = _plot(subjects[0], panels, chosen, output)
     write_record(result, output)
     return result
@@ -154,35 +170,33 @@ def _numbers(component: Component, feature: Tensor, inside: Tensor) -> dict[str,
     return found
 
 
-def _plot(subject: Subject, panels, level: str, output: str | os.PathLike) -> list[float]:
+def _plot(
+    subject: Subject, panels: Sequence[_Panel], level: str, output: str | os.PathLike
+) -> list[float]:
     """Returns the common range of all maps."""
-    low = min(float(component.values.min()) for _, _, component in panels)
-    high = max(float(component.values.max()) for _, _, component in panels)
-    first = panels[0][1]
-    height, width = first.inputs["image"].shape[-2:]
+    low = min(float(panel.component.values.min()) for panel in panels)
+    high = max(float(panel.component.values.max()) for panel in panels)
+    height, width = panels[0].image.inputs["image"].shape[-2:]
     tall = 4 * min(max(height / width, 0.4), 2.5) + 1
     figure = new_figure(4.4 * (len(panels) + 1), tall)
     axes = figure.subplots(1, len(panels) + 1)
-    picture = first.pixels(getattr(subject.detector, "input_format", "RGB"))
-    axes[0].imshow(picture, extent=(0, width, height, 0))
-    axes[0].set(title="image, ground truth", xlabel="x, pixels", ylabel="y, pixels")
-    for axis, (name, _, component) in zip(axes[1:], panels, strict=True):
+    axes[0].imshow(panels[0].image.pixels(getattr(subject.detector, "input_format", "RGB")))
+    axes[0].set(title="image, ground truth", ylabel="y, pixels")
+    for axis, panel in zip(axes[1:], panels, strict=True):
         shown = axis.imshow(
-            component.values,
+            panel.component.values.numpy(),
             cmap="Blues",
             vmin=low,
             vmax=high,
-            extent=(0, width, height, 0),
+            extent=(0, panel.ends[0], panel.ends[1], 0),
             interpolation="nearest",
         )
-        title = f"{name}\n{level}: {component.explained:.0%} of the variance"
-        axis.set(title=title, xlabel="x, pixels")
+        axis.set_title(f"{panel.title}\n{level}: {panel.component.explained:.0%} of the variance")
     figure.colorbar(shown, ax=axes[1:], fraction=0.03, label="first principal component")
-    for axis, (_, image, _) in zip(axes, [panels[0], *panels], strict=True):
-        rows, columns = image.inputs["image"].shape[-2:]
-        for x0, y0, x1, y1 in image.boxes.tolist():
-            scale = width / columns, height / rows
-            corners = x0 * scale[0], y0 * scale[1], x1 * scale[0], y1 * scale[1]
+    for axis, panel in zip(axes, [panels[0], *panels], strict=True):
+        rows, columns = panel.image.inputs["image"].shape[-2:]
+        axis.set(xlim=(0, columns), ylim=(rows, 0), xlabel="x, pixels")
+        for corners in panel.image.boxes.tolist():
             axis.add_patch(outline(corners, "tab:green"))
     save_figure(figure, output)
     return [low, high]

@@ -27,8 +27,8 @@ from d2freq.analysis.record import head, write_record
 from d2freq.analysis.saliency_plot import plot_saliency
 from d2freq.analysis.subject import Image, Subject, areas_of, choose, pick_record, scales_of
 from d2freq.errors import UserError
-from d2freq.modeling.set.branches import branch_losses
 from d2freq.modeling.set import SET
+from d2freq.modeling.set.branches import branch_losses
 from d2freq.modeling.set.perturbation import perturbation
 from d2freq.modeling.set.tap import replayed
 

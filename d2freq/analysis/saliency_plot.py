@@ -48,11 +48,13 @@ def plot_saliency(
 
 def _show(axis, panel: Panel, sums: list[float], level: str, top: float):
     label, image, heat, _ = panel
-    shown = axis.imshow(heat, cmap="inferno", vmin=0, vmax=top)
+    shown = axis.imshow(heat.numpy(), cmap="inferno", vmin=0, vmax=top)
     for number, (x0, y0, x1, y1) in enumerate(image.boxes.tolist()):
         axis.add_patch(outline((x0, y0, x1, y1), "tab:green"))
         if len(image.boxes) <= MOST_NUMBERS:
-            axis.text(x0, y0 - 1, f"{sums[number]:.3g}", color="white", fontsize=6, va="bottom")
+            room = y0 > 0.04 * len(heat)  # above the box
+            style = {"color": "white", "fontsize": 6, "va": "bottom" if room else "top"}
+            axis.text(x0, y0 - 1 if room else y1 + 1, f"{sums[number]:.3g}", **style)
     axis.set(title=f"{label}: saliency at {level}", xlabel="x, pixels")
     return shown
 

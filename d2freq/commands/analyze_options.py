@@ -54,9 +54,8 @@ def other_model(parser: argparse.ArgumentParser) -> None:
     """A second model for comparison, and names for both."""
     parser.add_argument("--other-config", help="config of a second model, shown beside the first")
     parser.add_argument("--other-weights", help="its checkpoint")
-    parser.add_argument(
-        "--labels", nargs="+", metavar="LABEL", help="names of the models in the picture"
-    )
+    parser.add_argument("--label", help="name of the first model in the picture")
+    parser.add_argument("--other-label", help="name of the second")
 
 
 def level(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +75,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "opts",
         nargs=argparse.REMAINDER,
-        help="overrides for every config: KEY VALUE, or key=value",
+        help="overrides for every config: KEY VALUE, or key=value; not right behind a list",
     )
 
 
@@ -106,11 +105,10 @@ def load(arguments: argparse.Namespace) -> "list[Subject]":
                 device=device,
             )
         )
-    labels = getattr(arguments, "labels", None)
-    if labels and len(labels) != len(subjects):
-        raise UserError(f"--labels: {len(labels)} names for {len(subjects)} models")
-    for subject, label in zip(subjects, labels or [], strict=False):
-        subject.about["label"] = label
+    labels = [getattr(arguments, name, None) for name in ("label", "other_label")]
+    for subject, label in zip(subjects, labels, strict=False):
+        if label:
+            subject.about["label"] = label
     return subjects
 
 

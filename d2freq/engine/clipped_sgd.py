@@ -18,7 +18,7 @@ def clipped_sgd(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
 ) -> Optimizer:
-    """torch's SGD that first scales each parameter's gradient down to an L2 norm of ``clip_norm``.
+    """SGD of torch that first scales each parameter's gradient down to an L2 norm of ``clip_norm``.
 
     The optimizer that SOLVER.CLIP_GRADIENTS with CLIP_TYPE norm gives: the norm is of one
     parameter, not of all together.

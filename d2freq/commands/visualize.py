@@ -4,6 +4,7 @@ import argparse
 
 from d2freq.commands import add_topics
 from d2freq.commands.visualize_maps import TOPICS
+from d2freq.commands.visualize_unmixing import TOPICS as UNMIXING
 
 SUMMARY = "draw what a detector found, how it learned, and what HS-FPN makes of an image"
 
@@ -16,6 +17,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
             "detections": ("hits, false alarms and misses drawn on the pictures", _detections),
             "losses": ("loss and AP curves of a training run", _losses),
             **TOPICS,
+            **UNMIXING,
         },
     )
 

@@ -1,0 +1,95 @@
+"""``d2freq visualize unmixing``: what unmixing models make of closely spaced targets."""
+
+import argparse
+
+from d2freq.commands import Topics
+from d2freq.errors import UserError
+
+__all__ = ["TOPICS"]
+
+FIGURES = ("methods", "sequence", "overlap")
+
+
+def _unmixing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--figure",
+        choices=FIGURES,
+        default="methods",
+        help="methods: a row a trajectory, a column a model; sequence: a column a frame of one "
+        "trajectory; overlap: two sources that come closer, which needs no data",
+    )
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        action="append",
+        metavar=("CONFIG", "WEIGHTS"),
+        help="YAML or lazy config, and a checkpoint where it has one; once for each model",
+    )
+    parser.add_argument("--names", nargs="+", help="of the models; without it those of the configs")
+    parser.add_argument("--dataset", default="seqcsist_test", help="registered name")
+    parser.add_argument(
+        "--trajectories", type=int, nargs="+", default=[0, 1, 2, 3], metavar="ID", help="ids"
+    )
+    parser.add_argument(
+        "--frames", type=int, nargs="+", default=[2, 5, 8, 11, 14, 17], metavar="FRAME"
+    )
+    parser.add_argument("--noise", type=float, default=0.0, help="sigma on frames, grey levels")
+    parser.add_argument("--points", action="store_true", help="also decode and draw the targets")
+    parser.add_argument(
+        "--margin", type=float, default=2.5, help="pixels shown about the targets; 0 is all"
+    )
+    distances = [2.0, 1.5, 0.955, 0.6, 0.424]  # 0.955 px is one R; the last the data set's least
+    parser.add_argument("--distances", type=float, nargs="+", default=distances, metavar="PIXELS")
+    parser.add_argument("--output", required=True, help="the PNG to write")
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, help="config overrides for every model: KEY VALUE"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.analysis.unmixing_plots import plot_methods, plot_overlap, plot_sequence
+
+    if arguments.figure == "overlap":
+        print(plot_overlap(arguments.output, distances=arguments.distances))
+        return
+    options = {"margin": arguments.margin if arguments.margin > 0 else None}
+    if arguments.figure == "methods":
+        scenes = _scenes(arguments, arguments.trajectories)
+        print(plot_methods(scenes, arguments.output, frame=arguments.frames[0], **options))
+    else:
+        (scene,) = _scenes(arguments, arguments.trajectories[:1])
+        print(plot_sequence(scene, arguments.output, frames=arguments.frames, **options))
+
+
+def _scenes(arguments: argparse.Namespace, trajectories: list[int]):
+    from d2freq.analysis.models import config_model
+    from d2freq.analysis.unmixing_maps import unmix
+
+    pairs = arguments.model or []
+    names = arguments.names or [_name(words[0]) for words in pairs]
+    if not pairs:
+        raise UserError("--model is missing: a config, and its weights where it has some")
+    if len(names) != len(pairs) or len(set(names)) < len(names):
+        raise UserError(f"--names: {len(pairs)} models need as many different names, not {names}")
+    models = {}
+    for name, words in zip(names, pairs, strict=True):
+        if len(words) > 2:
+            raise UserError(f"--model {' '.join(words)}: a config and at most one file of weights")
+        weights = words[1] if len(words) == 2 else None
+        models[name] = config_model(words[0], arguments.opts, weights=weights)
+    return unmix(
+        models, arguments.dataset, trajectories, noise=arguments.noise, points=arguments.points
+    )
+
+
+def _name(config: str) -> str:
+    """``configs/derefnet/ista_net_seqcsist.yaml`` -> ``ista_net``."""
+    from pathlib import Path
+
+    return Path(config).stem.removesuffix("_seqcsist")
+
+
+TOPICS: Topics = {
+    "unmixing": ("closely spaced targets: methods side by side, a sequence, overlap", _unmixing),
+}

@@ -22,7 +22,7 @@ class ISTANet(SingleFrameModel):
     """Stages with weights of their own, from Q_init on; 171,090 parameters with 9 stages."""
 
     needs_gram = True
-    make_stage: Callable[[int], nn.Module] = IstaNetStage
+    make_stage: Callable[..., nn.Module] = IstaNetStage
     stages: Any  # nn.ModuleList of what make_stage makes
 
     @configurable
@@ -31,6 +31,7 @@ class ISTANet(SingleFrameModel):
         *,
         stages: int = 9,
         channels: int = 32,
+        step: float = 0.5,
         constraint_weight: float = 0.01,
         **optics: Any,
     ) -> None:
@@ -39,12 +40,15 @@ class ISTANet(SingleFrameModel):
         Args:
             stages: iterations.
             channels: of the learned transform.
+            step: of every stage's gradient step before training.
             constraint_weight: of the loss that keeps the inverse an inverse.
             **optics: of :class:`UnmixingModel`.
         """
         super().__init__(**optics)
         self.constraint_weight = constraint_weight
-        self.stages = nn.ModuleList(type(self).make_stage(channels) for _ in range(stages))
+        self.stages = nn.ModuleList(
+            type(self).make_stage(channels, step=step) for _ in range(stages)
+        )
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
@@ -54,6 +58,7 @@ class ISTANet(SingleFrameModel):
             **super().from_config(cfg),
             "stages": keys.STAGES,
             "channels": keys.CHANNELS,
+            "step": keys.STEP,
             "constraint_weight": keys.CONSTRAINT_WEIGHT,
         }
 

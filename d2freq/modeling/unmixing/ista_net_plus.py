@@ -18,9 +18,9 @@ class IstaNetPlusStage(nn.Module):
     another convolution leads back to the grid, where the result is added to the gradient step.
     """
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self, channels: int = 32, *, step: float = 0.5) -> None:
         super().__init__()
-        self.step = nn.Parameter(torch.tensor(0.5))
+        self.step = nn.Parameter(torch.tensor(step))
         self.threshold = nn.Parameter(torch.tensor(0.01))
         self.lift = conv3x3(1, channels)
         self.transform, self.inverse = (

@@ -47,6 +47,11 @@ def _ista_net() -> CN:
     node.STAGES = 9
     # Channels of the learned transform. 32 in ISTA-Net and in DeRefNet.
     node.CHANNELS = 32
+    # Width of the gradient steps before training. 0.5, the published code's, is above the 0.233 at
+    # which plain gradient steps diverge (2 / |Phi|^2). ISTA-Net's convolutions damp that. Those of
+    # ISTA-Net+ stand beside a skip connection, so that its first loss is 1e7 instead of 1e2;
+    # therefore its config takes 1 / |Phi|^2 = 0.1165.
+    node.STEP = 0.5
     # Weight of the constraint loss; the squared error has 1. 0.01 as in ISTA-Net's paper. 0.505 is
     # the ratio that the published code minimises, see ISTANet.losses.
     node.CONSTRAINT_WEIGHT = 0.01

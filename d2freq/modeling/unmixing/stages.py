@@ -55,9 +55,10 @@ class IstaNetStage(nn.Module):
     leads back to the grid; there is no skip connection. Step and threshold are free scalars.
     """
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self, channels: int = 32, *, step: float = 0.5) -> None:
+        """Set up the weights; ``step`` is the first width of the gradient step."""
         super().__init__()
-        self.step = nn.Parameter(torch.tensor(0.5))
+        self.step = nn.Parameter(torch.tensor(step))
         self.threshold = nn.Parameter(torch.tensor(0.01))
         self.transform = nn.Sequential(conv3x3(1, channels), nn.ReLU(), conv3x3(channels, channels))
         self.inverse = nn.Sequential(conv3x3(channels, channels), nn.ReLU(), conv3x3(channels, 1))

@@ -5,8 +5,9 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
+from d2freq.engine.preflight import check_trainable, learns
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing import ESPCN, ISTA, FISTANet, UnmixingModel
+from d2freq.modeling.unmixing import ESPCN, ISTA, FISTANet, ISTANetPlus, UnmixingModel
 
 from .methods_cases import (
     PARAMETERS,
@@ -149,6 +150,26 @@ def test_ista_needs_q_init_only_to_start_from():
 def test_bad_values_are_named(make, message):
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_ista_net_plus_starts_calm_with_the_step_of_its_config():
+    """Its skip connections hand on what too wide a step makes larger, stage by stage."""
+    sizes = {}
+    for step in (0.5, 0.1165):
+        model = small_model(ISTANetPlus, stages=9, step=step).eval()
+        with torch.no_grad():
+            sizes[step] = model(records())[0]["grid"].abs().max().item()
+    assert sizes[0.1165] < 1000 < sizes[0.5]
+
+
+@pytest.mark.parametrize("kind", TRAINING_FREE)
+def test_training_free_methods_are_refused_for_training_and_need_no_weights(kind):
+    model = small_model(kind)
+    with pytest.raises(UserError, match=f"{kind.__name__} has nothing to train"):
+        check_trainable(model)
+    assert not learns(model)
+    check_trainable(small_model(ESPCN))
+    assert learns(small_model(ESPCN))
 
 
 def test_a_typo_is_an_error():

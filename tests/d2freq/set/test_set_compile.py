@@ -11,8 +11,13 @@ from .set_toy import Toy, toy_batch
 
 @pytest.mark.parametrize(
     ("part", "backend"),
-    [("", "eager"), ("detector", "eager"), ("detector", "aot_eager")]
-    + [("detector.backbone", "aot_eager")],
+    [
+        # torch.compile looks into all that d2freq imports
+        pytest.param("", "eager", marks=pytest.mark.slow),
+        ("detector", "eager"),
+        ("detector", "aot_eager"),
+        ("detector.backbone", "aot_eager"),
+    ],
 )
 def test_a_compiled_part_trains_alike_step_after_step(part, backend):
     torch._dynamo.reset()

@@ -51,10 +51,12 @@ def build(name: str) -> tuple[torch.nn.Module, int]:
         recipe = LazyConfig.load(str(file.with_suffix(".py"))).model
         recipe.head.prior_prob = prior
         return instantiate(recipe), recipe.num_classes
-    cfg = load_yaml(str(file), ["MODEL.DEVICE", "cpu", "MODEL.RETINANET.PRIOR_PROB", str(prior)])
-    one_stage = cfg.MODEL.META_ARCHITECTURE == "RetinaNet"
-    keys = cfg.MODEL.RETINANET if one_stage else cfg.MODEL.ROI_HEADS
-    return build_model(cfg), keys.NUM_CLASSES
+    options = ["MODEL.RETINANET.PRIOR_PROB", prior, "MODEL.FCOS.PRIOR_PROB", prior]
+    # The score of FCOS is a product with centerness, some half of the probability.
+    options += ["MODEL.FCOS.SCORE_THRESH_TEST", 0.01]
+    cfg = load_yaml(str(file), ["MODEL.DEVICE", "cpu", *options])
+    keys = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
+    return build_model(cfg), keys.get(cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.ROI_HEADS).NUM_CLASSES
 
 
 def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:

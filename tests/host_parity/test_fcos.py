@@ -187,7 +187,9 @@ def test_heads(norm):
 
 def test_neither_host_has_a_name_for_it_in_the_registry():
     for host in HOSTS:
-        assert "FCOS" not in host.modeling.META_ARCH_REGISTRY
+        registry = host.modeling.META_ARCH_REGISTRY
+        # Another test of this process may have imported d2freq's models, which take the free name.
+        assert "FCOS" not in registry or registry.get("FCOS").__module__.startswith("d2freq.")
         assert not hasattr(host.modeling.FCOS, "from_config")
 
 

@@ -165,11 +165,18 @@ class FCOS(PlainFCOS):
     ) -> dict[str, Tensor]:
         """Losses "loss_fcos_{cls,loc,ctr}"; see the parent, whose own they are by default.
 
+        They are in float32, under automatic mixed precision too: corners of boxes of a few pixels
+        do not bear rounding to quarter pixels, nor do the parent's box losses mix precisions.
+
         Args:
             anchors: L `Boxes`.
             pred_logits, pred_anchor_deltas, pred_centerness: L tensors (B, R_i, K or 4 or 1).
             gt_labels, gt_boxes: B tensors (R,) and (R, 4), what ``label_anchors`` returned.
         """
+        pred_logits, pred_anchor_deltas, pred_centerness = (
+            [level.float() for level in levels]
+            for levels in (pred_logits, pred_anchor_deltas, pred_centerness)
+        )
         given = (anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes, pred_centerness)
         plain = self.box_loss == "giou" and self.normalizer == "average"
         if plain and not self.centerness_weighted:

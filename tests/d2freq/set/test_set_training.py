@@ -4,6 +4,7 @@ import pytest
 import torch
 from detectron2.engine import AMPTrainer, SimpleTrainer
 
+import d2freq
 from d2freq.modeling.set import SET
 
 from .set_cases import batch, build
@@ -25,10 +26,9 @@ class Mixed(torch.nn.Module):
 def trainer_of(kind: str, model, loader, optimizer):
     if kind != "AMPTrainer":
         return SimpleTrainer(Mixed(model) if kind == "mixed" else model, loader, optimizer)
-    try:
-        return AMPTrainer(model, loader, optimizer, precision=torch.bfloat16)
-    except AssertionError as error:
-        pytest.skip(f"{error}")
+    if d2freq.HOST == "detectron2" and not torch.cuda.is_available():
+        pytest.skip("Detectron2's AMPTrainer trains on a GPU alone")
+    return AMPTrainer(model, loader, optimizer, precision=torch.bfloat16)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,9 @@ def test_section_from_the_published_layout_to_a_training_batch(
     assert not [record for record in caplog.records if record.name.startswith("d2freq.data.cat")]
 
 
-@pytest.mark.parametrize("folder", ["seqcsist", "seqcsist_dense", "seqcsist_mixed"])
+@pytest.mark.parametrize(
+    "folder", ["seqcsist", "seqcsist_small", "seqcsist_dense", "seqcsist_mixed"]
+)
 def test_sequences_by_name(folder, data_root):
     """The table of names is right about the sequences, which have no COCO file."""
     assert f"| `{folder}_{{train,val,test}}` | `{folder}` |" in README.split("## ")[0]

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+# One worker for all of them: what their fixtures build takes more than a minute.
+pytestmark = pytest.mark.xdist_group("probe")
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
     "hs_fpn/faster_rcnn_R18_FPN_kit_ais",

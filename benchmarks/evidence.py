@@ -1,6 +1,6 @@
 """HS-FPN and SET part by part against their baseline: equal data, steps, schedule, several seeds.
 
-    DETECTRON2_DATASETS=... python benchmarks/evidence.py kit_ais [--seeds 1 2 3] [KEY VALUE ...]
+    DETECTRON2_DATASETS=... python benchmarks/evidence.py kit_ais [KEY VALUE ...] [--seeds 1 2 3]
     python benchmarks/evidence.py set_scenes --equal-time measured
 
 Arms of HS-FPN (kit_ais, scenes): FPN; `conv`, FPN with HFP's extra 3x3 convolution alone; HFP; HFP

@@ -51,7 +51,7 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
         except (KeyError, AssertionError) as error:  # of files and of overrides
             raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
         except (ValueError, OSError) as error:
-            raise UserError(f"{source}: {error}") from error
+            raise UserError(f"{source}: {error}{_cure(str(error))}") from error
         except Exception as error:  # a YAML parser's errors have no common base here
             if type(error).__module__.startswith("yaml"):
                 raise UserError(f"{source}: not valid YAML: {error}") from error
@@ -103,6 +103,12 @@ def _nearest_key(message: str, known: list[str]) -> str:
         near = [key for key in known if key.rsplit(".", 1)[-1] == leaf][:1]
     cure = f"; did you mean {near[0]}?" if near else ""
     return f"config key {culprit} does not exist{cure}"
+
+
+def _cure(error: str) -> str:
+    """What to write in place of a map, which no key here takes."""
+    is_map = re.search(r"<class 'list'> vs\. <class '(dict|[\w.]*CfgNode)'>", error)
+    return "; write pairs, as [[name, value]], in place of a map" if is_map else ""
 
 
 def _strip_equals(overrides: list[str]) -> list[str]:

@@ -4,14 +4,16 @@ A branch is a head's question, such as class or box. Losses that ask the same of
 one branch, so that a Cascade R-CNN's three stages weigh as one head does.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from d2freq.errors import UserError
 
-__all__ = ["DEFAULT_BRANCHES", "branch_losses"]
+__all__ = ["DEFAULT_BRANCHES", "branch_losses", "branch_table", "branch_weights"]
 
 # loss name, without "_stage0" and so on of a cascade -> branch. RetinaNet and the second stage of
 # GeneralizedRCNN share two names; no detector has both.
@@ -58,3 +60,66 @@ def branch_losses(
             f"one name, or '' for a loss that shall perturb nothing; known: {', '.join(table)}"
         )
     return {branch: sum(group[1:], group[0]) / len(group) for branch, group in found.items()}
+
+
+def branch_table(given: Any) -> dict[str, str]:
+    """MODEL.SET.BRANCHES as a dict: loss name -> branch.
+
+    Args:
+        given: pairs, as a YAML config has them, a mapping, or None.
+
+    Raises:
+        UserError: no pairs, one loss twice, or what is no name.
+    """
+    table = _pairs(given, "BRANCHES", example='[["loss_mask", "mask"]]')
+    for loss, branch in table.items():
+        if not isinstance(branch, str):
+            raise UserError(
+                f"MODEL.SET.BRANCHES: the branch of {loss} is {branch!r}; write a name, or '' for "
+                "a loss that shall perturb nothing"
+            )
+    return table
+
+
+def branch_weights(given: Any, table: Mapping[str, str]) -> dict[str, float] | None:
+    """MODEL.SET.BRANCH_WEIGHTS as a dict: branch -> lambda_m; None where nothing is given.
+
+    Args:
+        given: pairs, as a YAML config has them, a mapping, or None.
+        table: what branch_table returned.
+
+    Raises:
+        UserError: no pairs, one branch twice, a branch that cannot be, or what is no number.
+    """
+    weights = _pairs(given, "BRANCH_WEIGHTS", example='[["cls", 0.5], ["reg", 0.5]]')
+    known = sorted({*DEFAULT_BRANCHES.values(), *table.values()} - {""})
+    for branch, weight in weights.items():
+        if branch not in known:
+            raise UserError(
+                f"MODEL.SET.BRANCH_WEIGHTS: no loss is of branch {branch!r}; choose from: "
+                f"{', '.join(known)}, or name it in MODEL.SET.BRANCHES"
+            )
+        if not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise UserError(
+                f"MODEL.SET.BRANCH_WEIGHTS: the weight of {branch} is {weight!r}; write a number"
+            )
+    return weights or None
+
+
+def _pairs(given: Any, key: str, *, example: str) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    cure = f"write pairs, such as {example}"
+    if isinstance(given, str) or not isinstance(given or [], Sequence):
+        raise UserError(f"MODEL.SET.{key} is {given!r}; {cure}")
+    found: dict[str, Any] = {}
+    for pair in given or []:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise UserError(f"MODEL.SET.{key}: {pair!r} is no pair; {cure}")
+        name, value = pair
+        if not isinstance(name, str):
+            raise UserError(f"MODEL.SET.{key}: {name!r} is no name; {cure}")
+        if name in found:
+            raise UserError(f"MODEL.SET.{key} has {name!r} twice; leave one of the two")
+        found[name] = value
+    return found

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 
 from d2freq.errors import UserError
-from d2freq.modeling.set.branches import branch_losses
-from d2freq.modeling.set.perturbation import perturbation
+from d2freq.modeling.set.branches import branch_losses, branch_table
+from d2freq.modeling.set.branches import branch_weights as checked_weights
+from d2freq.modeling.set.perturbation import check_options, perturbation
 from d2freq.modeling.set.second_pass import SecondPass
 from d2freq.modeling.set.smoothing import BackgroundSmoothing
 from d2freq.modeling.set.tap import recorded, replayed
@@ -53,8 +54,8 @@ class SET(nn.Module):
         remask: bool = True,
         region: str = "background",
         rho: float = 1.0,
-        branches: Mapping[str, str] | None = None,
-        branch_weights: Mapping[str, float] | None = None,
+        branches: Mapping[str, str] | Sequence[Sequence[str]] | None = None,
+        branch_weights: Mapping[str, float] | Sequence[Sequence[Any]] | None = None,
         norm: str = "batch",
         loss_weight: float = 1.0,
         in_features: Sequence[str] | None = None,
@@ -66,33 +67,30 @@ class SET(nn.Module):
             smoothing: HBS on or off; reduction, kernel, mask, output_relu, remask and region are
                 those of :class:`BackgroundSmoothing`.
             perturbation: API on or off; rho and norm are those of :func:`perturbation`.
-            branches: loss name -> branch, on top of those known: see :func:`branch_losses`.
-            branch_weights: lambda of each branch (Eq. 8); None for 1 / M each.
+            branches: loss name -> branch, a mapping or pairs, on top of those known: see
+                :func:`branch_losses`.
+            branch_weights: lambda of each branch (Eq. 8), a mapping or pairs; None for 1 / M each.
             loss_weight: lambda of the second pass's losses (Eq. 9), 0 or more.
             in_features: levels to enhance; None for all that the detector's heads read.
 
         Raises:
-            UserError: the detector has no backbone, is a SET itself, or lacks one of in_features.
+            UserError: the detector has no backbone, is a SET itself, or lacks one of in_features;
+                or an option has a value that does not exist.
         """
         super().__init__()
         _check_detector(detector)
-        if not (math.isfinite(loss_weight) and loss_weight >= 0):
-            raise UserError(f"MODEL.SET.LOSS_WEIGHT is {loss_weight}: a number from 0 on")
+        if not isinstance(loss_weight, int | float) or not 0 <= loss_weight < math.inf:
+            raise UserError(f"MODEL.SET.LOSS_WEIGHT is {loss_weight!r}: a number from 0 on")
+        check_options(rho, norm)
         self.detector = detector
         self.perturbation = perturbation
         self.rho = rho
         self.norm = norm
-        self.branches = dict(branches or {})
-        self.branch_weights = dict(branch_weights) if branch_weights else None
+        self.branches = branch_table(branches)
+        self.branch_weights = checked_weights(branch_weights, self.branches)
         self.loss_weight = loss_weight
         shapes = detector.backbone.output_shape()
-        levels = list(in_features) if in_features else _levels_of(detector, list(shapes))
-        unknown = [level for level in levels if level not in shapes]
-        if unknown:
-            raise UserError(
-                f"MODEL.SET.IN_FEATURES: the backbone has no {', '.join(unknown)}; it has "
-                f"{', '.join(shapes)}"
-            )
+        levels = _chosen(in_features, list(shapes)) or _levels_of(detector, list(shapes))
         self.in_features = levels
         self.smoothing = None
         if smoothing:
@@ -215,6 +213,21 @@ def _check_ground_truth(records: list[dict[str, Any]]) -> None:
                 f"SET: record {number} of the batch ({record.get('file_name', 'no file_name')}) "
                 "has no 'instances', which training needs, empty for an image without objects"
             )
+
+
+def _chosen(in_features: Sequence[str] | None, backbone: list[str]) -> list[str]:
+    if isinstance(in_features, str):
+        raise UserError(f"MODEL.SET.IN_FEATURES is {in_features!r}: write a list of levels")
+    levels = list(in_features or ())
+    unknown = [level for level in levels if level not in backbone]
+    if unknown:
+        raise UserError(
+            f"MODEL.SET.IN_FEATURES: the backbone has no {', '.join(map(str, unknown))}; it has "
+            f"{', '.join(backbone)}"
+        )
+    if len(set(levels)) < len(levels):
+        raise UserError(f"MODEL.SET.IN_FEATURES has a level twice: {', '.join(levels)}")
+    return levels
 
 
 def _levels_of(detector: Any, backbone: list[str]) -> list[str]:

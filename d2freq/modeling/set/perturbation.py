@@ -12,7 +12,7 @@ from torch import Tensor
 from d2freq.errors import UserError
 from d2freq.ops.dct import autocast_off, working_dtype
 
-__all__ = ["NORMS", "perturbation"]
+__all__ = ["NORMS", "check_options", "perturbation"]
 
 NORMS = ("batch", "image")
 # Gradients are taken of the loss times the first of these at which all of them are finite: in
@@ -52,12 +52,7 @@ def perturbation(
             backbone: it needs ``requires_grad_()`` before the heads run. Under ``no_grad`` there
             are no gradients, and everything is zero.
     """
-    if not 0 <= rho < float("inf"):
-        raise UserError(f"SET: rho {rho!r} (MODEL.SET.RHO) is not a size; take a number >= 0")
-    if norm not in NORMS:
-        raise UserError(
-            f"SET: norm {norm!r} (MODEL.SET.NORM) is unknown; choose from: {', '.join(NORMS)}"
-        )
+    check_options(rho, norm)
     shares = _shares(losses, weights)
     if torch.is_grad_enabled():
         for name, feature in features.items():
@@ -74,6 +69,16 @@ def perturbation(
         for name, gradient in _gradients(loss, features).items():
             _add_direction(total[name], gradient, rho * shares[branch], per_image=norm == "image")
     return {name: total[name].to(feature.dtype) for name, feature in features.items()}
+
+
+def check_options(rho: float, norm: str) -> None:
+    """Raise UserError for a size or a norm that :func:`perturbation` does not take."""
+    if not isinstance(rho, int | float) or not 0 <= rho < float("inf"):
+        raise UserError(f"SET: rho {rho!r} (MODEL.SET.RHO) is not a size; take a number >= 0")
+    if norm not in NORMS:
+        raise UserError(
+            f"SET: norm {norm!r} (MODEL.SET.NORM) is unknown; choose from: {', '.join(NORMS)}"
+        )
 
 
 def _shares(losses: Mapping[str, Tensor], weights: Mapping[str, float] | None) -> dict[str, float]:

@@ -5,6 +5,7 @@ channel reduction, x the level's feature P_i (B, C, h, w), M its mask (B, 1, h, 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -175,14 +176,19 @@ def _kernels(
     """The side of each level's kernels by the level's name."""
     if kernel is None or kernel == "stride":
         return {name: kernel_size(stride) for name, stride in strides.items()}
-    if isinstance(kernel, int):
+    if _is_whole(kernel):
         return dict.fromkeys(strides, kernel)
-    if isinstance(kernel, str) or len(kernel) != len(strides):
+    sides = kernel if isinstance(kernel, Sequence) else ()
+    if len(sides) != len(strides) or not all(map(_is_whole, sides)):
         raise UserError(
             f"SET: kernel {kernel!r} (MODEL.SET.KERNEL) is not 'stride', one odd number, or one "
             f"for each of the {len(strides)} levels {_names(strides)}"
         )
-    return dict(zip(strides, kernel, strict=True))
+    return dict(zip(strides, map(int, sides), strict=True))
+
+
+def _is_whole(number: Any) -> TypeGuard[int]:
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def _choice(what: str, key: str, value: str, choices: Sequence[str] | Mapping) -> None:

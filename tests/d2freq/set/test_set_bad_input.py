@@ -86,10 +86,45 @@ def test_levels_that_the_backbone_lacks_are_named():
     assert list(SET(Toy(), in_features=["p3"]).smoothing) == ["p3"]
 
 
-@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_a_loss_weight_is_from_zero_on(weight):
-    with pytest.raises(UserError, match="LOSS_WEIGHT"):
-        SET(Toy(), loss_weight=weight)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss_weight": -1.0}, "LOSS_WEIGHT is -1.0"),
+        ({"loss_weight": float("nan")}, "LOSS_WEIGHT is nan"),
+        ({"loss_weight": float("inf")}, "LOSS_WEIGHT is inf"),
+        ({"loss_weight": "much"}, "LOSS_WEIGHT is 'much'"),
+        ({"rho": -1.0}, r"rho -1\.0 \(MODEL\.SET\.RHO\)"),
+        ({"rho": "much"}, r"rho 'much' \(MODEL\.SET\.RHO\)"),
+        ({"norm": "level"}, r"norm 'level' \(MODEL\.SET\.NORM\).*batch, image"),
+        ({"kernel": 3.0}, r"kernel 3\.0 \(MODEL\.SET\.KERNEL\)"),
+        ({"kernel": True}, r"kernel True \(MODEL\.SET\.KERNEL\)"),
+        ({"kernel": ["a", 3]}, r"kernel \['a', 3\] \(MODEL\.SET\.KERNEL\)"),
+        ({"in_features": "p2"}, "IN_FEATURES is 'p2': write a list"),
+        ({"in_features": ["p2", "p2"]}, "IN_FEATURES has a level twice: p2, p2"),
+        ({"branches": ["loss_mask"]}, r"BRANCHES: 'loss_mask' is no pair; .*\[\[\"loss_mask\""),
+        ({"branches": [["loss_mask", "a", "b"]]}, "BRANCHES: .* is no pair"),
+        ({"branches": [["a", "b"], ["a", "c"]]}, "BRANCHES has 'a' twice"),
+        ({"branches": [["a", 3]]}, "BRANCHES: the branch of a is 3"),
+        ({"branches": [[3, "a"]]}, "BRANCHES: 3 is no name"),
+        ({"branches": 3}, "BRANCHES is 3; write pairs"),
+        ({"branch_weights": [0.5, 0.5]}, "BRANCH_WEIGHTS: 0.5 is no pair"),
+        ({"branch_weights": [["cls", 1], ["cls", 2]]}, "BRANCH_WEIGHTS has 'cls' twice"),
+        ({"branch_weights": {"cls": "a"}}, "BRANCH_WEIGHTS: the weight of cls is 'a'"),
+        ({"branch_weights": {"cls": float("nan")}}, "BRANCH_WEIGHTS: the weight of cls is nan"),
+        ({"branch_weights": {"clss": 1.0}}, "no loss is of branch 'clss'; choose from: cls, ctr"),
+    ],
+)
+def test_values_that_do_not_exist_are_refused_before_training(options, message):
+    with pytest.raises(UserError, match=message):
+        SET(Toy(), **options)
+
+
+def test_pairs_and_mappings_of_branches_mean_the_same():
+    pairs = {"branches": [["loss_cls", "one"]], "branch_weights": [["one", 1], ["reg", 0.0]]}
+    first, second = SET(Toy(), **pairs), SET(Toy(), **{k: dict(v) for k, v in pairs.items()})
+    assert first.branches == second.branches == {"loss_cls": "one"}
+    assert first.branch_weights == second.branch_weights == {"one": 1, "reg": 0.0}
+    first(toy_batch())
 
 
 def test_unknown_losses_are_refused_in_the_first_step():

@@ -7,6 +7,8 @@ import yaml
 from detectron2.config import get_cfg
 
 from d2freq import add_d2freq_config
+from d2freq.engine import load_yaml
+from d2freq.errors import UserError
 from d2freq.modeling.set import BackgroundSmoothing, perturbation
 
 
@@ -55,6 +57,17 @@ def test_values_come_from_the_command_line_and_from_yaml(cfg, tmp_path, key, wri
     again.merge_from_file(str(file))
     assert again.MODEL.SET == cfg.MODEL.SET
     assert yaml.safe_load(file.read_text())["MODEL"]["SET"][key] == value
+
+
+def test_a_map_is_refused_with_the_cure(tmp_path):
+    file = tmp_path / "map.yaml"
+    file.write_text("MODEL: {SET: {BRANCHES: {loss_mask: mask}}}")
+    message = r"MODEL\.SET\.BRANCHES; write pairs, as \[\[name, value\]\]"
+    with pytest.raises(UserError, match=message):
+        load_yaml(str(file))
+    file.write_text("{}")
+    with pytest.raises(UserError, match=message):
+        load_yaml(str(file), ["MODEL.SET.BRANCHES", "{'loss_mask': 'mask'}"])
 
 
 def test_a_misspelt_key_is_an_error(cfg):

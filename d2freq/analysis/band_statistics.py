@@ -164,4 +164,4 @@ def _plot(record: dict[str, Any], bands: Sequence[Band], output: str | os.PathLi
         f"{record['dataset']}, levels {', '.join(names)}",
         fontsize=10,
     )
-    save_figure(figure, output)
+    save_figure(figure, output, how=record["how"])

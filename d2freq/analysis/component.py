@@ -72,6 +72,7 @@ def show_components(
     how: str,
     level: str | None = None,
     image_id: int | None = None,
+    own_scale: bool = False,
 ) -> dict[str, Any]:
     """Draw the level of each model, and after HBS where the model has it; write PNG and JSON.
 
@@ -80,6 +81,8 @@ def show_components(
         how: the description of the method, for the record.
         level: a name; None for the highest resolution.
         image_id: None for the first image with objects.
+        own_scale: each map from its own lowest to its own highest value, instead of one range for
+            all, on which a smaller map is nearly one colour.
 
     Returns:
         the record, as in the JSON file.
@@ -112,10 +115,12 @@ def show_components(
             )
             panels.append(_Panel(name, image, component, (ends[0], ends[1])))
             entries.append({"model": label, "state": state, **_numbers(component, cut, inside)})
-    result = head("pca", how, list(subjects), level=chosen)
+    result = head("pca", how, list(subjects), level=chosen, own_scale=own_scale)
     result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
     result |= {"objects": len(panels[0].image.boxes), "maps": entries, "notes": notes}
-    result["range"] = _plot(subjects[0], panels, chosen, output)
+    values = torch.stack([each for p in panels for each in p.component.values.aminmax()])
+    result["range"] = [float(values.min()), float(values.max())]
+    _plot(subjects[0], panels, result, output)
     write_record(result, output)
     return result
 
@@ -171,11 +176,10 @@ def _numbers(component: Component, feature: Tensor, inside: Tensor) -> dict[str,
 
 
 def _plot(
-    subject: Subject, panels: Sequence[_Panel], level: str, output: str | os.PathLike
-) -> list[float]:
-    """Returns the common range of all maps."""
-    low = min(float(panel.component.values.min()) for panel in panels)
-    high = max(float(panel.component.values.max()) for panel in panels)
+    subject: Subject, panels: Sequence[_Panel], record: dict[str, Any], output: str | os.PathLike
+) -> None:
+    level, own_scale = record["settings"]["level"], record["settings"]["own_scale"]
+    label = "first principal component"
     height, width = panels[0].image.inputs["image"].shape[-2:]
     tall = 4 * min(max(height / width, 0.4), 2.5) + 1
     figure = new_figure(4.4 * (len(panels) + 1), tall)
@@ -183,8 +187,10 @@ def _plot(
     axes[0].imshow(panels[0].image.pixels(getattr(subject.detector, "input_format", "RGB")))
     axes[0].set(title="image, ground truth", ylabel="y, pixels")
     for axis, panel in zip(axes[1:], panels, strict=True):
+        values = panel.component.values
+        low, high = map(float, values.aminmax()) if own_scale else record["range"]
         shown = axis.imshow(
-            panel.component.values.numpy(),
+            values.numpy(),
             cmap="Blues",
             vmin=low,
             vmax=high,
@@ -192,11 +198,13 @@ def _plot(
             interpolation="nearest",
         )
         axis.set_title(f"{panel.title}\n{level}: {panel.component.explained:.0%} of the variance")
-    figure.colorbar(shown, ax=axes[1:], fraction=0.03, label="first principal component")
+        if own_scale:
+            figure.colorbar(shown, ax=axis, fraction=0.045, label=label)
+    if not own_scale:
+        figure.colorbar(shown, ax=axes[1:], fraction=0.03, label=label)
     for axis, panel in zip(axes, [panels[0], *panels], strict=True):
         rows, columns = panel.image.inputs["image"].shape[-2:]
         axis.set(xlim=(0, columns), ylim=(rows, 0), xlabel="x, pixels")
         for corners in panel.image.boxes.tolist():
             axis.add_patch(outline(corners, "tab:green"))
-    save_figure(figure, output)
-    return [low, high]
+    save_figure(figure, output, how=record["how"])

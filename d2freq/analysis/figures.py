@@ -1,6 +1,7 @@
 """Figures drawn without a display, as PNG files."""
 
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,14 @@ def outline(corners: Sequence[float], color: str) -> Any:
     return Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=1.5)
 
 
-def save_figure(figure: Any, output: str | os.PathLike) -> Path:
-    """Write the PNG; missing folders are made. Returns ``output``."""
+def save_figure(figure: Any, output: str | os.PathLike, *, how: str = "") -> Path:
+    """Write the PNG, with ``how`` it was measured below; missing folders are made.
+
+    Returns ``output``.
+    """
+    if how:
+        columns = int(20 * figure.get_figwidth())  # that fit in a line of this size
+        figure.supxlabel(textwrap.fill(how, columns), x=0.01, ha="left", fontsize=6, color="0.3")
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, format="png")

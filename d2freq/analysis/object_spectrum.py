@@ -97,7 +97,7 @@ def show_spectra(
     result = head("spectrum", how, list(subjects), level=chosen_level, cells=cells, context=context)
     result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
     result["spectra"] = entries
-    _plot(subjects, names, views, chosen_level, output)
+    _plot(subjects, names, views, result, output)
     write_record(result, output)
     return result
 
@@ -186,7 +186,8 @@ def _entry(subject: Subject, target: str, view: _View, crop: Tensor) -> dict[str
     }
 
 
-def _plot(subjects, names: list[str], views: list[list[_View]], level: str, output) -> Path:
+def _plot(subjects, names: list[str], views: list[list[_View]], record: dict, output) -> Path:
+    level = record["settings"]["level"]
     columns = 1 + 2 * len(subjects)
     figure = new_figure(3.4 * columns + 0.8, 3.4 * len(names) + 0.4)
     grid = figure.subplots(len(names), columns, squeeze=False)
@@ -208,9 +209,11 @@ def _plot(subjects, names: list[str], views: list[list[_View]], level: str, outp
             shown = panel.imshow(
                 view.spectrum, cmap="magma", vmin=0, vmax=top or 1, extent=_cycles(view.spectrum)
             )
-            panel.set(title=f"{label}: spectrum", xlabel="cycles per cell, x", ylabel="y")
+            panel.set(
+                title=f"{label}: spectrum", xlabel="x, cycles per cell", ylabel="y, cycles per cell"
+            )
             figure.colorbar(shown, ax=panel, fraction=0.045, label="log(1 + amplitude)")
-    return save_figure(figure, output)
+    return save_figure(figure, output, how=record["how"])
 
 
 def _show_picture(panel, name: str, view: _View) -> None:

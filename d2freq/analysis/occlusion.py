@@ -242,10 +242,13 @@ def _plot(record: dict[str, Any], masks: list[Mask], keys: list[str], output) ->
         panel.set_axisbelow(True)
         panel.margins(y=0.12)
         panel.set_xlim(-0.6, len(keys) - 0.4)
+    left.set_ylim(0, max(left.get_ylim()[1], 1))
+    if not any(value > 0 for value in record["AP"][UNMASKED].values()):
+        right.set(ylim=(-1, 1), title="Relative change: none, AP without a mask is 0")
     left.legend(fontsize=8)
     figure.suptitle(
         f"{record['models'][0]['model']} on {record['images']} images of {record['dataset']}, "
         f"masks at {', '.join(record['settings']['levels'])}; protocol {record['protocol']}",
         fontsize=10,
     )
-    return save_figure(figure, output)
+    return save_figure(figure, output, how=record["how"])

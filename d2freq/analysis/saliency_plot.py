@@ -43,7 +43,7 @@ def plot_saliency(
     recipe = record["settings"]["recipe"]
     if recipe != "plain":
         figure.suptitle(f"recipe {recipe}: the models are NOT measured alike", color="tab:red")
-    return save_figure(figure, output)
+    return save_figure(figure, output, how=record["how"])
 
 
 def _show(axis, panel: Panel, sums: list[float], level: str, top: float):

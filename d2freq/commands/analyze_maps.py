@@ -12,8 +12,8 @@ PCA = (
     "on its own mean and projected on the axis of its own largest variance. The axis is turned so "
     "that cells which a ground truth box touches are on average not lower than the others "
     "(without such cells: so that the value of the largest magnitude is positive). A SET model is "
-    "shown before and after HBS, which gets the image's ground truth; another model as it is. All "
-    "maps of a picture have one scale, darker is higher"
+    "shown before and after HBS, which gets the image's ground truth; another model as it is. "
+    "Darker is higher, on one scale for all maps, or with --own-scale on one for each"
 )
 SALIENCY = (
     "The gradient of each branch's loss with respect to a level's features is taken on one image; "
@@ -34,6 +34,9 @@ def _pca(parser: argparse.ArgumentParser) -> None:
     options.other_model(parser)
     options.level(parser)
     options.one_image(parser)
+    parser.add_argument(
+        "--own-scale", action="store_true", help="each map from its lowest value to its highest"
+    )
     options.add_overrides(parser)
     parser.set_defaults(run=_run_pca)
 
@@ -47,6 +50,7 @@ def _run_pca(arguments: argparse.Namespace) -> None:
         how=arguments.how,
         level=arguments.level,
         image_id=arguments.image_id,
+        own_scale=arguments.own_scale,
     )
     options.say(record, arguments.output)
 

@@ -40,7 +40,7 @@ def check(output, topic):
         ("occlusion", FCOS_SET, ["--count", "1", "--calibrate", "1"]),
         ("spectrum", FCOS, ["--level", "p4", "--objects", "1", "0"]),
         ("spectrum", FASTER, ["--box", "10", "10", "30", "20", "--image-id", "3"]),
-        ("pca", FASTER, []),
+        ("pca", FASTER, ["--own-scale"]),
         ("saliency", FASTER, ["--count", "2", "--level", "p3"]),
         ("bands", FCOS_SET, ["--count", "2", "--seed", "5", "--zero-frequency"]),
     ],

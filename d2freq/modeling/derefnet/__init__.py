@@ -1,6 +1,6 @@
 """DeRefNet: deformable refinement network for closely spaced targets in sequences (TGRS 2025)."""
 
-from d2freq.modeling.derefnet.alignment import DeformableAlignment, TemporalAlignment
+from d2freq.modeling.derefnet.alignment import TemporalAlignment
 from d2freq.modeling.derefnet.guides import ConcatGuide, SelectiveAttention
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
 from d2freq.modeling.derefnet.meta_arch import DeRefNet
@@ -14,7 +14,6 @@ __all__ = [
     "AffineTime",
     "ConcatGuide",
     "DeRefNet",
-    "DeformableAlignment",
     "LinearTime",
     "SelectiveAttention",
     "Switches",

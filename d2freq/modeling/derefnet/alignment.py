@@ -8,39 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from d2freq.modeling.derefnet.guides import GUIDES
-from d2freq.modeling.derefnet.layers import conv3x3
-from d2freq.modeling.derefnet.sampling import deformable_convolution
 from d2freq.modeling.derefnet.windows import neighbour_pairs
+from d2freq.modeling.unmixing.blocks import relu_conv3x3
+from d2freq.modeling.unmixing.deformable import DeformConv
 
-__all__ = ["DeformableAlignment", "TemporalAlignment"]
-
-
-class DeformableAlignment(nn.Module):
-    """A 3 x 3 convolution that reads where learned offsets point (Eqs. 19 to 21), without mask.
-
-    The offsets start at zero, so that it starts as a plain convolution. It trains on the CPU too,
-    unlike detectron2.layers.DeformConv. 14,418 parameters at 32 channels.
-    """
-
-    def __init__(self, channels: int = 32) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
-        self.offset = conv3x3(channels, 2 * 9, scale=0.0)  # row and column at each of 9 taps
-        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
-
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
-        """Sample ``x`` where ``guide`` points to.
-
-        Args:
-            x: (M, C, g, g).
-            guide: (M, C, g, g), what the offsets are read from.
-
-        Returns:
-            (M, C, g, g) float32 also inside autocast: 8 bits are too few for a place on the grid.
-        """
-        offset = self.offset(guide)
-        with torch.autocast(x.device.type, enabled=False):
-            return deformable_convolution(x.float(), offset.float(), self.weight.float())
+__all__ = ["TemporalAlignment"]
 
 
 class TemporalAlignment(nn.Module):
@@ -60,9 +32,9 @@ class TemporalAlignment(nn.Module):
     ) -> None:
         super().__init__()
         self.neighbours = neighbours
-        self.features = conv3x3(1, channels)
+        self.features = relu_conv3x3(1, channels)
         self.guide = GUIDES[guide](channels)
-        self.alignments = nn.ModuleList(DeformableAlignment(channels) for _ in range(alignments))
+        self.alignments = nn.ModuleList(DeformConv(channels) for _ in range(alignments))
         self.project = nn.Conv2d(channels, 1, 3, padding=1)
 
     def forward(self, encoded: Tensor) -> Tensor:

@@ -6,22 +6,9 @@ Shape shorthand: M windows, W frames of each, C channels, g x g grid.
 import torch
 from torch import Tensor, nn
 
-from d2freq.modeling.derefnet.layers import conv3x3
+from d2freq.modeling.unmixing.blocks import relu_conv3x3, residual_blocks
 
 __all__ = ["Tail"]
-
-
-class ResidualBlock(nn.Module):
-    """``x + conv(relu(conv(x)))``, 3 x 3, without norm; small at the start (Kaiming times 0.1)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = conv3x3(channels, channels, mode="fan_in", scale=0.1)
-        self.conv2 = conv3x3(channels, channels, mode="fan_in", scale=0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(M, C, g, g) -> the same."""
-        return x + self.conv2(torch.relu(self.conv1(x)))
 
 
 class Tail(nn.Module):
@@ -29,8 +16,8 @@ class Tail(nn.Module):
 
     def __init__(self, frames: int = 5, channels: int = 32, blocks: int = 5) -> None:
         super().__init__()
-        self.stem = conv3x3(frames, channels)
-        self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+        self.stem = relu_conv3x3(frames, channels)
+        self.blocks = residual_blocks(channels, blocks)
         self.head = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
 
     def forward(self, window: Tensor) -> Tensor:

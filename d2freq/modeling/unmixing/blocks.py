@@ -1,15 +1,32 @@
-"""Blocks that super-resolution networks and DeRefNet share: residual, deformable, pixel shuffle.
+"""Blocks that super-resolution networks and DeRefNet share: convolution, residual, pixel shuffle.
 
 Shapes: N images, C channels, h x w pixels.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
-__all__ = ["DeformConv", "ResidualBlock", "convolved_blocks", "residual_blocks", "upsampler"]
+__all__ = ["ResidualBlock", "convolved_blocks", "relu_conv3x3", "residual_blocks", "upsampler"]
 
 RESIDUAL_SCALE = 0.1  # of a block's first weights: a deep stack starts near identity
+
+
+def relu_conv3x3(
+    inputs: int, outputs: int, *, mode: Literal["fan_in", "fan_out"] = "fan_out"
+) -> nn.Conv2d:
+    """Size-keeping 3 x 3 convolution for a ReLU beside it: Kaiming-normal weights, bias 0.
+
+    Args:
+        inputs, outputs: channels.
+        mode: what keeps its variance.
+    """
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(conv.weight, mode=mode, nonlinearity="relu")
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
 
 
 class ResidualBlock(nn.Module):
@@ -17,12 +34,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = relu_conv3x3(channels, channels, mode="fan_in")
+        self.conv2 = relu_conv3x3(channels, channels, mode="fan_in")
         for conv in (self.conv1, self.conv2):
-            nn.init.kaiming_normal_(conv.weight)
             conv.weight.data.mul_(RESIDUAL_SCALE)
-            _clear(conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w)."""
@@ -36,10 +51,8 @@ def residual_blocks(channels: int, count: int) -> nn.Sequential:
 
 def convolved_blocks(inputs: int, channels: int, count: int) -> nn.Sequential:
     """A 3 x 3 convolution to ``channels``, ReLU, and ``count`` residual blocks."""
-    first = nn.Conv2d(inputs, channels, 3, padding=1)
-    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
-    _clear(first.bias)
-    return nn.Sequential(first, nn.ReLU(), *residual_blocks(channels, count))
+    blocks = residual_blocks(channels, count)
+    return nn.Sequential(relu_conv3x3(inputs, channels), nn.ReLU(), *blocks)
 
 
 def upsampler(channels: int, factor: int) -> nn.Sequential:
@@ -47,40 +60,3 @@ def upsampler(channels: int, factor: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, channels * factor**2, 3, padding=1), nn.PixelShuffle(factor)
     )
-
-
-class DeformConv(nn.Module):
-    """Deformable 3 x 3 convolution, version 1, without bias; its offsets come from a guide.
-
-    The offsets are a 3 x 3 convolution of the guide and start at zero, as a plain convolution.
-    14,418 parameters at 32 channels and one group, 50,832 with eight groups.
-    """
-
-    def __init__(self, channels: int, *, groups: int = 1) -> None:
-        """Set up weight and offsets.
-
-        Args:
-            channels: of input, guide and output.
-            groups: groups of channels that share their offsets; has to divide ``channels``.
-        """
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
-        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
-        self.offset = nn.Conv2d(channels, 18 * groups, 3, padding=1)
-        _clear(self.offset.weight)
-        _clear(self.offset.bias)
-
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
-        """Sample ``x`` where ``guide`` says; both (N, C, h, w), as the result, in float32.
-
-        Offsets in 16 bits would be off by up to a hundredth of a pixel, and the kernel has no
-        16-bit form on every device.
-        """
-        offsets = self.offset(guide)
-        with torch.autocast(x.device.type, enabled=False):
-            return deform_conv2d(x.float(), offsets.float(), self.weight.float(), padding=1)
-
-
-def _clear(parameter: Tensor | None) -> None:
-    if parameter is not None:
-        nn.init.zeros_(parameter)

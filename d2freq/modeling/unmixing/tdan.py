@@ -13,7 +13,8 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
 from d2freq.modeling.unmixing.base import UnmixingModel
-from d2freq.modeling.unmixing.blocks import DeformConv, convolved_blocks, upsampler
+from d2freq.modeling.unmixing.blocks import convolved_blocks, upsampler
+from d2freq.modeling.unmixing.deformable import DeformConv
 
 __all__ = ["TDAN"]
 

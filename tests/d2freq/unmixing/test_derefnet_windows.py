@@ -2,10 +2,7 @@
 
 import pytest
 import torch
-from torchvision.ops import deform_conv2d
 
-from d2freq.modeling.derefnet import DeformableAlignment
-from d2freq.modeling.derefnet.sampling import deformable_convolution
 from d2freq.modeling.derefnet.windows import neighbour_frames, neighbour_pairs
 
 from .derefnet_cases import batch, naive_frame, naive_window, small_derefnet
@@ -41,31 +38,6 @@ def test_pairs_are_those_of_each_window_in_temporal_order():
     centre, other = neighbour_pairs(maps, maps, 2)
     assert centre.flatten().tolist() == [2] * 4 + [3] * 4 + [4] * 4 + [9] * 4 + [10] * 4 + [11] * 4
     assert other.flatten()[12:16].tolist() == [7, 8, 10, 11]
-
-
-@pytest.mark.parametrize("spread", [0.3, 4.0])  # of the offsets; the second leaves the map often
-def test_sampling_on_the_cpu_is_torchvisions_operator(spread):
-    torch.manual_seed(0)
-    x = torch.randn(3, 4, 9, 11, requires_grad=True)
-    offset = (spread * torch.randn(3, 18, 9, 11)).requires_grad_()
-    weight = torch.randn(5, 4, 3, 3, requires_grad=True)
-    kernel = torch.randn(3, 5, 9, 11)
-    found = deformable_convolution(x, offset, weight)
-    wanted = deform_conv2d(x, offset, weight, padding=1)
-    close(found, wanted)
-    of = (x, offset, weight)
-    for ours, theirs in zip(
-        torch.autograd.grad((found * kernel).sum(), of),
-        torch.autograd.grad((wanted * kernel).sum(), of),
-        strict=True,
-    ):
-        close(ours, theirs)
-
-
-def test_alignment_starts_as_a_plain_convolution():
-    torch.manual_seed(0)
-    layer, x, guide = DeformableAlignment(4), torch.randn(2, 4, 7, 7), torch.randn(2, 4, 7, 7)
-    close(layer(x, guide), torch.nn.functional.conv2d(x, layer.weight, padding=1))
 
 
 def test_features_are_computed_once_a_frame():

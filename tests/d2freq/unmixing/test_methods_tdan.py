@@ -5,7 +5,6 @@ import torch
 from torchvision.ops import deform_conv2d
 
 from d2freq.modeling.unmixing import TDAN
-from d2freq.modeling.unmixing.blocks import DeformConv
 
 from .methods_cases import records, small_model, stir
 
@@ -42,29 +41,3 @@ def test_one_pass_equals_the_loop_and_so_do_the_losses():
     assert losses["loss_reg"].item() == pytest.approx(sum(square).item() / 6, rel=1e-4)
     want = 0.3 * sum(alignment).item() / 12
     assert losses["loss_align"].item() == pytest.approx(want, rel=1e-4)
-
-
-def test_deformable_convolution_starts_as_a_plain_one():
-    torch.manual_seed(0)
-    module, x = DeformConv(8, groups=4), torch.randn(2, 8, 6, 6)
-    plain = torch.nn.functional.conv2d(x, module.weight, padding=1)
-    assert torch.allclose(module(x, torch.randn(2, 8, 6, 6)), plain, atol=1e-5)
-
-
-def test_groups_have_offsets_of_their_own():
-    """An offset of one column for the first group alone shifts its channels alone."""
-    torch.manual_seed(0)
-    module, x = DeformConv(4, groups=2), torch.randn(1, 4, 6, 6)
-    with torch.no_grad():
-        bias = module.offset.bias.view(2, 9, 2)  # group, tap, (row, column)
-        bias[0, :, 1] = 1.0
-    shifted = torch.zeros_like(x)
-    shifted[:, :2, :, :-1], shifted[:, 2:] = x[:, :2, :, 1:], x[:, 2:]
-    want = torch.nn.functional.conv2d(shifted, module.weight, padding=1)
-    # the column left of the first is in the picture again once it is shifted
-    assert torch.allclose(module(x, x)[..., 1:-1], want[..., 1:-1], atol=1e-5)
-
-
-def test_deform_conv_parameters():
-    count = [sum(p.numel() for p in DeformConv(32, groups=g).parameters()) for g in (1, 8)]
-    assert count == [14_418, 50_832]

@@ -16,6 +16,7 @@ from torch._functorch import config as functorch_config
 from d2freq.errors import UserError
 from d2freq.modeling.set.branches import branch_losses, branch_table
 from d2freq.modeling.set.branches import branch_weights as checked_weights
+from d2freq.modeling.set.levels import chosen_levels
 from d2freq.modeling.set.perturbation import check_options, perturbation
 from d2freq.modeling.set.second_pass import SecondPass
 from d2freq.modeling.set.smoothing import BackgroundSmoothing
@@ -36,6 +37,9 @@ class SET(nn.Module):
     samples. With neither smoothing nor perturbation it is a control: the heads trained twice on
     the same features. Under `torch.no_grad()`, as for a validation loss, the detector's own losses
     are all there is.
+
+    A branch whose gradient at a level is absent, zero or not finite perturbs nothing there. Losses
+    that are not finite come back as they are, and a trainer stops at them as it does without SET.
 
     Attributes that SET lacks are the detector's: `backbone`, `device`, `inference` and so on.
     """
@@ -90,7 +94,7 @@ class SET(nn.Module):
         self.branch_weights = checked_weights(branch_weights, self.branches)
         self.loss_weight = loss_weight
         shapes = detector.backbone.output_shape()
-        levels = _chosen(in_features, list(shapes)) or _levels_of(detector, list(shapes))
+        levels = chosen_levels(detector, in_features)
         self.in_features = levels
         self.smoothing = None
         if smoothing:
@@ -213,29 +217,3 @@ def _check_ground_truth(records: list[dict[str, Any]]) -> None:
                 f"SET: record {number} of the batch ({record.get('file_name', 'no file_name')}) "
                 "has no 'instances', which training needs, empty for an image without objects"
             )
-
-
-def _chosen(in_features: Sequence[str] | None, backbone: list[str]) -> list[str]:
-    if isinstance(in_features, str):
-        raise UserError(f"MODEL.SET.IN_FEATURES is {in_features!r}: write a list of levels")
-    levels = list(in_features or ())
-    unknown = [level for level in levels if level not in backbone]
-    if unknown:
-        raise UserError(
-            f"MODEL.SET.IN_FEATURES: the backbone has no {', '.join(map(str, unknown))}; it has "
-            f"{', '.join(backbone)}"
-        )
-    if len(set(levels)) < len(levels):
-        raise UserError(f"MODEL.SET.IN_FEATURES has a level twice: {', '.join(levels)}")
-    return levels
-
-
-def _levels_of(detector: Any, backbone: list[str]) -> list[str]:
-    """The backbone's levels that a head reads, so that no smoothing is left without gradient."""
-    heads = [detector, getattr(detector, "proposal_generator", None)]
-    heads.append(getattr(detector, "roi_heads", None))
-    read: set[str] = set()
-    for head in heads:
-        for name in ("head_in_features", "in_features", "box_in_features"):
-            read.update(getattr(head, name, None) or ())
-    return [level for level in backbone if level in read] if read else backbone

@@ -147,6 +147,13 @@ def test_smoothing_covers_the_levels_that_heads_read_and_no_others():
     assert list(model.smoothing) == ["p3", "p5"]
 
 
+def test_a_chosen_level_that_no_head_reads_is_said(caplog):
+    """Its block would have no gradient, at which DistributedDataParallel stops."""
+    sizes = ["MODEL.ANCHOR_GENERATOR.SIZES", [[8]], "MODEL.RETINANET.IN_FEATURES", ["p3", "p5"]]
+    model = build("retinanet", *sizes, "MODEL.SET.IN_FEATURES", ["p3", "p4"])
+    assert "no head reads p4" in caplog.text and model.in_features == ["p3", "p4"]
+
+
 def test_preflight_knows_the_detector_within_set():
     name, _ = DETECTORS["faster"]
     _check_registry_names(config("faster", with_set=True))

@@ -70,6 +70,19 @@ def test_the_tap_is_gone_after_an_exception(fails_in):
     assert len(model(toy_batch())) == 4  # the next batch is trained on as ever
 
 
+def test_pictures_of_a_step_are_those_of_the_first_pass():
+    class Drawing(Toy):
+        def losses(self, features):
+            drawn.append(features["p2"])
+            get_event_storage().put_image("p2", torch.zeros(3, 4, 4, dtype=torch.uint8))
+            return super().losses(features)
+
+    drawn: list[torch.Tensor] = []
+    with EventStorage() as storage:
+        SET(Drawing())(toy_batch())
+    assert len(drawn) == 2 and len(storage._vis_data) == 1
+
+
 def test_layers_of_the_backbone_that_are_in_evaluation_mode_stay_there():
     model = SET(Toy())
     model.backbone.coarse.eval()

@@ -49,6 +49,41 @@ def test_thirty_steps_of_a_trainer_stay_finite(case, kind):
     )
 
 
+def test_a_gradient_scaler_changes_no_gradient_and_no_perturbation():
+    """Gradients of a branch are taken of the loss itself, before the trainer scales it."""
+    found = []
+    for scale in (1.0, 2.0**10):
+        torch.manual_seed(0)
+        model, records = SET(Toy()), toy_batch()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        with torch.autocast("cpu", torch.float16):
+            losses = model(records)
+        scaler.scale(sum(value.float() for value in losses.values())).backward()
+        scaler.unscale_(optimizer)
+        found.append(
+            ([float(v.detach()) for v in losses.values()], [p.grad for p in model.parameters()])
+        )
+    assert found[0][0] == found[1][0]
+    for plain, scaled in zip(found[0][1], found[1][1], strict=True):
+        # float16 rounds what is small; nothing else differs
+        assert plain.any() and (plain - scaled).norm() < 0.01 * plain.norm()
+
+
+def test_a_trainer_stops_at_an_infinite_loss_before_the_step():
+    class Infinite(Toy):
+        def losses(self, features):
+            found = super().losses(features)
+            return {**found, "loss_cls": found["loss_cls"] * float("inf")}
+
+    model = SET(Infinite())
+    before = [p.detach().clone() for p in model.parameters()]
+    trainer = SimpleTrainer(model, [toy_batch()], torch.optim.SGD(model.parameters(), lr=0.1))
+    with pytest.raises(FloatingPointError, match="infinite or NaN"):
+        trainer.train(0, 1)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
 def fed_to_the_head(precision: torch.dtype, faintness: float = 1.0) -> list[torch.Tensor]:
     """P2 of both passes, as float32; the losses are ``faintness`` times those of the toy."""
 

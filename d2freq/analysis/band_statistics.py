@@ -158,6 +158,8 @@ def _plot(record: dict[str, Any], bands: Sequence[Band], output: str | os.PathLi
     grid[0, 0].set_ylabel("share of the total amplitude")
     grid[1, 0].set_ylabel("mean amplitude of a frequency (log)")
     grid[1, 0].set_yscale("log")
+    for panel in grid[:, 0]:  # room for the numbers on the bars
+        panel.margins(y=0.1)
     grid[0, 0].legend(fontsize=8)
     figure.suptitle(
         f"{record['models'][0]['label']}: background of {record['images']} images of "

@@ -34,12 +34,12 @@ def trainer_of(kind: str, model, loader, optimizer):
 @pytest.mark.parametrize(
     ("case", "kind"), [("fcos", "SimpleTrainer"), ("fcos", "mixed"), ("cascade", "AMPTrainer")]
 )
-def test_thirty_steps_of_a_trainer_stay_finite(case, kind):
+def test_ten_steps_of_a_trainer_stay_finite(case, kind):
     model = build(case)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    loader = [batch(seed=seed) for seed in range(3)] * 10
+    loader = [batch(seed=seed % 3) for seed in range(10)]
     trainer = trainer_of(kind, model, loader, optimizer)
-    trainer.train(0, 30)
+    trainer.train(0, 10)
     for name, (value, _) in trainer.storage.latest().items():
         assert value == value and abs(value) < 1e6, name
     assert all(parameter.isfinite().all() for parameter in model.parameters())

@@ -1,6 +1,6 @@
 """SeqCSIST under its names: registered when d2freq is imported, found when used.
 
-``seqcsist`` is the data set of the paper, ``seqcsist_small`` 300 trajectories for a CPU,
+``seqcsist`` is the data set of the paper, ``seqcsist_small`` 1,100 trajectories for a CPU,
 ``seqcsist_dense`` has 2 to 8 targets (Table 6), and ``seqcsist_mixed`` backgrounds (Table 4's mix
 of synthetic targets and real scenes). Each has the splits ``_train``, ``_val`` and ``_test``, in a
 folder of its name under ``$DETECTRON2_DATASETS``: ``train.npz`` and so on as written by
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 COMMANDS = {  # by folder: what writes it
     "seqcsist": "d2freq generate seqcsist",
-    "seqcsist_small": "d2freq generate seqcsist --train 200 --val 50 --test 50 --output {}",
+    "seqcsist_small": "d2freq generate seqcsist --train 1000 --val 50 --test 50 --output {}",
     "seqcsist_dense": "d2freq generate seqcsist --targets 2 8 --output {}",
     "seqcsist_mixed": "d2freq generate seqcsist --background clutter --output {}",
 }
@@ -58,7 +58,7 @@ class SequenceMetadata(Metadata):
 
     ``file`` is the split's .npz or folder, ``q_init`` the file of its matrix (computed at need:
     :func:`load_q_init`), ``size`` and ``sigma`` those of its frames (the paper's where it is not
-    there yet).
+    there yet), ``intensity`` the range of its targets.
     """
 
     source: SequenceSource
@@ -85,10 +85,15 @@ class SequenceMetadata(Metadata):
         """Standard deviation of the optics in pixels."""
         return float(_info(_first(self.source.names)).get("sigma", Rules.sigma))
 
+    @property
+    def intensity(self) -> tuple[float, ...]:
+        """Least and largest intensity of a target in grey levels; () where the split is silent."""
+        return tuple(_info(_first(self.source.names)).get("intensity", ()))
+
     def as_dict(self) -> dict:
         """All attributes in a new dict, those that are looked up included."""
-        looked_up = {key: getattr(self, key) for key in ("file", "q_init", "size", "sigma")}
-        return looked_up | super().as_dict()
+        looked_up = ("file", "q_init", "size", "sigma", "intensity")
+        return {key: getattr(self, key) for key in looked_up} | super().as_dict()
 
 
 def register_sequences() -> None:

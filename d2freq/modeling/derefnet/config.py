@@ -19,6 +19,12 @@ def derefnet_keys() -> CN:
     node.CHANNELS = 32
     # Residual blocks of the tail. 5 in the paper (section 5.1).
     node.BLOCKS = 5
+    # Weights to begin with. "random", as published. "ista": each stage is an iteration of ISTA and
+    # the tail hands the centre frame on, so that short trainings get further; not in the paper.
+    node.INIT = "random"
+    # Windows of each trajectory in a step of training, in a row that begins anywhere. 0: all 16, as
+    # published. A few of more trajectories are less alike, and cost less.
+    node.TRAIN_WINDOWS = 0
 
     # --- structure -----------------------------------------------------------------------------
     # Unfolded iterations, K. Both presets: 9. The paper gives no number; 8 is what the counts of

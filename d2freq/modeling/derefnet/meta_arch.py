@@ -4,6 +4,7 @@ Shape shorthand: B trajectories, T frames, m x m pixels, g x g grid, F centre fr
 of each.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -14,12 +15,14 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 from d2freq.modeling.derefnet.alignment import TemporalAlignment
+from d2freq.modeling.derefnet.initialisation import INITS, begin_as_ista
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
 from d2freq.modeling.derefnet.presets import Switches, resolve_switches
 from d2freq.modeling.derefnet.tail import Tail
 from d2freq.modeling.derefnet.time_encoding import build_time_encoding
 from d2freq.modeling.derefnet.unfolding import Unfolding
 from d2freq.modeling.unmixing.base import UnmixingModel
+from d2freq.modeling.unmixing.decoding import BRIGHTNESS
 from d2freq.modeling.unmixing.stages import squared_error
 
 __all__ = ["DeRefNet"]
@@ -51,10 +54,13 @@ class DeRefNet(UnmixingModel):
         sigma: float = 0.5,
         window: int = 5,
         decode: bool = False,
+        brightness: Sequence[float] = BRIGHTNESS,
         threshold: float = 70.0,
         preset: str = "released",
         channels: int = 32,
         blocks: int = 5,
+        init: str = "random",
+        train_windows: int = 0,
         stages: int | None = None,
         time_encoding: str | None = None,
         guide: str | None = None,
@@ -71,10 +77,13 @@ class DeRefNet(UnmixingModel):
         """Build the network.
 
         Args:
-            q_init, size, factor, sigma, window, decode, threshold: see :class:`UnmixingModel`.
+            q_init, size, factor, sigma, window, decode, brightness, threshold: see
+                :class:`UnmixingModel`.
             preset: "released" or "paper"; it sets all switches below that are None.
             channels: of all convolutions, even.
             blocks: residual blocks of the tail.
+            init: "random" or "ista", see :func:`begin_as_ista`.
+            train_windows: windows of a trajectory in a step of training; 0 for all.
             stages: unfolded iterations.
             time_encoding: "linear", "affine" or "none".
             guide: "attention" or "concat".
@@ -98,6 +107,7 @@ class DeRefNet(UnmixingModel):
             sigma=sigma,
             window=window,
             decode=decode,
+            brightness=brightness,
             threshold=threshold,
         )
         self.switches = resolve_switches(
@@ -120,6 +130,13 @@ class DeRefNet(UnmixingModel):
                 f"MODEL.DEREFNET.CHANNELS is {channels}, BLOCKS {blocks}: channels are even (the "
                 "attention halves them), and there are 0 blocks or more"
             )
+        if init not in INITS:
+            raise UserError(f"MODEL.DEREFNET.INIT is {init!r}; choose one of {', '.join(INITS)}")
+        if train_windows < 0:
+            raise UserError(
+                f"MODEL.DEREFNET.TRAIN_WINDOWS is {train_windows}: a number of windows, 0 for all"
+            )
+        self.train_windows = train_windows
         self.unfolding = Unfolding(self.switches.stages, channels)
         self.time_encoding = build_time_encoding(self.switches.time_encoding, self.grid**2)
         self.alignment = TemporalAlignment(
@@ -129,12 +146,16 @@ class DeRefNet(UnmixingModel):
             alignments=self.switches.alignments,
         )
         self.tail = Tail(window, channels, blocks)
+        if init == "ista":
+            encoded = self.time_encoding is not None and self.switches.centre == "encoded"
+            begin_as_ista(self.unfolding, self.tail, self.gram, gain=2.0 if encoded else 1.0)
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.UNMIXING and MODEL.DEREFNET."""
         keys = cfg.MODEL.DEREFNET
-        names = ("preset", "channels", "blocks", *(field.name for field in fields(Switches)))
+        names = ["preset", "channels", "blocks", "init", "train_windows"]
+        names += [field.name for field in fields(Switches)]
         return {**super().from_config(cfg), **{name: keys[name.upper()] for name in names}}
 
     def reconstruct(self, frames: Tensor) -> Tensor:
@@ -145,18 +166,25 @@ class DeRefNet(UnmixingModel):
     def losses(self, frames: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Weighted loss_regression, loss_constraint and loss_align (Eq. 25).
 
+        With ``train_windows`` they are of that many windows, drawn anew each time by torch's
+        generator, the same ones of all B trajectories.
+
         Args:
             frames: (B, T, 1, m, m).
             targets: (B, T, 1, g, g).
         """
         switches = self.switches
+        first = self._draw_first(frames.shape[1])
+        if self.train_windows:
+            last = first + self.train_windows + 2 * self.neighbours
+            frames, targets = frames[:, first:last], targets[:, first:last]
         if switches.constraint_on == "truth":
             flat = self.unfolding.estimate(*self._start(frames))
             residuals = self.unfolding.inversion_errors(targets.flatten(0, 1))
         else:
             flat, residuals = self.unfolding(*self._start(frames))
         features = flat.unflatten(0, frames.shape[:2])
-        refined = self.refine(features)
+        refined = self.refine(features, first)
         reference = features if switches.align_reference == "features" else refined.encoded
         regression = regression_loss(
             refined.grids, self.centres(targets).squeeze(2), switches.regression_reduction
@@ -168,15 +196,27 @@ class DeRefNet(UnmixingModel):
             "loss_align": switches.align_weight * align,
         }
 
-    def refine(self, features: Tensor) -> Refined:
-        """(B, T, 1, g, g) features H^(K) of every frame -> encoded, aligned and unmixed grids."""
-        encoded = self.time_encoding(features)
+    def refine(self, features: Tensor, first: int = 0) -> Refined:
+        """(B, T, 1, g, g) features H^(K) of every frame -> encoded, aligned and unmixed grids.
+
+        ``first`` is the number of the first of these frames in its trajectory.
+        """
+        encoded = features
+        if self.time_encoding is not None:
+            encoded = self.time_encoding(features, first)
         aligned = self.alignment(encoded)
         own = encoded if self.switches.centre == "encoded" else features
         before, after = aligned.split(self.neighbours, dim=2)
         window = torch.cat([before, self.centres(own).to(aligned), after], dim=2)
         grids = self.tail(window.flatten(0, 1)).unflatten(0, window.shape[:2])
         return Refined(encoded, aligned, grids)
+
+    def _draw_first(self, frames: int) -> int:
+        """Where the windows of a step begin in a trajectory of so many frames."""
+        spare = frames - 2 * self.neighbours - self.train_windows
+        if not self.train_windows or spare <= 0:
+            return 0
+        return int(torch.randint(spare + 1, ()))
 
     def _start(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Q_init's estimates (B*T, 1, g, g), Phi^T Phi and y Phi."""

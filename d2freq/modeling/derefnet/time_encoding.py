@@ -18,10 +18,15 @@ TRAJECTORY = 20  # frames of a SeqCSIST trajectory, which t counts in; t = 0 is 
 class TimeEncoding(nn.Module):
     """Multiplies each frame's grid by its weights; a subclass says how those follow from t."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, 1, g, g) in grey levels -> H' = H * T, same shape, float32 also in autocast."""
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        """(B, T, 1, g, g) in grey levels -> H' = H * T, same shape, float32 also in autocast.
+
+        Args:
+            x: maps of T frames in a row.
+            first: number of the first of them in its trajectory.
+        """
         with torch.autocast(x.device.type, enabled=False):
-            time = torch.arange(x.shape[1], device=x.device, dtype=torch.float32) / TRAJECTORY
+            time = torch.arange(first, first + x.shape[1], device=x.device) / TRAJECTORY
             weights = torch.sigmoid(self.scores(time))
             return x.float() * weights.reshape(len(time), 1, *x.shape[-2:])
 
@@ -69,6 +74,6 @@ class AffineTime(TimeEncoding):
 TIME_ENCODINGS = {"linear": LinearTime, "affine": AffineTime}
 
 
-def build_time_encoding(kind: str, cells: int) -> nn.Module:
-    """The encoding of that name; "none" leaves the grids as they are."""
-    return nn.Identity() if kind == "none" else TIME_ENCODINGS[kind](cells)
+def build_time_encoding(kind: str, cells: int) -> nn.Module | None:
+    """The encoding of that name; None for "none", which leaves the grids as they are."""
+    return None if kind == "none" else TIME_ENCODINGS[kind](cells)

@@ -33,20 +33,21 @@ class Unfolding(nn.Module):
             H^(K) (N, 1, g, g), and K residuals (N, 1, g, g) of inverse(transform(R_k)) - R_k.
         """
         residuals = []
-        for stage in self._each():
+        for stage in self.each():
             x, residual = stage(x, gram, back)
             residuals.append(residual)
         return x, residuals
 
     def estimate(self, x: Tensor, gram: Tensor, back: Tensor) -> Tensor:
         """H^(K) alone, without the third of the work that the residuals cost."""
-        for stage in self._each():
+        for stage in self.each():
             x = stage.estimate(x, gram, back)
         return x
 
     def inversion_errors(self, images: Tensor) -> list[Tensor]:
         """(N, 1, g, g) -> K residuals of inverse(transform(images)) - images; Eq. 22."""
-        return [stage.inverse(stage.transform(images)) - images for stage in self._each()]
+        return [stage.inverse(stage.transform(images)) - images for stage in self.each()]
 
-    def _each(self) -> Iterator[IstaNetStage]:
+    def each(self) -> Iterator[IstaNetStage]:
+        """The stages in their order."""
         return (cast(IstaNetStage, stage) for stage in self.stages)

@@ -75,12 +75,17 @@ def test_an_unknown_switch_is_refused():
 def test_keys_are_the_switches_and_reach_the_model(monkeypatch):
     file = Path(__file__).resolve().parents[3] / "d2freq/modeling/derefnet/config.py"
     keys = set(re.findall(r"node\.([A-Z_]+) =", file.read_text()))
-    assert keys == {"PRESET", "CHANNELS", "BLOCKS", *(name.upper() for name in OTHER)}
+    more = {"channels": 4, "blocks": 1, "init": "ista", "train_windows": 2, "preset": "paper"}
+    assert keys == {name.upper() for name in OTHER | more}
     monkeypatch.setattr(
         "d2freq.modeling.unmixing.config.q_init_of", lambda source, **_: torch.zeros(1089, 121)
     )
-    values = OTHER | {"channels": 4, "blocks": 1, "preset": "paper"}
-    words = [w for name, value in values.items() for w in (f"MODEL.DEREFNET.{name.upper()}", value)]
+    words = [
+        word
+        for name, value in (OTHER | more).items()
+        for word in (f"MODEL.DEREFNET.{name.upper()}", value)
+    ]
     model = build_model(config(DeRefNet, *words))
     assert asdict(model.switches) == OTHER
     assert len(model.tail.blocks) == 1 and model.tail.stem.out_channels == 4
+    assert model.train_windows == 2 and model.unfolding.stages[0].threshold.item() == 1

@@ -12,10 +12,11 @@ Runs that are there already are not repeated, so that the same command goes on. 
 other folders; other overrides need another --output.
 
 Columns: CSO-mAP and APs of the grids as published; "decoded", the same metric of the positions
-that the sub-pixel decoder finds; parameters; MACs of 20 frames by `d2freq cost` (no losses,
-deformable kernels counted, Phi^T Phi kept; of ISTA and FISTA what a frame of one target takes);
-centre frames a second without the decoder, --fps-batch trajectories at a time; trajectories a
-second in training.
+that the sub-pixel decoder finds, 100 from any grid on these clean frames; "decoded, noise", which
+can tell methods apart: the same with noise of --noise grey levels on the frames; parameters;
+MACs of 20 frames by `d2freq cost` (no losses, deformable kernels counted, Phi^T Phi kept; of ISTA
+and FISTA what a frame of one target takes); centre frames a second without the decoder,
+--fps-batch trajectories at a time; trajectories a second in training.
 """
 
 import argparse
@@ -56,7 +57,8 @@ METHODS = {  # config, in the order of the table
 }
 TRAINING_FREE = ("Q_init", "ISTA", "FISTA")
 APS = ("CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25")
-HEAD = ("method", *APS, "decoded", "parameters", "MACs, G", "frames/s", "trained/s")
+COSTS = ("parameters", "MACs, G", "frames/s", "trained/s")
+HEAD = ("method", *APS, "decoded", "decoded, noise", *COSTS)
 
 
 def main() -> None:
@@ -78,6 +80,7 @@ def main() -> None:
         help="to generate; the same numbers give the same bytes",
     )
     parser.add_argument("--seed", type=int, default=1, help="of weights and order")
+    parser.add_argument("--noise", type=float, default=3.0, help="grey levels, of one column")
     parser.add_argument("--fps-batch", type=int, default=1)
     parser.add_argument("--output", type=Path, default=ROOT / "output" / "unmixing_table")
     parser.add_argument("overrides", nargs="*", help="KEY VALUE, for every run")
@@ -86,7 +89,8 @@ def main() -> None:
     os.environ["DETECTRON2_DATASETS"] = str(root)
     _generate(root, *args.trajectories)
     rows = [_row(name, args) for name in args.methods]
-    rows += [[f"limit: {name}", *values, "", "", "", "", ""] for name, values in _limits()]
+    blank = [""] * (len(HEAD) - 1 - len(APS))
+    rows += [[f"limit: {name}", *values, *blank] for name, values in _limits()]
     table = "\n".join([where(), "", _schedule(args), "", *_markdown(rows)])
     file = args.output / "table.md"
     file.write_text(table + "\n", encoding="utf-8")
@@ -107,8 +111,8 @@ def _row(name: str, args: argparse.Namespace) -> list[Any]:
     if trains:
         parts += [f"{args.steps}x{args.batch}", f"{args.rate:g}", f"{args.drop:g}", str(args.seed)]
     folder = args.output / "_".join(parts)
-    results, timing = folder / "inference" / "cso_results.json", folder / "timing.json"
-    if not timing.is_file():
+    timing, noisy = folder / "timing.json", folder / f"noise_{args.noise:g}"
+    if not (timing.is_file() and _results(noisy).is_file()):
         print(f"{name}: {folder}", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         config = str(ROOT / "configs" / "derefnet" / f"{METHODS[name]}_seqcsist.yaml")
@@ -123,19 +127,28 @@ def _row(name: str, args: argparse.Namespace) -> list[Any]:
             _call([*command, "--resume", *options, *schedule], folder / "training.txt")
             options += ["MODEL.WEIGHTS", str(folder / "model_final.pth")]
         _call([*command, "--eval-only", *options], folder / "evaluation.txt")
+        options += ["OUTPUT_DIR", str(noisy), "INPUT.UNMIXING.NOISE", str(args.noise)]
+        _call([*command, "--eval-only", *options], folder / "evaluation_noise.txt")
         record = _cost(config, folder if trains else None, args)
         timing.write_text(json.dumps(record), encoding="utf-8")
-    found = json.loads(results.read_text(encoding="utf-8"))
+    found, other = (
+        json.loads(_results(place).read_text(encoding="utf-8")) for place in (folder, noisy)
+    )
     cost = json.loads(timing.read_text(encoding="utf-8"))
     return [
         name,
         *(found["cso"][key] for key in APS),
         found["cso_subpixel"]["CSO-mAP"],
+        other["cso_subpixel"]["CSO-mAP"],
         f"{cost['parameters']:,}",
         f"{cost['macs'] / 1e9:.3f}",
         f"{cost['fps']:.0f}",
         f"{args.batch / _seconds_a_step(folder):.2f}" if trains else "",
     ]
+
+
+def _results(folder: Path) -> Path:
+    return folder / "inference" / "cso_results.json"
 
 
 def _cost(config: str, folder: Path | None, args: argparse.Namespace) -> dict[str, float]:

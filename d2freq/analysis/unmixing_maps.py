@@ -15,7 +15,6 @@ from d2freq.data.seqcsist import SequenceMapper
 from d2freq.data.seqcsist.grid import grid_targets
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing import UnmixingModel
-from d2freq.modeling.unmixing.decoding import decode
 
 __all__ = ["Unmixed", "unmix"]
 
@@ -96,13 +95,7 @@ def unmix(
             grid = model([mapped])[0]["grid"]
             grids[name] = grid.cpu().numpy()
             if points:
-                own = decode(
-                    grid,
-                    frames.to(grid.device),
-                    sigma=model.sigma,
-                    factor=model.factor,
-                    threshold=model.threshold,
-                )
+                own = model.points(grid, frames.to(grid.device))
                 decoded[name] = [rows.cpu().numpy() for rows in own]
         positions, intensities = mapped["positions"][middle], mapped["intensities"][middle]
         truth = grid_targets(positions, intensities, size=first.size, factor=first.factor)

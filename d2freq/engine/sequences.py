@@ -117,6 +117,15 @@ def _check_optics(name: str, model: UnmixingModel) -> None:
                 f"MODEL.UNMIXING.{key.upper()} is {wanted:g}, but data set {name} has {found:g}; "
                 f"set it to {found:g}, or generate other data"
             )
+    if not (model.decode and model.brightness):
+        return
+    known, found = model.brightness, metadata.get("intensity")
+    if found and not known[0] <= found[0] <= found[1] <= known[1]:
+        raise UserError(
+            f"MODEL.UNMIXING.BRIGHTNESS is {known}, but the targets of data set {name} have "
+            f"{found[0]:g} to {found[1]:g} grey levels, which the decoder would take for others; "
+            f"set it to {found}"
+        )
 
 
 def _check_lengths(name: str, window: int) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing.config import unmixing_arguments
+from d2freq.modeling.unmixing.decoding import BRIGHTNESS, decode
 from d2freq.ops.psf import sampling_matrix
 
 __all__ = ["UnmixingModel"]
@@ -45,6 +46,7 @@ class UnmixingModel(nn.Module):
         sigma: float = 0.5,
         window: int = 5,
         decode: bool = False,
+        brightness: Sequence[float] = BRIGHTNESS,
         threshold: float = 70.0,
     ) -> None:
         """Set up the optics.
@@ -57,10 +59,13 @@ class UnmixingModel(nn.Module):
             window: frames that one centre frame is seen with, 2N + 1. Methods that look at single
                 frames read the same centre frames, so that all are measured on the same ones.
             decode: in evaluation also find targets between the cells, as "points".
+            brightness: least and largest intensity of a target in grey levels, which the decoder
+                takes as known; () for unknown.
             threshold: grey levels below which the decoder sees no target.
 
         Raises:
-            UserError: an even window, or a ``q_init`` that is missing or does not fit.
+            UserError: an even window, a ``brightness`` that is no range, or a ``q_init`` that is
+                missing or does not fit.
         """
         super().__init__()
         if window < 1 or window % 2 == 0:
@@ -68,7 +73,13 @@ class UnmixingModel(nn.Module):
                 f"MODEL.UNMIXING.WINDOW is {window}: a window has a frame in its middle, so take "
                 "an odd number of frames, such as 5"
             )
+        if brightness and not (len(brightness) == 2 and 0 < brightness[0] <= brightness[1]):
+            raise UserError(
+                f"MODEL.UNMIXING.BRIGHTNESS is {tuple(brightness)}: the least and the largest grey "
+                "levels of a target, above 0, or () where they are not known"
+            )
         self.size, self.factor, self.sigma = size, factor, sigma
+        self.brightness = tuple(brightness)
         self.window, self.decode, self.threshold = window, decode, threshold
         phi = sampling_matrix(size, factor, sigma)
         self.register_buffer("phi", phi.float(), persistent=False)
@@ -125,8 +136,8 @@ class UnmixingModel(nn.Module):
         middles = middles[self.neighbours : len(middles) - self.neighbours]
         outputs: list[dict[str, Any]] = [{"grid": grid, "frames": middles} for grid in grids]
         if self.decode:
-            for output, points in zip(outputs, self._decode(grids, frames), strict=True):
-                output["points"] = points
+            for output, grid, own in zip(outputs, grids, self.centres(frames), strict=True):
+                output["points"] = self.points(grid, own)
         return outputs
 
     def reconstruct(self, frames: Tensor) -> Tensor:
@@ -153,6 +164,25 @@ class UnmixingModel(nn.Module):
         with torch.autocast(frames.device.type, enabled=False):
             return frames.reshape(-1, self.size**2).float() @ self.phi
 
+    def points(self, grids: Tensor, frames: Tensor) -> list[Tensor]:
+        """Sub-pixel targets of F frames, see :func:`d2freq.modeling.unmixing.decoding.decode`.
+
+        Args:
+            grids: (F, g, g), what :meth:`reconstruct` made of them.
+            frames: (F, 1, m, m) or (F, m, m), the frames themselves.
+
+        Returns:
+            F tensors (n, 3) float32: row, column, intensity.
+        """
+        return decode(
+            grids,
+            frames.reshape(-1, self.size, self.size).float(),
+            sigma=self.sigma,
+            factor=self.factor,
+            threshold=self.threshold,
+            brightness=self.brightness,
+        )
+
     def _stack(self, records: Sequence[dict[str, Any]], key: str, side: int) -> Tensor:
         sequences = [record[key] for record in records]
         for record, sequence in zip(records, sequences, strict=True):
@@ -174,19 +204,6 @@ class UnmixingModel(nn.Module):
                     "length, or SOLVER.IMS_PER_BATCH 1"
                 )
         return torch.stack(sequences).to(self.device)
-
-    def _decode(self, grids: Tensor, frames: Tensor) -> list[list[Tensor]]:
-        from d2freq.modeling.unmixing.decoding import decode
-
-        count = grids.shape[1]
-        points = decode(
-            grids.flatten(0, 1),
-            self.centres(frames).flatten(0, 2).float(),
-            sigma=self.sigma,
-            factor=self.factor,
-            threshold=self.threshold,
-        )
-        return [points[start : start + count] for start in range(0, len(points), count)]
 
 
 def _fitting(q_init: Tensor | None, shape: Sequence[int]) -> Tensor:

@@ -27,7 +27,12 @@ def unmixing_keys() -> CN:
     node.Q_INIT = ""
     # True | False. True: targets between the grid cells are found too, and measured as
     # "cso_subpixel" beside the paper's metric. False, the default: the grid alone, as in the paper.
+    # Compare methods by it with INPUT.UNMIXING.NOISE: clean frames give 100 from any grid.
     node.DECODE = False
+    # Least and largest intensity of a target in grey levels, taken as evenly spread: what the
+    # decoder knows before it looks. SeqCSIST's. (): unknown; in noise targets within a pixel can
+    # then hardly be told apart. With a wrong range even their number comes out wrong in noise.
+    node.BRIGHTNESS = (220.0, 250.0)
     # Grey levels from which on a cell is a target, for metric and decoder. 70 is the published
     # code's for SeqCSIST; targets have 220 to 250.
     node.THRESHOLD = 70.0
@@ -61,6 +66,7 @@ def unmixing_arguments(cfg: Any, *, needs_q_init: bool) -> dict[str, Any]:
         "sigma": keys.SIGMA,
         "window": keys.WINDOW,
         "decode": keys.DECODE,
+        "brightness": tuple(keys.BRIGHTNESS),
         "threshold": keys.THRESHOLD,
     }
 

@@ -12,9 +12,13 @@ Shape shorthand: F frames, m pixels a side, g grid cells a side, K slots for tar
    unknown, so that a split needs a strong reason in a noisy frame and a weak one in a clean frame.
 
 All frames, and all that is tried for them, are one batch; no loop runs over frames or targets.
+
+The frame is explained whatever the grid says. Without noise every target comes out from any grid,
+an empty one too, so that sub-pixel figures of clean frames tell the decoder and not the method.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -28,7 +32,7 @@ from d2freq.ops.psf import grid_to_pixel
 
 __all__ = ["decode"]
 
-BRIGHTNESS = (235.0, 8.66)  # grey levels: even over 220 to 250 (DeRefNet, Sec. 3)
+BRIGHTNESS = (220.0, 250.0)  # grey levels, even in between (DeRefNet, Sec. 3)
 REACH = 0.15  # pixels; even over a cell of a third is 0.1, and a network's cell may be the next
 FLOOR = 1e-3  # grey levels: float32 rounds 400 to 3e-5, which leaves room for unfinished fits
 STEPS, TRIAL_STEPS = 60, 15
@@ -44,7 +48,7 @@ def decode(
     factor: int = 3,
     threshold: float = 70.0,
     max_targets: int = 8,
-    brightness: tuple[float, float] | None = BRIGHTNESS,
+    brightness: Sequence[float] = BRIGHTNESS,
     reach: float = REACH,
     saturation: float | None = 255.0,
 ) -> list[Tensor]:
@@ -57,8 +61,9 @@ def decode(
         factor: grid cells per pixel and axis, g = factor m.
         threshold: grey levels that a cell must have to start a target, and a target to be kept.
         max_targets: of a frame.
-        brightness: mean and standard deviation of a target's intensity; None where unknown.
-            Then close targets can be told apart in clean frames alone.
+        brightness: least and largest intensity of a target; () where unknown. Then close targets
+            can be told apart in clean frames alone. With a wrong range noise makes even their
+            number come out wrong.
         reach: standard deviation of a target about the grid's peak, in pixels.
         saturation: pixels of exactly this value may be any brighter one, as uint8 frames have
             them; None where the sensor does not saturate.
@@ -77,7 +82,7 @@ def decode(
         )
     if not (torch.isfinite(grid).all() and torch.isfinite(frames).all()):
         raise UserError("grid or frames have NaN or infinite values: the model diverged")
-    prior = Prior(sigma, brightness, reach, FLOOR, saturation)
+    prior = Prior(sigma, _normal(brightness), reach, FLOOR, saturation)
     pixels = frames.detach().double()
     start = _peaks(grid.detach().double(), factor, threshold, max_targets)
     fits = _search(pixels, fit(pixels, start, prior, steps=STEPS), prior)
@@ -87,6 +92,14 @@ def decode(
     points = points.gather(1, order[..., None].expand(-1, -1, 3))
     numbers = keep.sum(1).tolist()
     return [own[:number] for own, number in zip(points, numbers, strict=True)]
+
+
+def _normal(brightness: Sequence[float]) -> tuple[float, float] | None:
+    """Mean and standard deviation of an even spread; of a single value at least a tenth."""
+    if not brightness:
+        return None
+    low, high = brightness
+    return (low + high) / 2, max((high - low) / math.sqrt(12), 0.1)
 
 
 def _peaks(grid: Tensor, factor: int, threshold: float, slots: int) -> Fit:

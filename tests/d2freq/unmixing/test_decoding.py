@@ -73,7 +73,7 @@ def test_the_number_follows_without_any_knowledge_of_intensities():
     for count in (1, 2, 3):
         positions, intensities = clusters(8, count, seed=10 + count)
         frames = render(positions, intensities * 1.7).float()
-        points = decode(perfect(positions, intensities), frames, brightness=None)
+        points = decode(perfect(positions, intensities), frames, brightness=())
         assert farthest(points, positions) < 0.01
         brightest = torch.stack(points)[:, 0, 2].double()
         assert torch.allclose(brightest, 1.7 * intensities.amax(1), rtol=0.02)
@@ -120,9 +120,9 @@ def test_an_empty_frame_has_no_targets_and_a_plane_is_no_target():
 def test_targets_below_the_threshold_are_left_out():
     places = torch.tensor([[[3.0, 3.0], [7.0, 7.2]]], dtype=torch.float64)
     frames = render(places, torch.tensor([[230.0, 50.0]], dtype=torch.float64)).float()
-    (found,) = decode(torch.zeros(1, 33, 33), frames, brightness=None)
+    (found,) = decode(torch.zeros(1, 33, 33), frames, brightness=())
     assert len(found) == 1 and torch.allclose(found[0, :2], torch.tensor([3.0, 3.0]), atol=0.02)
-    (both,) = decode(torch.zeros(1, 33, 33), frames, brightness=None, threshold=20.0)
+    (both,) = decode(torch.zeros(1, 33, 33), frames, brightness=(), threshold=20.0)
     assert len(both) == 2
 
 

@@ -59,6 +59,20 @@ def test_saturated_pixels_are_taken_as_lower_bounds(scene):
     assert aware > 80 > 70 > blind
 
 
+def test_other_intensities_need_their_own_range(scene):
+    """With that of SeqCSIST even the number of dimmer targets comes out wrong."""
+    truth, frames, grids = scene
+    share = 0.5  # 110 to 125 grey levels
+    dim = share * frames + torch.randn(frames.shape, generator=torch.Generator().manual_seed(1))
+    found = {key: decode(share * grids, dim, brightness=key) for key in ((110, 125), (220, 250))}
+    right = {
+        key: np.mean([len(p) == len(t) for p, t in zip(points, truth, strict=True)])
+        for key, points in found.items()
+    }
+    assert right[110, 125] > 0.95 and right[220, 250] < 0.3
+    assert measured(found[110, 125], truth) > measured(found[220, 250], truth) + 30
+
+
 def problem(count, saturation=None):
     """A noisy frame and a start: (1, 11, 11), Fit, Prior."""
     random = torch.Generator().manual_seed(count)

@@ -90,6 +90,10 @@ def test_checks_pass_what_fits(sequences):
     [
         (["MODEL.UNMIXING.SIGMA", 0.4], "SIGMA is 0.4, but data set few_.* has 0.5"),
         (["MODEL.UNMIXING.SIZE", 7], r"\(441, 49\)|SIZE is 7"),
+        (
+            ["MODEL.UNMIXING.DECODE", True, "MODEL.UNMIXING.BRIGHTNESS", (100.0, 130.0)],
+            r"BRIGHTNESS is \(100.0, 130.0\), but the targets of data set few_.* have 220 to 250",
+        ),
         (["MODEL.UNMIXING.WINDOW", 4], "odd"),
         (["MODEL.UNMIXING.WINDOW", 9], "has 7 frames, a window 9"),
         (["DATASETS.TEST", ("tiny_scenes_val",)], "tiny_scenes_val has images"),

@@ -22,13 +22,13 @@ NETWORK = {"stages": 1, "channels": 4, "blocks": 1}  # of DeRefNet
 
 @pytest.fixture(scope="module")
 def scene():
-    """Records of six trajectories with noise of 2 grey levels, and where their targets are."""
+    """Records of six trajectories with noise of a grey level, and where their targets are."""
     rules = Rules(size=5, frames=4)
     records, truth = [], []
     for number in range(6):
         drawn = draw_trajectory(rules, "test", number)
         frames = torch.from_numpy(observe(drawn.positions, drawn.intensities, size=5))
-        noisy = add_noise(frames, 2.0, torch.Generator().manual_seed(number))
+        noisy = add_noise(frames, 1.0, torch.Generator().manual_seed(number))
         records.append({"frames": noisy[:, None]})
         truth += list(drawn.positions[1:3])
     return records, truth
@@ -44,7 +44,7 @@ def test_decoding_raises_the_metric_of_every_method(kind, scene):
     grids = [grid_detections(grid.numpy()) for output in outputs for grid in output["grid"]]
     points = [found.numpy() for output in outputs for found in output["points"]]
     before, after = (cso_map(found, truth)["CSO-mAP"] for found in (grids, points))
-    assert after > before and after > 0.4
+    assert after > before and after > 0.5
     assert all(found.shape[1] == 3 and found.dtype == np.float32 for found in points)
 
 

@@ -9,6 +9,7 @@ from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
 from d2freq.modeling.fcos.config import fcos_keys
+from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.modeling.unmixing.methods_config import method_keys
@@ -25,6 +26,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg, "D2FREQ", _general())
     _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
+    _add_missing(cfg.MODEL, "FREQ_INPUT", freq_input_keys())
     _add_missing(cfg.MODEL, "HSFPN", _hsfpn())
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())

@@ -60,10 +60,14 @@ def paper_macs(model: nn.Module, run: Callable[[], object]) -> dict[str, int]:
         for module in model.modules():
             if isinstance(module, COUNTED):
                 hooks.callback(module.register_forward_hook(count).remove)
-            for place in HIDDEN_RELUS.get(type(module), ()):
+            for place in _hidden_relus(module):
                 hooks.callback(module.get_submodule(place).register_forward_hook(count_relu).remove)
         run()
     return dict(counts)
+
+
+def _hidden_relus(module: nn.Module) -> tuple[str, ...]:
+    return next((relus for kind, relus in HIDDEN_RELUS.items() if isinstance(module, kind)), ())
 
 
 NORMS = (FrozenBatchNorm2d, nn.modules.batchnorm._BatchNorm, nn.GroupNorm)

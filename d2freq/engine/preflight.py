@@ -107,9 +107,10 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
 
 
 def _detector_name(cfg: CfgNode) -> str:
-    """The meta-architecture that detects, within SET the one that it trains."""
+    """The meta-architecture that detects: within SET the one that it trains, without a gate."""
     name = cfg.MODEL.META_ARCHITECTURE
-    return cfg.MODEL.SET.DETECTOR if name == "SET" else name
+    name = cfg.MODEL.SET.DETECTOR if name == "SET" else name
+    return name.removeprefix("Gated")
 
 
 def _lazy_class_key(model: DictConfig, at: str = "model") -> str:

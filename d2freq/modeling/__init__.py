@@ -1,5 +1,23 @@
 """Models of d2freq; importing the package registers them with the host."""
 
-from d2freq.modeling import assignment, backbones, derefnet, fcos, hs_fpn, set, unmixing
+from d2freq.modeling import (
+    assignment,
+    backbones,
+    derefnet,
+    fcos,
+    frequency_input,
+    hs_fpn,
+    set,
+    unmixing,
+)
 
-__all__ = ["assignment", "backbones", "derefnet", "fcos", "hs_fpn", "set", "unmixing"]
+__all__ = [
+    "assignment",
+    "backbones",
+    "derefnet",
+    "fcos",
+    "frequency_input",
+    "hs_fpn",
+    "set",
+    "unmixing",
+]

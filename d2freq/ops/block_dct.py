@@ -1,4 +1,4 @@
-"""Block DCT of colour images as one convolution, in the three geometries of frequency inputs.
+"""Block DCT of colour images as one convolution, in the geometries of frequency inputs.
 
 Shape shorthand: B images, H x W their pixels, S the stride, k x k a kernel, N x N coefficients a
 block. Coefficients stand in raster order, v N + u with v the vertical frequency, as in a JPEG
@@ -12,8 +12,11 @@ with ``outer(A[v], A[u])``, where A is N x k:
     "x2"   A = the 8-point DCT of the image enlarged twice (bilinear), S = 4: of "Learning in the
            Frequency Domain", Sec. 3.1; the enlargement is linear, so it is part of a 6 x 6 kernel
            and no enlarged image exists
+    "x4"   the same of the image enlarged four times, S = 2: the paper's for MobileNetV2, whose
+           first layer has stride 2 (images of 896 where RGB takes 224)
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -39,18 +42,24 @@ class Geometry:
     Args:
         points: N, coefficients a side.
         stride: S, pixels from a block to the next.
-        padding: pixels that the border repeats on every side, for the enlargement.
+        enlarge: how many samples a pixel of each axis becomes first.
     """
 
     points: int
     stride: int
-    padding: int
+    enlarge: int = 1
+
+    @property
+    def padding(self) -> int:
+        """Pixels that the border repeats on every side, for the enlargement."""
+        return int(self.enlarge > 1)
 
 
 GEOMETRIES = {
-    "x2": Geometry(points=8, stride=4, padding=1),
-    "8x8": Geometry(points=8, stride=8, padding=0),
-    "4x4": Geometry(points=4, stride=4, padding=0),
+    "x2": Geometry(points=8, stride=4, enlarge=2),
+    "8x8": Geometry(points=8, stride=8),
+    "4x4": Geometry(points=4, stride=4),
+    "x4": Geometry(points=8, stride=2, enlarge=4),
 }
 
 # Y, Cb, Cr from R, G, B (JFIF, BT.601 full range). Y's row sums to 1, the others to 0, so that a
@@ -66,19 +75,19 @@ def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
     """A, the transform of one axis.
 
     Args:
-        mode: "x2", "8x8" or "4x4".
+        mode: a name of GEOMETRIES.
         dtype: of the result.
 
     Returns:
-        (N, k): (8, 6), (8, 8) or (4, 4).
+        (N, k): (8, 6), (8, 8), (4, 4) or (8, 4).
 
     Raises:
         KeyError: another mode.
     """
     geometry = GEOMETRIES[mode]
     basis = dct_matrix(geometry.points, dtype=torch.float64)
-    if mode == "x2":
-        basis = basis @ _enlarging()
+    if geometry.enlarge > 1:
+        basis = basis @ _enlarging(geometry.enlarge)
     return basis.to(dtype)
 
 
@@ -87,7 +96,7 @@ def block_dct(planes: Tensor, mode: str = "8x8") -> Tensor:
 
     Args:
         planes: (B, P, H, W), floating; H and W multiples of the stride. JPEG shifts Y by -128.
-        mode: "x2", "8x8" or "4x4".
+        mode: a name of GEOMETRIES.
 
     Returns:
         (B, P, N N, H / S, W / S) in raster order, dtype of ``planes``.
@@ -122,15 +131,16 @@ def zigzag(points: int = 8) -> list[int]:
     return [v * points + u for v, u in sorted(cells, key=rank)]
 
 
-def _enlarging() -> Tensor:
-    """Six pixels to the eight samples of the block between them, enlarged twice. (8, 6).
+def _enlarging(factor: int) -> Tensor:
+    """Pixels to the eight samples of the block between them, enlarged. (8, 8 / factor + 2).
 
-    Bilinear without aligned corners: sample i lies at pixel i / 2 - 1/4 of the block, so it takes
-    3/4 of the pixel that it lies in and 1/4 of the neighbour on its side.
+    Bilinear without aligned corners: the middle of sample i lies at pixel (i + 1/2) / factor - 1/2
+    of the block, so it takes that share of the two pixels around it.
     """
-    weights = torch.zeros(8, 6, dtype=torch.float64, device="cpu")
+    weights = torch.zeros(8, 8 // factor + 2, dtype=torch.float64, device="cpu")
     for sample in range(8):
-        inside = sample // 2 + 1  # column 0 is the neighbour before the block
-        weights[sample, inside] = 0.75
-        weights[sample, inside + (1 if sample % 2 else -1)] = 0.25
+        position = (sample + 0.5) / factor + 0.5  # column 0 is the neighbour before the block
+        share, before = math.modf(position)
+        weights[sample, int(before)] = 1 - share
+        weights[sample, int(before) + 1] = share
     return weights

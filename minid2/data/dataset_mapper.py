@@ -16,7 +16,7 @@ __all__ = ["DatasetMapper"]
 
 
 class DatasetMapper:
-    """Reads the image of a record, augments it with its boxes, and makes tensors of both.
+    """Reads the image of a record, augments it with its boxes and masks, and makes tensors of both.
 
     A callable for :class:`MapDataset` and the loaders.
     """
@@ -41,26 +41,33 @@ class DatasetMapper:
             is_train: whether annotations are wanted.
             augmentations: what to apply to the image, one after the other.
             image_format: see :func:`detection_utils.read_image`.
-            use_instance_mask, use_keypoint, precomputed_proposal_topk, recompute_boxes: not
-                supported, nor are the arguments that go with them.
+            use_instance_mask: keep segmentations, as the targets' ``gt_masks``.
+            instance_mask_format: "polygon" or "bitmask"; see :func:`annotations_to_instances`.
+            recompute_boxes: make boxes that fit the masks after the augmentations.
+            use_keypoint, precomputed_proposal_topk: not supported, nor are the arguments that
+                go with them.
 
         Raises:
-            NotImplementedError: masks, keypoints or stored proposals are asked for.
+            NotImplementedError: keypoints or stored proposals are asked for.
+            ValueError: boxes are to be made of masks, but masks are not used.
         """
         unsupported = {
-            "use_instance_mask (MODEL.MASK_ON)": use_instance_mask,
             "use_keypoint (MODEL.KEYPOINT_ON)": use_keypoint,
             "precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)": precomputed_proposal_topk,
-            "recompute_boxes": recompute_boxes,
         }
         for name, asked in unsupported.items():
             if asked:
                 raise NotImplementedError(
                     f"DatasetMapper: minid2 has no {name}; the real Detectron2 has"
                 )
+        if recompute_boxes and not use_instance_mask:
+            raise ValueError("DatasetMapper: recompute_boxes needs use_instance_mask")
         self.is_train = is_train
         self.augmentations = T.AugmentationList(augmentations)
         self.image_format = image_format
+        self.use_instance_mask = use_instance_mask
+        self.instance_mask_format = instance_mask_format
+        self.recompute_boxes = recompute_boxes
         mode = "training" if is_train else "inference"
         logging.getLogger(__name__).info("Augmentations in %s: %s", mode, self.augmentations)
 
@@ -77,6 +84,7 @@ class DatasetMapper:
             "augmentations": augs,
             "image_format": cfg.INPUT.FORMAT,
             "use_instance_mask": cfg.MODEL.MASK_ON,
+            "instance_mask_format": cfg.INPUT.MASK_FORMAT,
             "use_keypoint": cfg.MODEL.KEYPOINT_ON,
             "precomputed_proposal_topk": topk if cfg.MODEL.LOAD_PROPOSALS else None,
         }
@@ -119,11 +127,14 @@ class DatasetMapper:
                 "that the data set was registered with, and its annotation file"
             ) from error
 
-    @staticmethod
-    def _instances(annotations: list[dict], tfms: T.TransformList, size: tuple[int, int]):
+    def _instances(self, annotations: list[dict], tfms: T.TransformList, size: tuple[int, int]):
+        unwanted = {"keypoints"} if self.use_instance_mask else {"keypoints", "segmentation"}
         moved = []
         for anno in annotations:
             if anno.get("iscrowd", 0) == 0:
-                box = {k: v for k, v in anno.items() if k not in ("segmentation", "keypoints")}
-                moved.append(utils.transform_instance_annotations(box, tfms, size))
-        return utils.filter_empty_instances(utils.annotations_to_instances(moved, size))
+                wanted = {k: v for k, v in anno.items() if k not in unwanted}
+                moved.append(utils.transform_instance_annotations(wanted, tfms, size))
+        found = utils.annotations_to_instances(moved, size, mask_format=self.instance_mask_format)
+        if self.recompute_boxes and found.has("gt_masks"):
+            found.gt_boxes = found.gt_masks.get_bounding_boxes()
+        return utils.filter_empty_instances(found)

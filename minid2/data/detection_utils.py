@@ -1,4 +1,4 @@
-"""From the records of a data set to what a model takes: images, boxes and their checks.
+"""From the records of a data set to what a model takes: images, boxes, masks, their checks.
 
 H x W is the image, C its channels, N its annotated instances. Image formats are "BGR" and the modes
 of Pillow ("RGB", "L" ...).
@@ -16,6 +16,7 @@ from ..structures import Boxes, BoxMode, Instances
 from ..utils.file_io import PathManager
 from . import transforms as T
 from .catalog import MetadataCatalog
+from .segmentations import collect_masks, transform_segmentation
 
 __all__ = [
     "SizeMismatchError",
@@ -99,12 +100,11 @@ def check_image_size(dataset_dict: dict, image: np.ndarray) -> None:
 
 def _corners(annotation: dict) -> np.ndarray:
     """The box of one annotation as x1, y1, x2, y2."""
-    for key in ("segmentation", "keypoints"):
-        if key in annotation:
-            raise NotImplementedError(
-                f"an annotation has '{key}', and minid2 handles boxes only: remove the key from "
-                "the record, or install the real Detectron2"
-            )
+    if "keypoints" in annotation:
+        raise NotImplementedError(
+            "an annotation has 'keypoints', and minid2 handles boxes and masks only: remove the "
+            "key from the record, or install the real Detectron2"
+        )
     return np.asarray(
         BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYXY_ABS)
     )
@@ -117,19 +117,21 @@ def transform_instance_annotations(
     *,
     keypoint_hflip_indices: np.ndarray | None = None,
 ) -> dict:
-    """Move the box of one annotation along with the image, in place.
+    """Move the box and the mask of one annotation along with the image, in place.
 
     Args:
-        annotation: has "bbox" and "bbox_mode".
+        annotation: has "bbox", "bbox_mode" and, with a mask, "segmentation".
         transforms: what was done to the image: a transform or a list of them.
         image_size: height, width afterwards; the box is cut off at its border.
         keypoint_hflip_indices: of no effect, as keypoints are not supported.
 
     Returns:
-        The same dict; "bbox" is an array, "bbox_mode" XYXY_ABS.
+        The same dict; "bbox" is an array, "bbox_mode" XYXY_ABS, "segmentation" what
+        :func:`transform_segmentation` makes of it.
 
     Raises:
-        NotImplementedError: the annotation has a mask or keypoints.
+        NotImplementedError: the annotation has keypoints.
+        ValueError: the segmentation has no known form.
     """
     if isinstance(transforms, (list, tuple)):
         transforms = T.TransformList(list(transforms))
@@ -137,6 +139,10 @@ def transform_instance_annotations(
     moved = transforms.apply_box(_corners(annotation)[None])[0]
     annotation["bbox"] = np.clip(moved, 0, [width, height, width, height]).astype(moved.dtype)
     annotation["bbox_mode"] = BoxMode.XYXY_ABS
+    if "segmentation" in annotation:
+        annotation["segmentation"] = transform_segmentation(
+            annotation["segmentation"], transforms, image_size
+        )
     return annotation
 
 
@@ -146,19 +152,33 @@ def annotations_to_instances(
     """Collect annotations of one image into the fields that models train on.
 
     Args:
-        annos: N annotations with "bbox", "bbox_mode", "category_id".
+        annos: N annotations with "bbox", "bbox_mode", "category_id", and all or none of them
+            with "segmentation".
         image_size: height, width.
-        mask_format: of no effect, as masks are not supported.
+        mask_format: "polygon" or "bitmask": what the segmentations become.
 
     Returns:
-        Instances with ``gt_boxes`` (N, 4) float32 and ``gt_classes`` (N,) int64.
+        Instances with ``gt_boxes`` (N, 4) float32, ``gt_classes`` (N,) int64 and, where there are
+        segmentations, ``gt_masks``, PolygonMasks or BitMasks.
 
     Raises:
-        NotImplementedError: an annotation has a mask or keypoints.
+        NotImplementedError: an annotation has keypoints.
+        KeyError: some have a segmentation and others none.
+        ValueError: a segmentation does not fit the format.
     """
     boxes = np.array([_corners(anno) for anno in annos], dtype=np.float32).reshape(-1, 4)
     classes = torch.tensor([int(anno["category_id"]) for anno in annos], dtype=torch.int64)
-    return Instances(image_size, gt_boxes=Boxes(torch.from_numpy(boxes)), gt_classes=classes)
+    target = Instances(image_size, gt_boxes=Boxes(torch.from_numpy(boxes)), gt_classes=classes)
+    shapes = [anno["segmentation"] for anno in annos if "segmentation" in anno]
+    if not shapes:
+        return target
+    if len(shapes) < len(annos):
+        raise KeyError(
+            f"'segmentation' is missing in {len(annos) - len(shapes)} of {len(annos)} annotations "
+            "of an image: complete the annotation file, or train without masks (MODEL.MASK_ON)"
+        )
+    target.gt_masks = collect_masks(shapes, image_size, mask_format)
+    return target
 
 
 def filter_empty_instances(
@@ -171,15 +191,17 @@ def filter_empty_instances(
     """Drop instances of which the crop has left nothing.
 
     Args:
-        instances: with ``gt_boxes``.
+        instances: with ``gt_boxes`` and, if any, ``gt_masks``.
         by_box: drop those with an empty box.
-        by_mask: of no effect, as masks are not supported.
+        by_mask: drop those with an empty mask, if there are masks.
         box_threshold: a box at most this wide or high is empty.
         return_mask: return also which were kept, (N,) bool.
     """
     keep = torch.ones(len(instances), dtype=torch.bool)
     if by_box:
         keep = instances.gt_boxes.nonempty(threshold=box_threshold)
+    if by_mask and instances.has("gt_masks"):
+        keep = keep & instances.gt_masks.nonempty()
     return (instances[keep], keep) if return_mask else instances[keep]
 
 

@@ -1,4 +1,4 @@
-"""COCO's metrics for detected boxes."""
+"""COCO's metrics for detected boxes and masks."""
 
 import contextlib
 import copy
@@ -28,18 +28,28 @@ METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 
 def instances_to_coco_json(instances: Instances, img_id: int) -> list[dict]:
-    """Detections of an image, on the CPU, in COCO's result format (boxes as x, y, w, h)."""
+    """Detections of an image, on the CPU, in COCO's result format.
+
+    Boxes are x, y, w, h; ``pred_masks`` (N, H, W), if any, become run lengths as text.
+    """
     boxes = instances.pred_boxes.tensor.clone()
     boxes[:, 2:] -= boxes[:, :2]
     columns = (instances.pred_classes.tolist(), boxes.tolist(), instances.scores.tolist())
-    return [
+    found: list[dict[str, Any]] = [
         {"image_id": img_id, "category_id": label, "bbox": box, "score": score}
         for label, box, score in zip(*columns, strict=True)
     ]
+    if instances.has("pred_masks"):
+        from pycocotools import mask
+
+        for detection, pixels in zip(found, instances.pred_masks, strict=True):
+            rle = mask.encode(np.asfortranarray(np.asarray(pixels, dtype=np.uint8)))
+            detection["segmentation"] = {**rle, "counts": rle["counts"].decode("ascii")}
+    return found
 
 
 class COCOEvaluator(DatasetEvaluator):
-    """AP of boxes by COCO's rules, in [0, 100]; NaN where it cannot be computed."""
+    """AP of boxes and masks by COCO's rules, in [0, 100]; NaN where it cannot be computed."""
 
     def __init__(
         self,
@@ -58,7 +68,7 @@ class COCOEvaluator(DatasetEvaluator):
         Args:
             dataset_name: its metadata has ``json_file``, a COCO file; otherwise one is written
                 to ``output_dir`` from its records.
-            tasks: None or ``("bbox",)``.
+            tasks: of "bbox" and "segm"; None: boxes, and masks where the predictions have them.
             distributed: gather the predictions of all processes and evaluate in the main one.
             output_dir: folder for ``instances_predictions.pth`` and
                 ``coco_instances_results.json``; None writes neither.
@@ -69,13 +79,14 @@ class COCOEvaluator(DatasetEvaluator):
             allow_cached_coco: take the COCO file of an earlier run where one was written.
 
         Raises:
-            NotImplementedError: ``tasks`` has something else than boxes.
+            NotImplementedError: ``tasks`` has something else than boxes and masks.
             ValueError: a COCO file has to be written and there is no ``output_dir``.
         """
-        if tasks is not None and set(tasks) != {"bbox"}:
+        self._tasks = None if tasks is None else list(tasks)
+        if not set(self._tasks or ()) <= {"bbox", "segm"}:
             raise NotImplementedError(
-                f"minid2 evaluates boxes only, not {tuple(tasks)} (tasks of COCOEvaluator); the "
-                "real Detectron2 does"
+                f"minid2 evaluates bbox and segm only, not {self._tasks} (tasks of COCOEvaluator); "
+                "the real Detectron2 does"
             )
         self._logger = logging.getLogger(__name__)
         self._distributed = distributed
@@ -109,7 +120,8 @@ class COCOEvaluator(DatasetEvaluator):
         Args:
             inputs: records with ``image_id``.
             outputs: dicts with ``instances``, an :class:`Instances` with ``pred_boxes``,
-                ``scores`` and ``pred_classes`` in the pixels of the original image.
+                ``scores``, ``pred_classes`` and, if any, ``pred_masks`` (N, H, W) in the pixels
+                of the original image.
         """
         for record, output in zip(inputs, outputs, strict=True):
             image_id = record["image_id"]
@@ -117,7 +129,7 @@ class COCOEvaluator(DatasetEvaluator):
             self._predictions.append({"image_id": image_id, "instances": found})
 
     def evaluate(self, img_ids: list[int] | None = None) -> dict:
-        """Metrics by task, ``{"bbox": {"AP": ...}}``, or ``{}`` outside the main process.
+        """Metrics by task, ``{"bbox": {"AP": ...}, ...}``, or ``{}`` outside the main process.
 
         Args:
             img_ids: evaluate these images only.
@@ -157,18 +169,32 @@ class COCOEvaluator(DatasetEvaluator):
         if not self._do_evaluation:
             self._logger.info("Annotations are not available for evaluation.")
             return
-        coco_eval = self._count(detections, img_ids) if detections else None
         class_names = self._metadata.get("thing_classes")
-        self._results["bbox"] = self._derive_coco_results(coco_eval, "bbox", class_names)
+        for task in self._tasks or self._tasks_from_predictions(detections):
+            coco_eval = self._count(detections, img_ids, task) if detections else None
+            self._results[task] = self._derive_coco_results(coco_eval, task, class_names)
 
-    def _count(self, detections: list[dict], img_ids: list[int] | None) -> Any:
+    def _tasks_from_predictions(self, predictions: list[dict]) -> list[str]:
+        """Boxes, and masks where a detection has one."""
+        masks = any("segmentation" in detection for detection in predictions)
+        return ["bbox", "segm"] if masks else ["bbox"]
+
+    def _count(self, detections: list[dict], img_ids: list[int] | None, task: str) -> Any:
         """The COCOeval after it has matched detections with ground truth and accumulated."""
         if self._use_fast_impl:
             from faster_coco_eval import COCOeval_faster as COCOeval
         else:
             from pycocotools.cocoeval import COCOeval
+        if task == "segm":
+            if any("segmentation" not in truth for truth in self._coco_api.anns.values()):
+                raise KeyError(
+                    f"{self._metadata.json_file} has annotations without 'segmentation': add them, "
+                    "or evaluate boxes alone, COCOEvaluator(..., tasks=('bbox',))"
+                )
+            # where there is a box, COCO takes the area from it and not from the mask
+            detections = [{k: v for k, v in each.items() if k != "bbox"} for each in detections]
         with _silence():
-            coco_eval = COCOeval(self._coco_api, self._coco_api.loadRes(detections), "bbox")
+            coco_eval = COCOeval(self._coco_api, self._coco_api.loadRes(detections), task)
             coco_eval.params.maxDets = self._max_dets_per_image
             if img_ids is not None:
                 coco_eval.params.imgIds = list(img_ids)

@@ -2,6 +2,7 @@
 
 from .batch_norm import CycleBatchNormList, FrozenBatchNorm2d, get_norm
 from .blocks import CNNBlockBase
+from .mask_ops import paste_masks_in_image
 from .shape_spec import ShapeSpec
 from .wrappers import Conv2d, ROIAlign, batched_nms, cat, cross_entropy
 
@@ -16,4 +17,5 @@ __all__ = [
     "cat",
     "cross_entropy",
     "get_norm",
+    "paste_masks_in_image",
 ]

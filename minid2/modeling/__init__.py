@@ -22,10 +22,13 @@ from .proposal_generator import (
 from .roi_heads import (
     ROI_BOX_HEAD_REGISTRY,
     ROI_HEADS_REGISTRY,
+    ROI_MASK_HEAD_REGISTRY,
+    BaseMaskRCNNHead,
     FastRCNNOutputLayers,
     ROIHeads,
     StandardROIHeads,
     build_box_head,
+    build_mask_head,
     build_roi_heads,
 )
 
@@ -38,8 +41,10 @@ __all__ = [
     "PROPOSAL_GENERATOR_REGISTRY",
     "ROI_BOX_HEAD_REGISTRY",
     "ROI_HEADS_REGISTRY",
+    "ROI_MASK_HEAD_REGISTRY",
     "RPN_HEAD_REGISTRY",
     "Backbone",
+    "BaseMaskRCNNHead",
     "FastRCNNOutputLayers",
     "GeneralizedRCNN",
     "ROIHeads",
@@ -50,6 +55,7 @@ __all__ = [
     "build_anchor_generator",
     "build_backbone",
     "build_box_head",
+    "build_mask_head",
     "build_model",
     "build_proposal_generator",
     "build_resnet_backbone",

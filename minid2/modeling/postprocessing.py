@@ -1,21 +1,22 @@
 """From the pixels that the model saw to the pixels that the user gave."""
 
-from ..structures import Instances
+from ..structures import Instances, ROIMasks
 
 
 def detector_postprocess(
     results: Instances, output_height: int, output_width: int, mask_threshold: float = 0.5
 ) -> Instances:
-    """Scale detections to another image size, clip them, and drop those that vanish.
+    """Scale detections to another image size, clip them, drop those that vanish, paste masks.
 
     Args:
         results: detections of one image, with ``pred_boxes`` or ``proposal_boxes``; its
             ``image_size`` is what the model saw.
         output_height, output_width: size of the image that the detections are wanted for.
-        mask_threshold: for masks, which minid2 does not have.
+        mask_threshold: see :func:`paste_masks_in_image`.
 
     Returns:
-        New Instances of that size; ``results`` stays as it is.
+        New Instances of that size; ``results`` stays as it is. ``pred_masks``, (N, 1, M, M) or
+        ROIMasks before, are (N, output_height, output_width) bool.
     """
     seen_height, seen_width = results.image_size
     scaled = Instances((output_height, output_width), **results.get_fields())
@@ -24,4 +25,10 @@ def detector_postprocess(
     boxes.scale(output_width / seen_width, output_height / seen_height)
     boxes.clip(scaled.image_size)
     scaled.set(name, boxes)
-    return scaled[boxes.nonempty()]
+    scaled = scaled[boxes.nonempty()]
+    if scaled.has("pred_masks"):
+        masks = scaled.pred_masks
+        regions = masks if isinstance(masks, ROIMasks) else ROIMasks(masks[:, 0])
+        pasted = regions.to_bitmasks(scaled.get(name), output_height, output_width, mask_threshold)
+        scaled.pred_masks = pasted.tensor
+    return scaled

@@ -20,9 +20,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def records():
-    """Makes, in the structures of a host, an image for each count, with that many boxes."""
+    """Makes, in the structures of a host, an image for each count, with that many boxes.
 
-    def make(host, counts):
+    With ``masks``, "polygon" or "bitmask", half of each box belongs to the object.
+    """
+
+    def make(host, counts, masks=None):
         generator = torch.Generator().manual_seed(5)
         batch = []
         for (height, width), count in zip(((64, 83), (50, 70)), counts, strict=False):
@@ -31,6 +34,14 @@ def records():
             boxes = host.structures.Boxes(torch.cat([corner, corner + side], dim=1))
             target = host.structures.Instances((height, width), gt_boxes=boxes)
             target.gt_classes = torch.randint(4, (count,), generator=generator)
+            if masks:
+                x0, y0, x1, y1 = boxes.tensor.unbind(dim=1)
+                halves = torch.stack([x0, y0, x1, y0, x1, y1], dim=1)  # triangles
+                polygons = host.structures.PolygonMasks([[half] for half in halves])
+                target.gt_masks = polygons
+                if masks == "bitmask":
+                    bits = host.structures.BitMasks.from_polygon_masks(polygons, height, width)
+                    target.gt_masks = bits
             shape = (3, height, width)
             image = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
             sizes = {"height": 2 * height, "width": width}
@@ -93,10 +104,10 @@ def assert_same_detectors(records, spread, training_step, assert_same_instances)
     """Compares a detector of Detectron2 and one of minid2: initial weights, then their behaviour.
 
     Each of ``counts`` is a batch of `records`. With ``every_loss`` none may be zero where the
-    first image has boxes.
+    first image has boxes. ``masks`` is for `records`.
     """
 
-    def compare(models, counts, every_loss=True):
+    def compare(models, counts, every_loss=True, masks=None):
         hosts = [importlib.import_module(name) for name in ("detectron2", "minid2")]
         theirs, mine = (model.state_dict() for model in models)
         assert list(mine) == list(theirs)
@@ -108,7 +119,7 @@ def assert_same_detectors(records, spread, training_step, assert_same_instances)
             spread(model)
         found = 0
         for count in counts:
-            batches = [records(host, count) for host in hosts]
+            batches = [records(host, count, masks) for host in hosts]
             with torch.no_grad():
                 outputs = [m.eval()(b) for m, b in zip(models, batches, strict=True)]
             for theirs, mine in zip(*outputs, strict=True):

@@ -15,18 +15,20 @@ import d2freq  # chooses the host
 
 # isort: split
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.config import LazyConfig, instantiate
+from detectron2.config import LazyConfig
 from detectron2.modeling import build_model
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.events import EventStorage
 
 from d2freq.engine import load_yaml
 
+# Untrained, a dense detector would score every anchor below the threshold.
+PRIOR = 0.1
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def inputs(num_classes: int) -> list[dict]:
-    """Two random images of unequal, awkward size; the second without boxes."""
+    """Two random images of unequal, awkward size: triangles on the first, nothing on the second."""
     generator = torch.Generator().manual_seed(3)
     batch = []
     for (height, width), count in (((96, 131), 7), ((70, 64), 0)):
@@ -35,6 +37,8 @@ def inputs(num_classes: int) -> list[dict]:
         target = Instances((height, width))
         target.gt_boxes = Boxes(torch.cat([corner, corner + size], dim=1))
         target.gt_classes = torch.randint(num_classes, (count,), generator=generator)
+        triangles = target.gt_boxes.tensor[:, [0, 1, 2, 1, 2, 3]]
+        target.gt_masks = PolygonMasks([[triangle] for triangle in triangles])
         image = torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
         batch.append(
             {"image": image, "instances": target, "height": 2 * height, "width": 2 * width}
@@ -43,20 +47,17 @@ def inputs(num_classes: int) -> list[dict]:
 
 
 def build(name: str) -> tuple[torch.nn.Module, int]:
-    """The model of a config and its number of classes; of a lazy one where there is no YAML."""
-    # Untrained, a dense detector would score every anchor below the threshold.
-    prior = 0.1
+    """The model of a config and its number of classes."""
     file = CONFIGS / f"{name}.yaml"
-    if not file.is_file():
-        recipe = LazyConfig.load(str(file.with_suffix(".py"))).model
-        recipe.head.prior_prob = prior
-        return instantiate(recipe), recipe.num_classes
-    options = ["MODEL.RETINANET.PRIOR_PROB", prior, "MODEL.FCOS.PRIOR_PROB", prior]
+    priors = [f"MODEL.{kind}.PRIOR_PROB" for kind in ("RETINANET", "FCOS")]
+    options = [word for key in priors for word in (key, str(PRIOR))]
     # The score of FCOS is a product with centerness, some half of the probability.
     options += ["MODEL.FCOS.SCORE_THRESH_TEST", 0.01]
     cfg = load_yaml(str(file), ["MODEL.DEVICE", "cpu", *options])
-    keys = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
-    return build_model(cfg), keys.get(cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.ROI_HEADS).NUM_CLASSES
+    kind = cfg.MODEL.META_ARCHITECTURE
+    kind = cfg.MODEL.SET.DETECTOR if kind == "SET" else kind
+    one_stage = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
+    return build_model(cfg), one_stage.get(kind, cfg.MODEL.ROI_HEADS).NUM_CLASSES
 
 
 def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
@@ -91,6 +92,7 @@ def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
                 "boxes": f.pred_boxes.tensor,
                 "scores": f.scores,
                 "classes": f.pred_classes,
+                "masks": f.get_fields().get("pred_masks"),
             }
             for f in found
         ],

@@ -19,7 +19,10 @@ NAMES = [
     "hs_fpn/faster_rcnn_R50_FPN_scenes",
     "hs_fpn/faster_rcnn_R50_HSFPN_scenes",
     "_base_/fcos_R50_FPN",
+    "set/fcos_R18_FPN_kit_ais",
+    "set/fcos_R18_FPN_SET_kit_ais",
     "_base_/cascade_rcnn_R50_FPN",  # of 80 classes: with 8, untrained scores tie in their last bit
+    "_base_/mask_rcnn_R50_FPN",
     "hs_fpn/faster_rcnn_MobileNetV2_FPN_aitod",
     "hs_fpn/faster_rcnn_R50_FPN_RFLA_aitod",
     "hs_fpn/retinanet_R50_FPN_aitod",
@@ -61,6 +64,8 @@ def assert_equal_outcome(real: dict, ours: dict, tolerance: float = 1e-5) -> Non
         torch.testing.assert_close(mine["boxes"], theirs["boxes"], rtol=tolerance, atol=1e-3)
         torch.testing.assert_close(mine["scores"], theirs["scores"], rtol=0, atol=tolerance)
         assert torch.equal(mine["classes"], theirs["classes"])
+        if theirs["masks"] is not None:
+            assert theirs["masks"].any() and torch.equal(mine["masks"], theirs["masks"])
 
 
 @pytest.mark.parametrize("name", NAMES)

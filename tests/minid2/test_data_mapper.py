@@ -68,8 +68,8 @@ def test_config_of_training_and_inference(record):
     cfg.INPUT.RANDOM_FLIP = "sideways"
     with pytest.raises(ValueError, match="INPUT.RANDOM_FLIP.*'sideways'"):
         DatasetMapper(cfg, True)
-    cfg.MODEL.MASK_ON, cfg.INPUT.RANDOM_FLIP = True, "none"
-    with pytest.raises(NotImplementedError, match=r"MODEL\.MASK_ON.*real Detectron2"):
+    cfg.MODEL.KEYPOINT_ON, cfg.INPUT.RANDOM_FLIP = True, "none"
+    with pytest.raises(NotImplementedError, match=r"MODEL\.KEYPOINT_ON.*real Detectron2"):
         DatasetMapper(cfg, True)
 
 
@@ -78,7 +78,6 @@ def test_config_of_training_and_inference(record):
     [
         ("use_keypoint", True),
         ("precomputed_proposal_topk", 100),
-        ("recompute_boxes", True),
     ],
 )
 def test_unsupported_arguments_are_named(option, value):
@@ -99,11 +98,12 @@ def test_missing_and_damaged_images_are_named(record, tmp_path):
         mapper()(record)
 
 
-def test_wrong_sizes_and_masks_are_refused(record):
+def test_wrong_sizes_and_keypoints_are_refused(record):
     with pytest.raises(utils.SizeMismatchError, match=r"image.png is \(60, 40\).*\(60, 41\)"):
         mapper()({**record, "height": 41})
-    with pytest.raises(NotImplementedError, match="'segmentation'"):
-        utils.transform_instance_annotations(record["annotations"][0], T.NoOpTransform(), (40, 60))
+    posed = {**record["annotations"][0], "keypoints": [1, 2, 2]}
+    with pytest.raises(NotImplementedError, match="'keypoints'"):
+        utils.transform_instance_annotations(posed, T.NoOpTransform(), (40, 60))
 
 
 def test_an_image_is_read_upright_and_in_the_format(tmp_path):

@@ -181,7 +181,7 @@ def test_numbers_that_are_not_finite_stop_training_but_not_inference():
 @pytest.mark.parametrize(
     ("overrides", "error", "culprit"),
     [
-        (("MODEL.MASK_ON", True), NotImplementedError, "MODEL.MASK_ON"),
+        (("MODEL.MASK_ON", True, "MODEL.ROI_MASK_HEAD.NAME", "No"), KeyError, "No"),
         (("MODEL.KEYPOINT_ON", True), NotImplementedError, "MODEL.KEYPOINT_ON"),
         (("MODEL.ROI_BOX_HEAD.USE_FED_LOSS", True), NotImplementedError, "USE_FED_LOSS"),
         (("MODEL.ROI_HEADS.NAME", "NoSuchHeads"), KeyError, "NoSuchHeads"),

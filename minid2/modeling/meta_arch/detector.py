@@ -67,9 +67,3 @@ class Detector(nn.Module):
             height, width = record.get("height", size[0]), record.get("width", size[1])
             outputs.append({"instances": detector_postprocess(found, height, width)})
         return outputs
-
-
-def refuse_pictures(vis_period: int) -> None:
-    """Raise NotImplementedError for a `vis_period` above 0."""
-    if vis_period > 0:
-        raise NotImplementedError("VIS_PERIOD: minid2 draws no training pictures; set it to 0")

@@ -12,9 +12,10 @@ from ...config import CfgNode, configurable
 from ...structures import Instances
 from ..backbone import Backbone, build_backbone
 from ..proposal_generator import build_proposal_generator
+from ..refusal import refuse_pictures
 from ..roi_heads import build_roi_heads
 from .build import META_ARCH_REGISTRY
-from .detector import Detector, Records, refuse_pictures
+from .detector import Detector, Records
 
 
 @META_ARCH_REGISTRY.register()
@@ -69,12 +70,12 @@ class GeneralizedRCNN(Detector):
 
         Args:
             batched_inputs: one dict an image: "image" (C, H, W); in training "instances" with
-                `gt_boxes` and `gt_classes`; for detections optionally "height" and "width", the
-                size to report boxes in.
+                `gt_boxes`, `gt_classes` and, with a mask head, `gt_masks`; for detections
+                optionally "height" and "width", the size to report boxes and masks in.
 
         Returns:
             A dict of scalar losses, or a list with a dict an image whose "instances" holds
-            `pred_boxes`, `scores` and `pred_classes`, best first.
+            `pred_boxes`, `scores` and `pred_classes`, and with masks `pred_masks`, best first.
         """
         if not self.training:
             return self.inference(batched_inputs)

@@ -15,9 +15,9 @@ from ..anchor_generator import build_anchor_generator
 from ..backbone import Backbone, build_backbone
 from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
 from ..matcher import Matcher, match_by_iou
+from ..refusal import refuse_pictures
 from .build import META_ARCH_REGISTRY
 from .dense_detector import DenseDetector, focal_class_loss, permute_to_N_HWA_K
-from .detector import refuse_pictures
 from .retinanet_head import RetinaNetHead
 
 __all__ = ["RetinaNet", "RetinaNetHead", "permute_to_N_HWA_K"]

@@ -129,7 +129,9 @@ class CascadeROIHeads(StandardROIHeads):
             return super().forward(images, features, proposals)
         assert targets is not None, "training needs ground truth"
         proposals = self.label_and_sample_proposals(proposals, targets)
-        return proposals, self._forward_box(features, proposals, targets)
+        losses = self._forward_box(features, proposals, targets)
+        losses.update(self._forward_mask(features, proposals))
+        return proposals, losses
 
     def _forward_box(
         self,

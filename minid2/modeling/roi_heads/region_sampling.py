@@ -105,6 +105,22 @@ class ROIHeads(nn.Module):
         return samples
 
 
+def select_foreground_proposals(
+    proposals: list[Instances], bg_label: int
+) -> tuple[list[Instances], list[torch.Tensor]]:
+    """The objects among the regions of B images with `gt_classes`.
+
+    Args:
+        proposals: regions; class -1 is neither object nor background.
+        bg_label: class of the background.
+
+    Returns:
+        B `Instances` without the others, and which those are, (S,) bool an image.
+    """
+    kept = [(each.gt_classes != -1) & (each.gt_classes != bg_label) for each in proposals]
+    return [each[keep] for each, keep in zip(proposals, kept, strict=True)], kept
+
+
 def log_counts(is_object: list[torch.Tensor]) -> None:
     """Write how many objects and how much else the regions (N_i,) of an image hold in the mean."""
     joined = torch.cat(is_object)

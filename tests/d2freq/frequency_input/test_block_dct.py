@@ -24,12 +24,13 @@ def test_blocks_are_those_of_scipy(mode, points):
     )
 
 
+@pytest.mark.parametrize("factor", [2, 4])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 1e-3)])
-def test_x2_is_the_transform_of_the_enlarged_image(dtype, tolerance):
+def test_x2_and_x4_are_the_transform_of_the_enlarged_image(factor, dtype, tolerance):
     planes = 255 * torch.rand(2, 3, 36, 52, dtype=dtype)
-    enlarged = F.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
+    enlarged = F.interpolate(planes, scale_factor=factor, mode="bilinear", align_corners=False)
     torch.testing.assert_close(
-        block_dct(planes, "x2"), block_dct(enlarged, "8x8"), rtol=0, atol=tolerance
+        block_dct(planes, f"x{factor}"), block_dct(enlarged, "8x8"), rtol=0, atol=tolerance
     )
 
 

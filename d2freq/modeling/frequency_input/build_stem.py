@@ -1,0 +1,129 @@
+"""The stem that MODEL.FREQ_INPUT describes."""
+
+import logging
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+
+from d2freq.errors import UserError
+from d2freq.modeling.frequency_input.base import FixedStem, InputStem
+from d2freq.modeling.frequency_input.controls import LearnedStem, UnshuffleStem
+from d2freq.modeling.frequency_input.entry import FrequencyStem, Projection
+from d2freq.modeling.frequency_input.gate import ChannelGate
+from d2freq.modeling.frequency_input.stem import DCTStem
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["build_stem", "describe_stem"]
+
+STEMS = ("dct", "unshuffle", "random", "learned")
+ENTRIES = ("direct", "conv", "shuffle")
+
+
+def build_stem(cfg: CfgNode, input_shape: ShapeSpec) -> InputStem:
+    """The transform alone, or with the gate and the projection of ENTRY behind it.
+
+    Raises:
+        UserError: images of other than three channels, a wrong key, statistics of another channel
+            set, or an ENTRY that does not fit the stride.
+    """
+    if input_shape.channels != 3:
+        raise UserError(
+            f"the frequency input takes images of 3 channels, not {input_shape.channels}; "
+            "MODEL.PIXEL_MEAN has one number a channel, grey images are read as INPUT.FORMAT RGB"
+        )
+    keys = cfg.MODEL.FREQ_INPUT
+    if keys.ENTRY not in ENTRIES:
+        raise UserError(
+            f"MODEL.FREQ_INPUT.ENTRY is one of {', '.join(ENTRIES)}, not {keys.ENTRY!r}"
+        )
+    transform = _build_transform(cfg)
+    _check_measured(keys, transform)
+    gate, projection = None, None
+    channels = transform.out_channels
+    if keys.GATE.ENABLED:
+        gate = ChannelGate(
+            channels,
+            temperature=keys.GATE.TEMPERATURE,
+            pooling=keys.GATE.POOLING,
+            penalty=keys.GATE.PENALTY,
+            target=keys.GATE.TARGET or None,
+            weight=keys.GATE.WEIGHT,
+            norm=keys.GATE.NORM,
+        )
+    if keys.ENTRY != "direct":
+        stride = {"conv": 4, "shuffle": 8}[keys.ENTRY]
+        if transform.stride != stride:
+            raise UserError(
+                f"MODEL.FREQ_INPUT.ENTRY {keys.ENTRY!r} is for channels of stride {stride}; those "
+                f"of MODE {keys.MODE!r} have {transform.stride}"
+            )
+        projection = Projection(channels, 64, upsample=stride // 4, norm=cfg.MODEL.RESNETS.NORM)
+    if gate is None and projection is None:
+        return transform
+    return FrequencyStem(transform, gate=gate, projection=projection)
+
+
+def describe_stem(stem: FixedStem) -> str:
+    """What statistics have to be of to fit a stem, for MODEL.FREQ_INPUT.MEASURED_FOR."""
+    if not isinstance(stem, DCTStem):
+        return f"unshuffle {stem.channels}" if isinstance(stem, UnshuffleStem) else ""
+    name = "dct" if stem.rotation_seed is None else f"random seed {stem.rotation_seed}"
+    return f"{name} {stem.mode} {','.join(map(str, stem.channels))}"
+
+
+def _build_transform(cfg: CfgNode) -> InputStem:
+    keys = cfg.MODEL.FREQ_INPUT
+    channels = keys.CHANNELS
+    if isinstance(channels, int):  # a config turns "24" into the number
+        channels = str(channels)
+    if keys.STEM == "learned":
+        count = 64 if channels is None else channels
+        if not (isinstance(count, int) or str(count).isdigit()) or int(count) < 1:
+            raise UserError(
+                "MODEL.FREQ_INPUT.CHANNELS of STEM 'learned' is how many there are, not "
+                f"{channels!r}"
+            )
+        return LearnedStem(mode=keys.MODE, out_channels=int(count))
+    options: dict[str, Any] = {
+        "input_format": cfg.INPUT.FORMAT,
+        "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+        "pixel_std": cfg.MODEL.PIXEL_STD,
+        "mean": list(keys.MEAN) or None,
+        "std": list(keys.STD) or None,
+    }
+    if keys.STEM in ("dct", "random"):
+        if channels is None:
+            channels = "all" if keys.MODE == "4x4" else "24"
+        seed = keys.SEED if keys.STEM == "random" else None
+        return DCTStem(mode=keys.MODE, channels=channels, rotation_seed=seed, **options)
+    if keys.STEM == "unshuffle":
+        if keys.MODE != "4x4":
+            raise UserError(
+                "MODEL.FREQ_INPUT.STEM 'unshuffle' takes cells of 4 x 4 pixels: MODE 4x4, not "
+                f"{keys.MODE!r}"
+            )
+        return UnshuffleStem(channels=channels or "all", **options)
+    raise UserError(f"MODEL.FREQ_INPUT.STEM is one of {', '.join(STEMS)}, not {keys.STEM!r}")
+
+
+def _check_measured(keys: CfgNode, stem: InputStem) -> None:
+    """Statistics are there, and of this stem."""
+    cure = "d2freq dct-statistics measures them on a data set"
+    if not isinstance(stem, FixedStem):
+        if len(keys.MEAN) or len(keys.STD):
+            raise UserError("MODEL.FREQ_INPUT.MEAN and STD: STEM 'learned' takes no statistics")
+        return
+    if not len(keys.MEAN) or not len(keys.STD):
+        logger.warning(
+            "MODEL.FREQ_INPUT.MEAN or STD is empty: channels are not normalised, though their "
+            "deviations differ by far; %s",
+            cure,
+        )
+    ours = describe_stem(stem)
+    if keys.MEASURED_FOR and keys.MEASURED_FOR != ours:
+        raise UserError(
+            f"MODEL.FREQ_INPUT: MEAN and STD are of the channels {keys.MEASURED_FOR!r}, the stem "
+            f"has {ours!r}; {cure}"
+        )

@@ -1,0 +1,69 @@
+"""Configuration keys of the frequency input."""
+
+from detectron2.config import CfgNode as CN
+
+__all__ = ["freq_input_keys"]
+
+
+def freq_input_keys() -> CN:
+    """MODEL.FREQ_INPUT: the stem of the backbones ``build_*_dct_*_backbone``.
+
+    MODEL.RESNETS and MODEL.BACKBONE.FREEZE_AT hold too, but STEM_OUT_CHANNELS does not. What has no
+    weights in an RGB network is never frozen. MODEL.PIXEL_MEAN of 128 makes padding mid-grey, whose
+    DCT is zero; MODEL.PIXEL_STD is taken out again.
+    """
+    node = CN()
+    # "dct": the paper's. Its controls: "unshuffle", the pixels of 4 x 4 cells as channels, with no
+    # transform; "random", a random orthonormal basis in the DCT's place; "learned", a convolution
+    # of the same kernel size and stride that is trained.
+    node.STEM = "dct"
+    # Blocks. "x2": of 8 x 8 in the twice enlarged image, stride 4, the paper's for ResNet, without
+    # an enlarged image in memory. "8x8": of the image itself, as in a JPEG file, stride 8. "4x4":
+    # of 4 x 4 pixels, stride 4, as many numbers as pixels. "x4": of 8 x 8 in the image enlarged
+    # four times, stride 2, the paper's for MobileNetV2. STEM "unshuffle" has 4 x 4 and no other.
+    node.MODE = "x2"
+    # Which channels. A published set of 8 x 8 coefficients: "6", "24", "24-learned", "32", "48",
+    # "64", "192"; "all"; "square:Y,CbCr", the lowest Y x Y and CbCr x CbCr; "triangle:Y,Cb,Cr", so
+    # many of the lowest in zigzag order; or a list of numbers in raster order, Y first. STEM
+    # "unshuffle": "all" (48) or "420" (24, chroma halved); "learned": how many there are.
+    # None: "24", half of the numbers that RGB input has, where the published sets hold; else "all".
+    node.CHANNELS = None
+    # Mean and deviation of every channel, in their order, over all blocks of a data set, as
+    # `d2freq dct-statistics` measures and writes them. []: 0 and 1, with a warning, as the
+    # deviations differ by a factor of a hundred. The stem keeps them with the weights.
+    node.MEAN = []
+    node.STD = []
+    # What MEAN and STD are of, as the same command writes it; "" is not checked. Another STEM,
+    # MODE or set of CHANNELS is refused.
+    node.MEASURED_FOR = ""
+    # Seed of the basis of STEM "random".
+    node.SEED = 0
+    # How the channels enter the network. "direct": into the first stage of their stride, res2 at 4
+    # and res3 at 8 (which leaves res2 out, and 8x8 without features of stride 4), whose first
+    # layers take that many channels. "conv": through a trained 1x1 convolution with norm and ReLU
+    # to the 64 channels of res2, which keeps its RGB weights whole. "shuffle", at stride 8: through
+    # a trained 3x3 convolution to 256 channels, which become 64 of stride 4.
+    # "direct" is the paper's; RGB weights of the first layers are cut to the channels there are.
+    node.ENTRY = "direct"
+
+    # --- the gate -------------------------------------------------------------------------------
+    node.GATE = CN()
+    # True | False. A trained choice of channels for every image. Its penalty needs a detector that
+    # adds it to the losses: META_ARCHITECTURE (or SET.DETECTOR) Gated..., with GeneralizedRCNN,
+    # RetinaNet or FCOS behind it.
+    node.GATE.ENABLED = False
+    # Above 0, of the Gumbel softmax that draws the choice in training. 1 as published.
+    node.GATE.TEMPERATURE = 1.0
+    # "energy": the mean of a channel's squares, log(1 + x). "mean": the paper's, of which a
+    # frequency's signs leave little.
+    node.GATE.POOLING = "energy"
+    # "mean": the share of channels that are on, the paper's. "count": squared distance of their
+    # number to TARGET, which the former's weight does not set.
+    node.GATE.PENALTY = "mean"
+    # Channels to be on, for PENALTY "count", such as 24; 0 for "mean".
+    node.GATE.TARGET = 0
+    # lambda of the paper, which does not say its value; the published code has 1. 0: no penalty.
+    node.GATE.WEIGHT = 1.0
+    # "LN" over an image's channels. "BN", the paper's, sees few images in a detector's batch.
+    node.GATE.NORM = "LN"
+    return node

@@ -71,7 +71,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     )
     if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
-    key = CLASS_KEYS.get(_detector_name(cfg), "the model's class count")
+    key = CLASS_KEYS.get(_meta_architectures(cfg)[-1][1], "the model's class count")
     images = check_sequences([*train, *cfg.DATASETS.TEST], model)
     check_datasets(images, _classes_of(model), key=key)
 
@@ -106,11 +106,16 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     check_datasets(images, _classes_of(model), key=_lazy_class_key(cfg.model))
 
 
-def _detector_name(cfg: CfgNode) -> str:
-    """The meta-architecture that detects: within SET the one that it trains, without a gate."""
-    name = cfg.MODEL.META_ARCHITECTURE
-    name = cfg.MODEL.SET.DETECTOR if name == "SET" else name
-    return name.removeprefix("Gated")
+def _meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
+    """(key, name) of the meta-architecture, then of the one that it trains, to the detector."""
+    inner = {
+        "SET": ("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR),
+        "Gated": ("MODEL.FREQ_INPUT.GATE.DETECTOR", cfg.MODEL.FREQ_INPUT.GATE.DETECTOR),
+    }
+    found = [("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE)]
+    while found[-1][1] in inner:
+        found.append(inner.pop(found[-1][1]))  # each once: the model refuses itself within itself
+    return found
 
 
 def _lazy_class_key(model: DictConfig, at: str = "model") -> str:
@@ -244,14 +249,13 @@ def _try(what: str, build: Callable[[], Any]) -> Any:
 
 
 def _check_registry_names(cfg: CfgNode) -> None:
+    architectures = _meta_architectures(cfg)
     uses = [
-        ("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE, META_ARCH_REGISTRY),
+        *((key, name, META_ARCH_REGISTRY) for key, name in architectures),
         ("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY),
         ("MODEL.ANCHOR_GENERATOR.NAME", cfg.MODEL.ANCHOR_GENERATOR.NAME, ANCHOR_GENERATOR_REGISTRY),
     ]
-    if cfg.MODEL.META_ARCHITECTURE == "SET":
-        uses.append(("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR, META_ARCH_REGISTRY))
-    if _detector_name(cfg) == "GeneralizedRCNN":
+    if architectures[-1][1] == "GeneralizedRCNN":
         name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
         if name != "PrecomputedProposals":
             uses.append(("MODEL.PROPOSAL_GENERATOR.NAME", name, PROPOSAL_GENERATOR_REGISTRY))

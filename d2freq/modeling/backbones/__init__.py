@@ -4,12 +4,10 @@ from d2freq.modeling.backbones.mobilenet_v2 import (
     MobileNetV2,
     build_mobilenetv2_backbone,
     build_mobilenetv2_fpn_backbone,
-    build_mobilenetv2_hsfpn_backbone,
 )
 
 __all__ = [
     "MobileNetV2",
     "build_mobilenetv2_backbone",
     "build_mobilenetv2_fpn_backbone",
-    "build_mobilenetv2_hsfpn_backbone",
 ]

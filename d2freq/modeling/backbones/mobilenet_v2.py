@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from functools import partial
 
 from detectron2.config import CfgNode
-from detectron2.layers import FrozenBatchNorm2d, ShapeSpec, get_norm
+from detectron2.layers import CNNBlockBase, FrozenBatchNorm2d, ShapeSpec, get_norm
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor
 from torchvision import models
 
 from d2freq.errors import UserError
-from d2freq.modeling.hs_fpn import HSFPN
 
 __all__ = [
     "MobileNetV2",
     "build_mobilenetv2_backbone",
     "build_mobilenetv2_fpn_backbone",
-    "build_mobilenetv2_hsfpn_backbone",
     "mobilenetv2_keys",
 ]
 
@@ -48,6 +46,8 @@ class MobileNetV2(Backbone):
             and 16, 24, 32, 96, 1280 channels. Layers behind the last one are dropped.
         norm: "FrozenBN" (statistics and affine parameters are constant), "BN" or "SyncBN".
         freeze_at: how many stages are fixed, see :meth:`freeze`.
+        first_layers: what stands in the place of the first layers of ``features``; with a stride of
+            its first layer other than 2 the strides above change by the same factor.
 
     Raises:
         UserError: an unknown feature or norm.
@@ -59,6 +59,7 @@ class MobileNetV2(Backbone):
         out_features: Sequence[str] = ("res2", "res3", "res4", "res5"),
         norm: str = "FrozenBN",
         freeze_at: int = 0,
+        first_layers: Sequence[CNNBlockBase] = (),
     ) -> None:
         super().__init__()
         if not out_features or not set(out_features) <= set(STAGES):
@@ -72,12 +73,21 @@ class MobileNetV2(Backbone):
                 f"{', '.join(NORMS)}"
             )
         self._out_features = list(out_features)
-        self._out_feature_strides = {name: STAGES[name][1] for name in STAGES}
+        # the first layer halves the image, unless another one is given
+        first = first_layers[0].stride if first_layers else 2
+        self._out_feature_strides = {name: STAGES[name][1] * first // 2 for name in STAGES}
         self._out_feature_channels = {name: STAGES[name][2] for name in STAGES}
         last = max(STAGES[name][0] for name in out_features)
         network = models.MobileNetV2(norm_layer=partial(get_norm, norm))
         self.features = network.features[:last]
+        for index, layer in enumerate(first_layers):
+            self.features[index] = layer
         self.freeze(freeze_at)
+
+    @property
+    def size_divisibility(self) -> int:
+        """Of what height and width have to be multiples; 0 for any size."""
+        return getattr(self.features[0], "size_divisibility", 0)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) -> the features asked for, each (B, C_i, ceil(H / s_i), ceil(W / s_i))."""
@@ -92,10 +102,14 @@ class MobileNetV2(Backbone):
     def freeze(self, freeze_at: int = 0) -> "MobileNetV2":
         """Fix the first stages: no gradients, batch norms as FrozenBatchNorm2d.
 
-        1 fixes the stem, 2 the stem and res2, and so on; 0 nothing.
+        1 fixes the stem, 2 the stem and res2, and so on; 0 nothing. First layers that were given
+        decide themselves what of them is fixed.
         """
         layers = [0, *(end for end, _, _ in STAGES.values())][min(freeze_at, len(STAGES))]
         for index, layer in enumerate(self.features[:layers]):
+            if isinstance(layer, CNNBlockBase):
+                layer.freeze()
+                continue
             self.features[index] = FrozenBatchNorm2d.convert_frozen_batchnorm(layer)
             for parameter in layer.parameters():
                 parameter.requires_grad = False
@@ -145,10 +159,3 @@ def build_mobilenetv2_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
         top_block=LastLevelMaxPool(),
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )
-
-
-@BACKBONE_REGISTRY.register()
-def build_mobilenetv2_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
-    """MobileNetV2 with HS-FPN, P2 to P6 as above. Takes MODEL.HSFPN too."""
-    bottom_up = build_mobilenetv2_backbone(cfg, input_shape)
-    return HSFPN(cfg, bottom_up=bottom_up, top_block=LastLevelMaxPool())

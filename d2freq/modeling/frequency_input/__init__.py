@@ -1,8 +1,10 @@
 """DCT coefficients as a network's input (Learning in the Frequency Domain, CVPR 2020)."""
 
 from d2freq.modeling.frequency_input.backbones import (
+    FrequencyResNet,
     build_resnet_dct_backbone,
     build_resnet_dct_fpn_backbone,
+    build_retinanet_resnet_dct_fpn_backbone,
 )
 from d2freq.modeling.frequency_input.base import FixedStem, InputStem
 from d2freq.modeling.frequency_input.build_stem import build_stem, describe_stem
@@ -10,11 +12,11 @@ from d2freq.modeling.frequency_input.channels import select_channels
 from d2freq.modeling.frequency_input.controls import LearnedStem, UnshuffleStem
 from d2freq.modeling.frequency_input.entry import FrequencyStem, Projection
 from d2freq.modeling.frequency_input.gate import ChannelGate
-from d2freq.modeling.frequency_input.gate_loss import (
-    GatedFCOS,
-    GatedGeneralizedRCNN,
-    GatedRetinaNet,
-    GateLoss,
+from d2freq.modeling.frequency_input.gate_loss import Gated, add_gate_loss
+from d2freq.modeling.frequency_input.mobilenet import (
+    MobileNetEntry,
+    build_mobilenetv2_dct_backbone,
+    build_mobilenetv2_dct_fpn_backbone,
 )
 from d2freq.modeling.frequency_input.stages import make_stages
 from d2freq.modeling.frequency_input.stem import DCTStem
@@ -23,17 +25,20 @@ __all__ = [
     "ChannelGate",
     "DCTStem",
     "FixedStem",
+    "FrequencyResNet",
     "FrequencyStem",
-    "GateLoss",
-    "GatedFCOS",
-    "GatedGeneralizedRCNN",
-    "GatedRetinaNet",
+    "Gated",
     "InputStem",
     "LearnedStem",
+    "MobileNetEntry",
     "Projection",
     "UnshuffleStem",
+    "add_gate_loss",
+    "build_mobilenetv2_dct_backbone",
+    "build_mobilenetv2_dct_fpn_backbone",
     "build_resnet_dct_backbone",
     "build_resnet_dct_fpn_backbone",
+    "build_retinanet_resnet_dct_fpn_backbone",
     "build_stem",
     "describe_stem",
     "make_stages",

@@ -1,41 +1,56 @@
 """ResNets without their first layers, fed with frequencies, by name for MODEL.BACKBONE.NAME."""
 
 import logging
+from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, ResNet
-from detectron2.modeling.backbone.fpn import LastLevelMaxPool
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from torch import nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.build_stem import build_stem
 from d2freq.modeling.frequency_input.stages import make_stages
+from d2freq.modeling.frequency_input.stem import get_geometry
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["build_resnet_dct_backbone", "build_resnet_dct_fpn_backbone"]
+__all__ = [
+    "FrequencyResNet",
+    "build_resnet_dct_backbone",
+    "build_resnet_dct_fpn_backbone",
+    "build_retinanet_resnet_dct_fpn_backbone",
+]
 
-FIRST = {4: "res2", 8: "res3"}  # the stage that takes channels of a stride
+STAGE_OF_STRIDE = {4: "res2", 8: "res3"}
+
+
+class FrequencyResNet(ResNet):
+    """ResNet behind an InputStem, so that images come in multiples of the stem's blocks."""
+
+    stem: Any
+
+    @property
+    def size_divisibility(self) -> int:
+        """Of what height and width have to be multiples."""
+        return self.stem.size_divisibility
 
 
 @BACKBONE_REGISTRY.register()
-def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
+def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FrequencyResNet:
     """ResNet of any depth behind the stem of MODEL.FREQ_INPUT.
 
-    Takes MODEL.RESNETS, without STEM_OUT_CHANNELS. MODEL.BACKBONE.FREEZE_AT fixes stages as it does
-    behind an RGB stem, apart from layers that no RGB network has.
+    Takes MODEL.RESNETS. MODEL.BACKBONE.FREEZE_AT fixes stages as it does behind an RGB stem, apart
+    from layers that no RGB network has.
 
     Raises:
         UserError: a wrong key, or an output of the stage that is left out.
     """
     keys = cfg.MODEL.RESNETS
-    stem = build_stem(cfg, input_shape)
-    if stem.stride not in FIRST:
-        raise UserError(
-            f"MODEL.FREQ_INPUT.MODE {cfg.MODEL.FREQ_INPUT.MODE!r} gives channels of stride "
-            f"{stem.stride}, which no stage of a ResNet takes; x2 or 4x4 enter at res2, 8x8 at res3"
-        )
-    first = FIRST[stem.stride]
+    first = _first_stage(cfg)
+    narrow = keys.STEM_OUT_CHANNELS if first == "res2" else keys.RES2_OUT_CHANNELS
+    stem = build_stem(cfg, input_shape, stride=4, channels=narrow, norm=keys.NORM)
     if first == "res3" and "res2" in keys.OUT_FEATURES:
         raise UserError(
             "MODEL.RESNETS.OUT_FEATURES asks for res2, but channels of stride 8 enter at res3: "
@@ -54,22 +69,50 @@ def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
         width_per_group=keys.WIDTH_PER_GROUP,
         res2_out_channels=keys.RES2_OUT_CHANNELS,
         res5_dilation=keys.RES5_DILATION,
+        res3_stride=cfg.MODEL.FREQ_INPUT.RES3_STRIDE,
     )
     freeze_at = cfg.MODEL.BACKBONE.FREEZE_AT
     if freeze_at:
         kept = "the stem's" if stem.makes_features else f"{first}.0.conv1 and .shortcut"
         logger.info("MODEL.BACKBONE.FREEZE_AT %d: new layers go on learning: %s", freeze_at, kept)
-    return ResNet(stem, stages, out_features=list(keys.OUT_FEATURES), freeze_at=freeze_at)
+    return FrequencyResNet(stem, stages, out_features=list(keys.OUT_FEATURES), freeze_at=freeze_at)
 
 
 @BACKBONE_REGISTRY.register()
 def build_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
+    return _fpn(cfg, build_resnet_dct_backbone(cfg, input_shape), LastLevelMaxPool())
+
+
+@BACKBONE_REGISTRY.register()
+def build_retinanet_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """The same with P6 and P7 by convolutions on res5, for one-stage detectors."""
+    bottom_up = build_resnet_dct_backbone(cfg, input_shape)
+    channels = bottom_up.output_shape()["res5"].channels
+    return _fpn(cfg, bottom_up, LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS))
+
+
+def _fpn(cfg: CfgNode, bottom_up: FrequencyResNet, top_block: nn.Module) -> FPN:
     return FPN(
-        bottom_up=build_resnet_dct_backbone(cfg, input_shape),
+        bottom_up=bottom_up,
         in_features=cfg.MODEL.FPN.IN_FEATURES,
         out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
         norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
+        top_block=top_block,
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )
+
+
+def _first_stage(cfg: CfgNode) -> str:
+    """The stage that takes the channels: FIRST_STAGE, else by their stride."""
+    keys = cfg.MODEL.FREQ_INPUT
+    if keys.FIRST_STAGE is not None:
+        return keys.FIRST_STAGE
+    stride = 4 if keys.ENTRY == "shuffle" else get_geometry(keys.MODE).stride
+    if stride not in STAGE_OF_STRIDE:
+        raise UserError(
+            f"MODEL.FREQ_INPUT.MODE {keys.MODE!r} gives channels of stride {stride}, which no "
+            "stage of a ResNet has: x2 and 4x4 enter at res2, 8x8 at res3; FIRST_STAGE names one "
+            "whatever the stride"
+        )
+    return STAGE_OF_STRIDE[stride]

@@ -30,12 +30,17 @@ class InputStem(CNNBlockBase):
     def __init__(self, out_channels: int, stride: int) -> None:
         super().__init__(3, out_channels, stride)
 
+    @property
+    def size_divisibility(self) -> int:
+        """Of what H and W have to be multiples."""
+        return self.stride
+
     def freeze(self) -> "InputStem":
         """Nothing: what a stem here learns has no weights to begin with, so it goes on learning."""
         return self
 
     def check_pixels(self, x: Tensor) -> None:
-        """Raise UserError for an image of another number of planes, or that S does not divide."""
+        """Raise UserError for images of other planes, or of a size that S does not divide."""
         if x.dim() != 4 or x.shape[1] != 3:
             raise UserError(f"the stem takes (B, 3, H, W) pixels, got {tuple(x.shape)}")
         if x.shape[2] % self.stride or x.shape[3] % self.stride:

@@ -21,8 +21,15 @@ STEMS = ("dct", "unshuffle", "random", "learned")
 ENTRIES = ("direct", "conv", "shuffle")
 
 
-def build_stem(cfg: CfgNode, input_shape: ShapeSpec) -> InputStem:
+def build_stem(
+    cfg: CfgNode, input_shape: ShapeSpec, *, stride: int = 4, channels: int = 64, norm: str = "BN"
+) -> InputStem:
     """The transform alone, or with the gate and the projection of ENTRY behind it.
+
+    Args:
+        stride: of the RGB layers that the stem stands for, which ENTRY "shuffle" goes back to.
+        channels: of theirs, which the projection makes.
+        norm: of the network, as Detectron2's ``get_norm`` takes it.
 
     Raises:
         UserError: images of other than three channels, a wrong key, statistics of another channel
@@ -38,13 +45,17 @@ def build_stem(cfg: CfgNode, input_shape: ShapeSpec) -> InputStem:
         raise UserError(
             f"MODEL.FREQ_INPUT.ENTRY is one of {', '.join(ENTRIES)}, not {keys.ENTRY!r}"
         )
+    if any(value != 128 for value in cfg.MODEL.PIXEL_MEAN):
+        logger.warning(
+            "MODEL.PIXEL_MEAN is not 128: images are padded with that colour instead of mid-grey, "
+            "whose coefficients are zero"
+        )
     transform = _build_transform(cfg)
     _check_measured(keys, transform)
     gate, projection = None, None
-    channels = transform.out_channels
     if keys.GATE.ENABLED:
         gate = ChannelGate(
-            channels,
+            transform.out_channels,
             temperature=keys.GATE.TEMPERATURE,
             pooling=keys.GATE.POOLING,
             penalty=keys.GATE.PENALTY,
@@ -53,13 +64,15 @@ def build_stem(cfg: CfgNode, input_shape: ShapeSpec) -> InputStem:
             norm=keys.GATE.NORM,
         )
     if keys.ENTRY != "direct":
-        stride = {"conv": 4, "shuffle": 8}[keys.ENTRY]
-        if transform.stride != stride:
+        upsample = transform.stride // stride if keys.ENTRY == "shuffle" else 1
+        if keys.ENTRY == "shuffle" and upsample < 2:
             raise UserError(
-                f"MODEL.FREQ_INPUT.ENTRY {keys.ENTRY!r} is for channels of stride {stride}; those "
-                f"of MODE {keys.MODE!r} have {transform.stride}"
+                f"MODEL.FREQ_INPUT.ENTRY 'shuffle' is for channels of a stride above {stride}; "
+                f"those of MODE {keys.MODE!r} have {transform.stride}: take ENTRY conv or direct"
             )
-        projection = Projection(channels, 64, upsample=stride // 4, norm=cfg.MODEL.RESNETS.NORM)
+        # a frozen norm without statistics would do nothing
+        own_norm = "" if norm == "FrozenBN" else norm
+        projection = Projection(transform.out_channels, channels, upsample=upsample, norm=own_norm)
     if gate is None and projection is None:
         return transform
     return FrequencyStem(transform, gate=gate, projection=projection)

@@ -8,9 +8,9 @@ __all__ = ["freq_input_keys"]
 def freq_input_keys() -> CN:
     """MODEL.FREQ_INPUT: the stem of the backbones ``build_*_dct_*_backbone``.
 
-    MODEL.RESNETS and MODEL.BACKBONE.FREEZE_AT hold too, but STEM_OUT_CHANNELS does not. What has no
-    weights in an RGB network is never frozen. MODEL.PIXEL_MEAN of 128 makes padding mid-grey, whose
-    DCT is zero; MODEL.PIXEL_STD is taken out again.
+    MODEL.RESNETS or MODEL.MOBILENETV2, and MODEL.BACKBONE.FREEZE_AT, hold too. What has no weights
+    in an RGB network is never frozen. MODEL.PIXEL_MEAN of 128 makes padding mid-grey, whose DCT is
+    zero; MODEL.PIXEL_STD is taken out again.
     """
     node = CN()
     # "dct": the paper's. Its controls: "unshuffle", the pixels of 4 x 4 cells as channels, with no
@@ -38,20 +38,27 @@ def freq_input_keys() -> CN:
     node.MEASURED_FOR = ""
     # Seed of the basis of STEM "random".
     node.SEED = 0
-    # How the channels enter the network. "direct": into the first stage of their stride, res2 at 4
-    # and res3 at 8 (which leaves res2 out, and 8x8 without features of stride 4), whose first
-    # layers take that many channels. "conv": through a trained 1x1 convolution with norm and ReLU
-    # to the 64 channels of res2, which keeps its RGB weights whole. "shuffle", at stride 8: through
-    # a trained 3x3 convolution to 256 channels, which become 64 of stride 4.
-    # "direct" is the paper's; RGB weights of the first layers are cut to the channels there are.
+    # How the channels enter the network. "direct", the paper's: the first layers of its first block
+    # take that many channels; RGB weights of these layers are cut to the channels there are.
+    # "conv": through a trained 1x1 convolution with norm and ReLU to the channels that the block
+    # has behind an RGB stem (64 of a ResNet), so that RGB weights stay whole. "shuffle": the same
+    # by a 3x3 convolution and pixel shuffle, back to the stride of an RGB stem (8 to 4).
     node.ENTRY = "direct"
+    # The stage of a ResNet that they enter. None: by their stride, res2 at 4, and at 8 res3, which
+    # leaves res2 and features of stride 4 out. "res2" whatever the stride, as in the paper's
+    # classifiers with 8x8, whose images are twice as large as RGB's: all strides are doubled.
+    node.FIRST_STAGE = None
+    # 2 | 1: stride of res3. 1 is that of the published ResNet-50 classifiers, which costs 3.3 times
+    # the multiply-adds of an RGB ResNet-50.
+    node.RES3_STRIDE = 2
 
     # --- the gate -------------------------------------------------------------------------------
     node.GATE = CN()
-    # True | False. A trained choice of channels for every image. Its penalty needs a detector that
-    # adds it to the losses: META_ARCHITECTURE (or SET.DETECTOR) Gated..., with GeneralizedRCNN,
-    # RetinaNet or FCOS behind it.
+    # True | False. A trained choice of channels for every image.
     node.GATE.ENABLED = False
+    # The meta-architecture that MODEL.META_ARCHITECTURE "Gated" trains with the gate's loss among
+    # its losses: "GeneralizedRCNN", "RetinaNet", "FCOS", "SET" or any other.
+    node.GATE.DETECTOR = "GeneralizedRCNN"
     # Above 0, of the Gumbel softmax that draws the choice in training. 1 as published.
     node.GATE.TEMPERATURE = 1.0
     # "energy": the mean of a channel's squares, log(1 + x). "mean": the paper's, of which a

@@ -33,7 +33,7 @@ class Projection(nn.Module):
         self.upsample = upsample
         side = 1 if upsample == 1 else 3
         wide = upsample**2 * out_channels
-        self.conv = Conv2d(in_channels, wide, side, padding=side // 2, bias=False)
+        self.conv = Conv2d(in_channels, wide, side, padding=side // 2, bias=not norm)
         self.norm = get_norm(norm, out_channels)
         c2_msra_fill(self.conv)
 
@@ -67,6 +67,11 @@ class FrequencyStem(InputStem):
         self.gate = gate
         self.projection = projection
         self.makes_features = projection is not None
+
+    @property
+    def size_divisibility(self) -> int:
+        """Of what H and W have to be multiples: of the blocks."""
+        return self.transform.size_divisibility
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, ``out_channels``, H / ``stride``, W / ``stride``)."""

@@ -14,8 +14,6 @@ from d2freq.ops.dct import autocast_off
 
 __all__ = ["ChannelGate", "GatePenalty"]
 
-NORMS = ("LN", "BN")
-
 
 class GatePenalty(NamedTuple):
     """What a step of training says of a gate: its loss, weighted, and how many channels were on."""
@@ -69,7 +67,7 @@ class ChannelGate(nn.Module):
         super().__init__()
         _check_choice("POOLING", pooling, ("energy", "mean"))
         _check_choice("PENALTY", penalty, ("mean", "count"))
-        _check_choice("NORM", norm, NORMS)
+        _check_choice("NORM", norm, ("LN", "BN"))
         if not temperature > 0 or not weight >= 0:
             raise UserError(
                 "the gate's TEMPERATURE is above 0 and its WEIGHT not below 0; "
@@ -109,15 +107,16 @@ class ChannelGate(nn.Module):
             UserError: in training, where nobody took the penalty of the step before, so that it
                 would never act; or with norm "BN" a batch of one image.
         """
-        logits = self.logits(x)
         if not self.training:
-            return x * (logits[..., 1] > logits[..., 0])[..., None, None].to(x.dtype)
+            return x * self.decisions(x)[..., None, None].to(x.dtype)
+        logits = self.logits(x)
         drawn = F.gumbel_softmax(logits, tau=self.temperature, hard=True)[..., 1]
         if self.weight and torch.is_grad_enabled():
             if self._penalty is not None:
                 raise UserError(
-                    "the gate's penalty is in nobody's loss: take a detector that adds it, such as "
-                    "MODEL.META_ARCHITECTURE GatedGeneralizedRCNN, or set the gate's WEIGHT to 0"
+                    "the gate's penalty is in nobody's loss: set MODEL.META_ARCHITECTURE Gated and "
+                    "the detector's name as MODEL.FREQ_INPUT.GATE.DETECTOR (add_gate_loss in a "
+                    "lazy config), or the gate's WEIGHT to 0"
                 )
             loss = self.weight * self._penalty_of(logits, drawn)
             self._penalty = GatePenalty(loss, drawn.detach().sum(1).mean())
@@ -137,6 +136,11 @@ class ChannelGate(nn.Module):
                 pooled = x.mean((2, 3), keepdim=True)
             hidden = F.relu(self.norm(self.hidden(pooled)))
             return self.decision(hidden).view(-1, self.channels, 2)
+
+    def decisions(self, x: Tensor) -> Tensor:
+        """Which channels of each image evaluation has on: (B, C, h, w) -> (B, C) bool."""
+        logits = self.logits(x)
+        return logits[..., 1] > logits[..., 0]
 
     def take_penalty(self) -> GatePenalty | None:
         """The penalty of the last step, once: None where the gate has not run since."""

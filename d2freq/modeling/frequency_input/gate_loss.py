@@ -1,67 +1,76 @@
-"""Detectors whose losses include those of the gates in their backbone.
+"""Any detector with the loss of the gate in its backbone among its losses.
 
-A backbone returns features alone, so the gate keeps its penalty until the detector asks for it,
-at the end of the same forward pass.
+A backbone returns features alone, so a gate keeps its penalty until the detector's forward pass
+ends. There a hook of the detector asks for it: the detector keeps its class and the names of its
+weights.
 """
 
 from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.modeling import META_ARCH_REGISTRY
-from detectron2.modeling.meta_arch import GeneralizedRCNN, RetinaNet
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
-from d2freq.modeling.fcos import FCOS
 from d2freq.modeling.frequency_input.gate import ChannelGate
 
-__all__ = ["GateLoss", "GatedFCOS", "GatedGeneralizedRCNN", "GatedRetinaNet", "gate_losses"]
+__all__ = ["Gated", "add_gate_loss"]
 
 
-def gate_losses(model: nn.Module) -> dict[str, Tensor]:
-    """``loss_gate``, the penalties of all gates that have run since they were last asked.
+@META_ARCH_REGISTRY.register()
+def Gated(cfg: CfgNode) -> nn.Module:  # named as the meta-architectures are
+    """The meta-architecture MODEL.FREQ_INPUT.GATE.DETECTOR, with the gate's loss among its own.
 
-    Stores the number of channels that were on as "gate/channels_on".
-
-    Returns:
-        {} where none has, as in a second pass of SET, which replays the features.
+    That may be SET. A lazy config calls :func:`add_gate_loss` on its detector instead.
 
     Raises:
-        UserError: the model has no gate.
+        UserError: Gated within Gated, or no gate in the backbone.
     """
-    gates = [module for module in model.modules() if isinstance(module, ChannelGate)]
-    if not gates:
+    name = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
+    if name == "Gated":
+        raise UserError("MODEL.FREQ_INPUT.GATE.DETECTOR: Gated inside Gated; name the detector")
+    return add_gate_loss(META_ARCH_REGISTRY.get(name)(cfg))
+
+
+def add_gate_loss(detector: nn.Module) -> nn.Module:
+    """Make a detector return ``loss_gate`` in training, beside its own losses.
+
+    Args:
+        detector: returns a dict of losses in training, and has a :class:`ChannelGate` somewhere.
+
+    Returns:
+        The same detector. In training it also stores "gate/channels_on", the mean number of
+        channels that were on.
+
+    Raises:
+        UserError: it has no gate.
+    """
+    if not _gates(detector):
         raise UserError(
-            f"{type(model).__name__} has no gate in its backbone; switch MODEL.FREQ_INPUT.GATE."
-            "ENABLED on, or take the plain detector"
+            f"{type(detector).__name__} has no gate whose loss could be added; switch "
+            "MODEL.FREQ_INPUT.GATE.ENABLED on, or take the detector without Gated"
         )
-    penalties = [found for found in (gate.take_penalty() for gate in gates) if found is not None]
+    detector.register_forward_hook(_with_gate_loss)
+    return detector
+
+
+def _with_gate_loss(detector: nn.Module, inputs: Any, result: Any) -> Any:
+    """The detector's losses with ``loss_gate``; detections as they are.
+
+    A gate that has not run adds nothing, as in the second pass of SET, which replays features.
+    """
+    if not detector.training:
+        return result
+    taken = [gate.take_penalty() for gate in _gates(detector)]
+    penalties = [penalty for penalty in taken if penalty is not None]
     if not penalties:
-        return {}
-    storage = get_event_storage()
-    storage.put_scalar("gate/channels_on", sum(float(found.channels_on) for found in penalties))
-    return {"loss_gate": sum((found.loss for found in penalties[1:]), penalties[0].loss)}
+        return result
+    on = sum(float(penalty.channels_on) for penalty in penalties)
+    get_event_storage().put_scalar("gate/channels_on", on)
+    loss: Tensor = sum((penalty.loss for penalty in penalties[1:]), penalties[0].loss)
+    return {**result, "loss_gate": loss}
 
 
-class GateLoss(nn.Module):
-    """Adds ``loss_gate`` to the losses of the detector class behind it among the parents."""
-
-    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
-        """The detector's detections, or in training its losses and that of the gate."""
-        result = super().forward(batched_inputs)
-        return {**result, **gate_losses(self)} if self.training else result
-
-
-@META_ARCH_REGISTRY.register()
-class GatedGeneralizedRCNN(GateLoss, GeneralizedRCNN):
-    """GeneralizedRCNN with a gate in its backbone; weights keep their names."""
-
-
-@META_ARCH_REGISTRY.register()
-class GatedRetinaNet(GateLoss, RetinaNet):
-    """RetinaNet with a gate in its backbone; weights keep their names."""
-
-
-@META_ARCH_REGISTRY.register()
-class GatedFCOS(GateLoss, FCOS):
-    """d2freq's FCOS with a gate in its backbone; weights keep their names."""
+def _gates(detector: nn.Module) -> list[ChannelGate]:
+    return [module for module in detector.modules() if isinstance(module, ChannelGate)]

@@ -23,7 +23,13 @@ NEW_LAYERS = ("conv1", "shortcut")  # of the first block: they see the new chann
 
 
 class EntryBlock(CNNBlockBase):
-    """A parent for the first block: frozen, it goes on training the layers that are new."""
+    """A parent for the first block: frozen, it goes on training the layers that are new.
+
+    Attributes:
+        input_dims: the dimension of each tensor along which input channels lie, for RGB weights.
+    """
+
+    input_dims = {f"{layer}.weight": 1 for layer in NEW_LAYERS}
 
     def freeze(self) -> "EntryBlock":
         """Fix all but ``conv1`` and ``shortcut``; see CNNBlockBase.freeze."""
@@ -85,10 +91,11 @@ def make_stages(
     Raises:
         UserError: a depth, or a first stage, that there is not.
     """
-    if depth not in BLOCKS_PER_STAGE or first not in ("res2", "res3"):
+    if depth not in BLOCKS_PER_STAGE or first not in ("res2", "res3") or res3_stride not in (1, 2):
         raise UserError(
-            f"a ResNet of depth {depth} that begins with {first}: the depth is one of "
-            f"{', '.join(map(str, BLOCKS_PER_STAGE))}, the first stage res2 or res3"
+            f"a ResNet of depth {depth} that begins with {first}, and has stride {res3_stride} in "
+            f"res3: the depth is one of {', '.join(map(str, BLOCKS_PER_STAGE))}, the first stage "
+            "res2 or res3, and that stride 1 or 2"
         )
     narrow = depth < 50
     out_channels = res2_out_channels or (64 if narrow else 256)

@@ -2,7 +2,11 @@
 
 from d2freq.modeling.hs_fpn.builders import (
     LastLevelP6,
+    build_mobilenetv2_dct_hsfpn_backbone,
+    build_mobilenetv2_hsfpn_backbone,
+    build_resnet_dct_hsfpn_backbone,
     build_resnet_hsfpn_backbone,
+    build_retinanet_resnet_dct_hsfpn_backbone,
     build_retinanet_resnet_hsfpn_backbone,
 )
 from d2freq.modeling.hs_fpn.high_frequency import (
@@ -23,7 +27,11 @@ __all__ = [
     "SpatialDependencyPerception",
     "SpatialPath",
     "Switches",
+    "build_mobilenetv2_dct_hsfpn_backbone",
+    "build_mobilenetv2_hsfpn_backbone",
+    "build_resnet_dct_hsfpn_backbone",
     "build_resnet_hsfpn_backbone",
+    "build_retinanet_resnet_dct_hsfpn_backbone",
     "build_retinanet_resnet_hsfpn_backbone",
     "resolve_switches",
 ]

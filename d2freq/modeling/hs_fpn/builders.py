@@ -1,11 +1,14 @@
 """Backbones with HS-FPN by name, for MODEL.BACKBONE.NAME.
 
+What stands below the neck is found by its own name in the registry, so that this system knows of
+no other.
+
 Shape shorthand: B images, C channels of the neck, H x W of a map.
 """
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
-from detectron2.modeling.backbone import BACKBONE_REGISTRY, build_resnet_backbone
+from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import Tensor, nn
 
@@ -15,7 +18,11 @@ from d2freq.modeling.hs_fpn.neck import HSFPN
 
 __all__ = [
     "LastLevelP6",
+    "build_mobilenetv2_dct_hsfpn_backbone",
+    "build_mobilenetv2_hsfpn_backbone",
+    "build_resnet_dct_hsfpn_backbone",
     "build_resnet_hsfpn_backbone",
+    "build_retinanet_resnet_dct_hsfpn_backbone",
     "build_retinanet_resnet_hsfpn_backbone",
 ]
 
@@ -44,8 +51,25 @@ def build_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
 
     Takes MODEL.RESNETS, MODEL.FPN and MODEL.HSFPN, as ``build_resnet_fpn_backbone`` the first two.
     """
-    bottom_up = build_resnet_backbone(cfg, input_shape)
-    return HSFPN(cfg, bottom_up=bottom_up, top_block=LastLevelMaxPool())
+    return _pooled(cfg, input_shape, "build_resnet_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """MobileNetV2 likewise, by MODEL.MOBILENETV2 in the place of MODEL.RESNETS."""
+    return _pooled(cfg, input_shape, "build_mobilenetv2_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_resnet_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """ResNet on frequencies likewise; takes MODEL.FREQ_INPUT too."""
+    return _pooled(cfg, input_shape, "build_resnet_dct_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """MobileNetV2 on frequencies likewise; takes MODEL.MOBILENETV2 and MODEL.FREQ_INPUT."""
+    return _pooled(cfg, input_shape, "build_mobilenetv2_dct_backbone")
 
 
 @BACKBONE_REGISTRY.register()
@@ -54,18 +78,38 @@ def build_retinanet_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) 
 
     MODEL.FPN.IN_FEATURES chooses: res3 to res5 give P3 to P7, res2 to res5 give P2 to P6, the
     levels that the paper's RetinaNet takes (Table 3).
+
+    Raises:
+        UserError: another number of IN_FEATURES.
     """
-    bottom_up = build_resnet_backbone(cfg, input_shape)
+    return _convolved(cfg, input_shape, "build_resnet_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_retinanet_resnet_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """ResNet on frequencies likewise; takes MODEL.FREQ_INPUT too."""
+    return _convolved(cfg, input_shape, "build_resnet_dct_backbone")
+
+
+def _pooled(cfg: CfgNode, input_shape: ShapeSpec, bottom_up: str) -> HSFPN:
+    """HS-FPN on the backbone of that name, and a level more by pooling."""
+    below = BACKBONE_REGISTRY.get(bottom_up)(cfg, input_shape)
+    return HSFPN(cfg, bottom_up=below, top_block=LastLevelMaxPool())
+
+
+def _convolved(cfg: CfgNode, input_shape: ShapeSpec, bottom_up: str) -> HSFPN:
+    """The same with five levels in all."""
+    below = BACKBONE_REGISTRY.get(bottom_up)(cfg, input_shape)
     sources = cfg.MODEL.FPN.IN_FEATURES
     blocks = {3: LastLevelP6P7, 4: LastLevelP6}
     if len(sources) not in blocks:
         raise UserError(
-            "build_retinanet_resnet_hsfpn_backbone makes five levels of three or four maps; "
+            f"{cfg.MODEL.BACKBONE.NAME} makes five levels of three or four maps; "
             f"MODEL.FPN.IN_FEATURES has {len(sources)}: {list(sources)}"
         )
     top_block = blocks[len(sources)](
-        bottom_up.output_shape()[sources[-1]].channels,
+        below.output_shape()[sources[-1]].channels,
         cfg.MODEL.FPN.OUT_CHANNELS,
         in_feature=sources[-1],
     )
-    return HSFPN(cfg, bottom_up=bottom_up, top_block=top_block)
+    return HSFPN(cfg, bottom_up=below, top_block=top_block)

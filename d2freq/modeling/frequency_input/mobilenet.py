@@ -1,0 +1,116 @@
+"""MobileNetV2 without its first layer, fed with frequencies.
+
+Shape shorthand: B images, C channels of the stem, h x w their grid.
+"""
+
+import logging
+from functools import partial
+from math import gcd
+
+from detectron2.config import CfgNode
+from detectron2.layers import CNNBlockBase, ShapeSpec, get_norm
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool
+from torch import Tensor, nn
+from torchvision.ops.misc import Conv2dNormActivation
+
+from d2freq.modeling.backbones import MobileNetV2
+from d2freq.modeling.frequency_input.build_stem import build_stem
+
+logger = logging.getLogger(__name__)
+
+__all__ = [
+    "MobileNetEntry",
+    "build_mobilenetv2_dct_backbone",
+    "build_mobilenetv2_dct_fpn_backbone",
+]
+
+WIDTH = 32  # channels of the layer that is left out. MobileNetV2 paper, Table 2
+OUT_CHANNELS = 16  # of the block behind it
+
+
+class MobileNetEntry(CNNBlockBase):
+    """The first inverted residual block, for C channels in the place of 32.
+
+    Up to 32 channels: a depthwise convolution of C channels, as published for 24 and 32. Above: a
+    convolution to 32 channels with as many groups as divide both numbers, which are 32 for 192, as
+    published. Then a 1x1 convolution to 16 channels. Names as torchvision's ``features.1``.
+
+    Attributes:
+        input_dims: the dimension of each tensor along which input channels lie, for RGB weights.
+    """
+
+    input_dims = {
+        "conv.0.0.weight": 0,
+        "conv.0.1.weight": 0,
+        "conv.0.1.bias": 0,
+        "conv.0.1.running_mean": 0,
+        "conv.0.1.running_var": 0,
+        "conv.1.weight": 1,
+    }
+
+    def __init__(self, in_channels: int, *, norm: str = "FrozenBN") -> None:
+        super().__init__(in_channels, OUT_CHANNELS, 1)
+        width = min(in_channels, WIDTH)
+        self.conv = nn.Sequential(
+            Conv2dNormActivation(
+                in_channels,
+                width,
+                groups=in_channels if in_channels == width else gcd(in_channels, WIDTH),
+                norm_layer=partial(get_norm, norm),
+                activation_layer=nn.ReLU6,
+            ),
+            nn.Conv2d(width, OUT_CHANNELS, 1, bias=False),
+            get_norm(norm, OUT_CHANNELS),
+        )
+        for convolution in (self.conv[0][0], self.conv[1]):
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out")  # as torchvision's
+
+    def freeze(self) -> "MobileNetEntry":
+        """Nothing: all of its convolutions see new channels, so they go on learning."""
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, 16, h, w)."""
+        return self.conv(x)
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> MobileNetV2:
+    """MobileNetV2 behind the stem of MODEL.FREQ_INPUT, in the place of its first layer.
+
+    That layer has stride 2, which MODEL.FREQ_INPUT.MODE "x4" has too. Another mode changes all
+    strides: "x2" doubles them, "8x8" makes them four times as large, the paper's classifier for
+    images of 896 pixels where RGB takes 224. ENTRY "shuffle" brings them back.
+
+    Takes MODEL.MOBILENETV2. MODEL.BACKBONE.FREEZE_AT fixes stages as it does behind an RGB layer,
+    apart from layers that see new channels.
+
+    Raises:
+        UserError: a wrong key.
+    """
+    keys = cfg.MODEL.MOBILENETV2
+    stem = build_stem(cfg, input_shape, stride=2, channels=WIDTH, norm=keys.NORM)
+    first: list[CNNBlockBase] = [stem]
+    if not stem.makes_features:
+        first.append(MobileNetEntry(stem.out_channels, norm=keys.NORM))
+    freeze_at = cfg.MODEL.BACKBONE.FREEZE_AT
+    if freeze_at:
+        names = ", ".join(f"features.{number}" for number in range(len(first)))
+        logger.info("MODEL.BACKBONE.FREEZE_AT %d: new layers go on learning: %s", freeze_at, names)
+    return MobileNetV2(
+        out_features=keys.OUT_FEATURES, norm=keys.NORM, freeze_at=freeze_at, first_layers=first
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_mobilenetv2_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
+    return FPN(
+        bottom_up=build_mobilenetv2_dct_backbone(cfg, input_shape),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=LastLevelMaxPool(),
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )

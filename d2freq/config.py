@@ -7,6 +7,7 @@ from detectron2.config import CfgNode as CN
 
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
+from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
 from d2freq.modeling.fcos.config import fcos_keys
 from d2freq.modeling.frequency_input.config import freq_input_keys
@@ -24,6 +25,7 @@ def add_d2freq_config(cfg: CN) -> None:
     other extensions.
     """
     _add_missing(cfg, "D2FREQ", _general())
+    _add_missing(cfg.MODEL, "CLASSIFIER", classifier_keys())
     _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
     _add_missing(cfg.MODEL, "FREQ_INPUT", freq_input_keys())
@@ -35,6 +37,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
     for name, keys in method_keys().items():
         _add_missing(cfg.MODEL, name, keys)
+    _add_missing(cfg.INPUT, "CLASSIFICATION", classification_input_keys())
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", _tiny())
 

@@ -2,10 +2,12 @@
 
 from d2freq.data.catalog import dataset_root, register_all, register_coco
 from d2freq.data.coco import DatasetError, check_coco, check_dataset
+from d2freq.data.image_folder import register_image_folder, register_image_folders
 from d2freq.data.seqcsist import register_seqcsist, register_sequences
 
 register_all()
 register_sequences()
+register_image_folders()
 
 __all__ = [
     "DatasetError",
@@ -14,5 +16,6 @@ __all__ = [
     "dataset_root",
     "register_all",
     "register_coco",
+    "register_image_folder",
     "register_seqcsist",
 ]

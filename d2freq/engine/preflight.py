@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
+from d2freq.engine.image_folders import check_image_folders
 from d2freq.engine.optimizer import build_optimizer
 from d2freq.engine.sequences import check_sequences
 from d2freq.errors import UserError
@@ -38,6 +39,7 @@ CLASS_KEYS = {
     "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
     "FCOS": "MODEL.FCOS.NUM_CLASSES",
     "D2FreqFCOS": "MODEL.FCOS.NUM_CLASSES",
+    "ImageClassifier": "MODEL.CLASSIFIER.NUM_CLASSES",
 }
 
 
@@ -73,6 +75,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
         check_checkpoint(model, weights, complete=eval_only)
     key = CLASS_KEYS.get(_meta_architectures(cfg)[-1][1], "the model's class count")
     images = check_sequences([*train, *cfg.DATASETS.TEST], model)
+    images = check_image_folders(images, model, key=key)
     check_datasets(images, _classes_of(model), key=key)
 
 
@@ -102,8 +105,9 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     )
     if cfg.train.get("strict_weights", True):
         check_checkpoint(model, weights, complete=eval_only)
-    images = check_sequences(names, model)
-    check_datasets(images, _classes_of(model), key=_lazy_class_key(cfg.model))
+    key = _lazy_class_key(cfg.model)
+    images = check_image_folders(check_sequences(names, model), model, key=key)
+    check_datasets(images, _classes_of(model), key=key)
 
 
 def _meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:

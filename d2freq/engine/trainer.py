@@ -16,6 +16,12 @@ from torch.optim import Optimizer
 
 from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
 from d2freq.engine.config_file import load_yaml
+from d2freq.engine.image_folders import (
+    build_image_evaluator,
+    build_image_test_loader,
+    build_image_train_loader,
+    is_image_folder,
+)
 from d2freq.engine.optimizer import build_optimizer
 from d2freq.engine.sequences import (
     build_sequence_evaluator,
@@ -30,9 +36,10 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
-    """DefaultTrainer that knows trajectories and Adam, and loads weights strictly.
+    """DefaultTrainer that knows trajectories, image folders and Adam, and loads weights strictly.
 
-    It measures detectors by ``TEST.TINY.PROTOCOL``, unmixing models by CSO-mAP.
+    It measures detectors by ``TEST.TINY.PROTOCOL``, unmixing models by CSO-mAP, classifiers by
+    top-1 and top-5.
     """
 
     checkpointer: DetectionCheckpointer
@@ -41,7 +48,7 @@ class Trainer(DefaultTrainer):
     def build_evaluator(
         cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
     ) -> DatasetEvaluator:
-        """A TinyCOCOEvaluator, or for trajectories a CSOEvaluator.
+        """A TinyCOCOEvaluator, for trajectories a CSOEvaluator, for image folders a TopKEvaluator.
 
         Its files go to OUTPUT_DIR/inference unless named otherwise; where several data sets are
         measured, each has a folder of its name in there.
@@ -52,6 +59,8 @@ class Trainer(DefaultTrainer):
                 output_folder = os.path.join(output_folder, dataset_name)
         if is_sequences(dataset_name):
             return build_sequence_evaluator(cfg, dataset_name, output_folder)
+        if is_image_folder(dataset_name):
+            return build_image_evaluator(dataset_name, output_folder)
         return TinyCOCOEvaluator(
             dataset_name,
             output_dir=output_folder,
@@ -64,16 +73,20 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        """Detectron2's, with a mapper for trajectories where DATASETS.TRAIN has these."""
+        """Detectron2's, with a mapper for trajectories or image folders where these are."""
         if any(map(is_sequences, cfg.DATASETS.TRAIN)):
             return build_sequence_train_loader(cfg)
+        if any(map(is_image_folder, cfg.DATASETS.TRAIN)):
+            return build_image_train_loader(cfg)
         return super().build_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        """Detectron2's, with a mapper for trajectories where the data set has these."""
+        """Detectron2's, with a mapper for trajectories or image folders where these are."""
         if is_sequences(dataset_name):
             return build_sequence_test_loader(cfg, dataset_name)
+        if is_image_folder(dataset_name):
+            return build_image_test_loader(cfg, dataset_name)
         return super().build_test_loader(cfg, dataset_name)
 
     @classmethod

@@ -4,6 +4,7 @@ from d2freq.evaluation.cso_evaluator import CSOEvaluator
 from d2freq.evaluation.guard import DetectionError
 from d2freq.evaluation.protocols import PROTOCOLS, AreaRange, Protocol, get_protocol, register
 from d2freq.evaluation.tiny_coco import TinyCOCOEvaluator
+from d2freq.evaluation.topk_evaluator import TopKEvaluator
 
 __all__ = [
     "PROTOCOLS",
@@ -12,6 +13,7 @@ __all__ = [
     "DetectionError",
     "Protocol",
     "TinyCOCOEvaluator",
+    "TopKEvaluator",
     "get_protocol",
     "register",
 ]

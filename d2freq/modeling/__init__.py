@@ -3,6 +3,7 @@
 from d2freq.modeling import (
     assignment,
     backbones,
+    classification,
     derefnet,
     fcos,
     frequency_input,
@@ -14,6 +15,7 @@ from d2freq.modeling import (
 __all__ = [
     "assignment",
     "backbones",
+    "classification",
     "derefnet",
     "fcos",
     "frequency_input",

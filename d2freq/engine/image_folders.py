@@ -27,6 +27,7 @@ __all__ = [
     "build_image_test_loader",
     "build_image_train_loader",
     "check_image_folders",
+    "image_mapper",
     "is_image_folder",
 ]
 
@@ -40,7 +41,7 @@ def build_image_train_loader(cfg: CfgNode) -> Any:
     """Endless batches of SOLVER.IMS_PER_BATCH squares in the order of Detectron2's sampler."""
     # all squares have one shape: nothing to group
     return build_detection_train_loader(
-        cfg, mapper=_mapper(cfg, is_train=True), aspect_ratio_grouping=False
+        cfg, mapper=image_mapper(cfg, is_train=True), aspect_ratio_grouping=False
     )
 
 
@@ -49,7 +50,7 @@ def build_image_test_loader(cfg: CfgNode, dataset_name: str) -> Any:
     return build_detection_test_loader(
         cfg,
         dataset_name,
-        mapper=_mapper(cfg, is_train=False),
+        mapper=image_mapper(cfg, is_train=False),
         batch_size=cfg.INPUT.CLASSIFICATION.TEST_BATCH,
     )
 
@@ -59,7 +60,8 @@ def build_image_evaluator(dataset_name: str, output_folder: str | None) -> TopKE
     return TopKEvaluator(dataset_name, output_dir=output_folder)
 
 
-def _mapper(cfg: CfgNode, *, is_train: bool) -> ImageMapper:
+def image_mapper(cfg: CfgNode, *, is_train: bool) -> ImageMapper:
+    """By INPUT.CLASSIFICATION and INPUT.FORMAT."""
     keys = cfg.INPUT.CLASSIFICATION
     return ImageMapper(
         is_train,

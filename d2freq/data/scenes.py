@@ -12,6 +12,7 @@ import numpy as np
 
 from d2freq.data.scenes_canvas import SUPERSAMPLE, Canvas
 from d2freq.data.scenes_ground import fractal
+from d2freq.data.scenes_outlines import outlines
 from d2freq.data.scenes_themes import THEMES, Population
 
 VERSION = 1  # raised whenever the same seed would give other pictures
@@ -30,6 +31,12 @@ class Scene:
     kinds: list[str]
     boxes: list[list[float]]
     owner: np.ndarray
+
+    def segmentation(self, number: int) -> list[list[float]]:
+        """Polygons x0, y0, x1, ... around the visible part of object ``number``, as exact."""
+        x, y, w, h = (round(side * SUPERSAMPLE) for side in self.boxes[number])
+        rings = outlines(self.owner[y : y + h, x : x + w] == number + 1)
+        return [((ring + [x, y]) / SUPERSAMPLE).ravel().tolist() for ring in rings]
 
 
 def render_scene(seed: int, split: str, index: int, size: int = 256) -> Scene:

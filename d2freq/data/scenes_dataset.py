@@ -37,7 +37,8 @@ def generate_scenes(
     """Write ``train`` and ``val`` pictures of ``size`` x ``size`` pixels and their COCO files.
 
     Args:
-        output: the folder; it is created. What is already there of the same seed and size stays.
+        output: the folder; it is created. What is already there of the same seed and size stays,
+            but for scenes without outlines, which older versions wrote: they are made again.
         workers: processes, by default one a core. The bytes do not depend on it.
         overwrite: replace scenes of another seed, size or count instead of refusing.
 
@@ -67,7 +68,10 @@ def generate_scenes(
                 _render_to_disk,
                 [Item(_name(scene[3]), scene) for scene in wanted],
                 workers=workers,
-                intact=lambda scene, _: (root / scene[2] / _name(scene[3])).is_file(),
+                intact=lambda scene, found: (
+                    (root / scene[2] / _name(scene[3])).is_file()
+                    and all(len(thing) == 3 for thing in found)  # older versions had no outlines
+                ),
                 label=f"scenes {split}",
                 progress=progress,
             )
@@ -116,6 +120,8 @@ def _is_there(root: Path, json_file: Path, wish: dict) -> bool:
     data = _read(json_file)
     if data is None or data.get("info") != wish:
         return False
+    if not all("segmentation" in annotation for annotation in data["annotations"]):
+        return False
     pictures = (root / wish["split"] / image["file_name"] for image in data["images"])
     return all(picture.is_file() for picture in pictures)
 
@@ -141,7 +147,7 @@ def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite
 
 
 def _render_to_disk(scene: tuple) -> list:
-    """Write one picture; its objects, [category id, box] each."""
+    """Write one picture; its objects, [category id, box, polygons] each."""
     root, seed, split, index, size = scene
     cv2.setNumThreads(1)  # the processes share the cores
     rendered = render_scene(seed, split, index, size)
@@ -150,8 +156,8 @@ def _render_to_disk(scene: tuple) -> list:
     if not cv2.imwrite(str(draft), rendered.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
         raise OSError(f"{picture}: cannot be written; is the disk full?")
     draft.replace(picture)
-    labels = zip(rendered.kinds, rendered.boxes, strict=True)
-    return [[KINDS.index(kind) + 1, box] for kind, box in labels]
+    labels = enumerate(zip(rendered.kinds, rendered.boxes, strict=True))
+    return [[KINDS.index(kind) + 1, box, rendered.segmentation(k)] for k, (kind, box) in labels]
 
 
 def _write_coco(json_file: Path, info: dict, objects: list[list]) -> None:
@@ -160,7 +166,7 @@ def _write_coco(json_file: Path, info: dict, objects: list[list]) -> None:
     side = info["size"]
     for index, found in enumerate(objects):
         images.append({"id": index + 1, "file_name": _name(index), "width": side, "height": side})
-        for category, box in found:
+        for category, box, segmentation in found:
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -169,6 +175,7 @@ def _write_coco(json_file: Path, info: dict, objects: list[list]) -> None:
                     "bbox": box,
                     "area": box[2] * box[3],  # as in AI-TOD: the size classes are those of boxes
                     "iscrowd": 0,
+                    "segmentation": segmentation,
                 }
             )
     write_coco(json_file, images=images, annotations=annotations, categories=CATEGORIES, info=info)

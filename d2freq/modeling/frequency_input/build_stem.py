@@ -8,16 +8,18 @@ from detectron2.layers import ShapeSpec
 
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.base import FixedStem, InputStem
+from d2freq.modeling.frequency_input.channels import select_channels
 from d2freq.modeling.frequency_input.controls import LearnedStem, UnshuffleStem
 from d2freq.modeling.frequency_input.entry import FrequencyStem, Projection
 from d2freq.modeling.frequency_input.gate import ChannelGate
-from d2freq.modeling.frequency_input.stem import DCTStem
+from d2freq.modeling.frequency_input.stem import DCTStem, get_geometry
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["build_stem", "describe_stem"]
+__all__ = ["build_stem", "build_transform", "describe_stem"]
 
 STEMS = ("dct", "unshuffle", "random", "learned")
+ALL = "all"  # in the place of the channels' numbers
 ENTRIES = ("direct", "conv", "shuffle")
 
 
@@ -50,7 +52,7 @@ def build_stem(
             "MODEL.PIXEL_MEAN is not 128: images are padded with that colour instead of mid-grey, "
             "whose coefficients are zero"
         )
-    transform = _build_transform(cfg)
+    transform = build_transform(cfg)
     _check_measured(keys, transform)
     gate, projection = None, None
     if keys.GATE.ENABLED:
@@ -82,11 +84,14 @@ def describe_stem(stem: FixedStem) -> str:
     """What statistics have to be of to fit a stem, for MODEL.FREQ_INPUT.MEASURED_FOR."""
     if not isinstance(stem, DCTStem):
         return f"unshuffle {stem.channels}" if isinstance(stem, UnshuffleStem) else ""
-    name = "dct" if stem.rotation_seed is None else f"random seed {stem.rotation_seed}"
-    return f"{name} {stem.mode} {','.join(map(str, stem.channels))}"
+    if stem.channels == list(range(_count(stem.mode))):
+        return _of_all(stem)
+    name = _of_all(stem).removesuffix(ALL)
+    return f"{name}{','.join(map(str, stem.channels))}"
 
 
-def _build_transform(cfg: CfgNode) -> InputStem:
+def build_transform(cfg: CfgNode) -> InputStem:
+    """From pixels to channels, without a look at what the statistics were measured for."""
     keys = cfg.MODEL.FREQ_INPUT
     channels = keys.CHANNELS
     if isinstance(channels, int):  # a config turns "24" into the number
@@ -110,6 +115,11 @@ def _build_transform(cfg: CfgNode) -> InputStem:
         if channels is None:
             channels = "all" if keys.MODE == "4x4" else "24"
         seed = keys.SEED if keys.STEM == "random" else None
+        if keys.MEASURED_FOR.endswith(f" {ALL}"):
+            numbers = select_channels(channels, points=get_geometry(keys.MODE).points)
+            for name in ("mean", "std"):
+                if options[name] and len(options[name]) == _count(keys.MODE):
+                    options[name] = [options[name][number] for number in numbers]
         return DCTStem(mode=keys.MODE, channels=channels, rotation_seed=seed, **options)
     if keys.STEM == "unshuffle":
         if keys.MODE != "4x4":
@@ -135,8 +145,20 @@ def _check_measured(keys: CfgNode, stem: InputStem) -> None:
             cure,
         )
     ours = describe_stem(stem)
-    if keys.MEASURED_FOR and keys.MEASURED_FOR != ours:
+    fitting = ["", ours, *([_of_all(stem)] if isinstance(stem, DCTStem) else [])]
+    if keys.MEASURED_FOR not in fitting:
         raise UserError(
             f"MODEL.FREQ_INPUT: MEAN and STD are of the channels {keys.MEASURED_FOR!r}, the stem "
             f"has {ours!r}; {cure}"
         )
+
+
+def _of_all(stem: DCTStem) -> str:
+    """What statistics of all channels of a stem's kind are of: each choice takes its own."""
+    name = "dct" if stem.rotation_seed is None else f"random seed {stem.rotation_seed}"
+    return f"{name} {stem.mode} {ALL}"
+
+
+def _count(mode: str) -> int:
+    """How many channels a mode has."""
+    return 3 * get_geometry(mode).points ** 2

@@ -34,7 +34,7 @@ def freq_input_keys() -> CN:
     node.MEAN = []
     node.STD = []
     # What MEAN and STD are of, as the same command writes it; "" is not checked. Another STEM,
-    # MODE or set of CHANNELS is refused.
+    # MODE or set of CHANNELS is refused; those of all channels ("dct x2 all") fit every set.
     node.MEASURED_FOR = ""
     # Seed of the basis of STEM "random".
     node.SEED = 0

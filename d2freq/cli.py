@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from d2freq.errors import UserError
 
-# each is d2freq/commands/<name>.py with SUMMARY and add_arguments(parser)
+# each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
 COMMANDS = (
     "analyze",
     "convert",
     "cost",
+    "dct-statistics",
     "evaluate",
     "export",
     "generate",
@@ -43,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="d2freq", description="Tools of d2freq.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module = importlib.import_module(f"d2freq.commands.{name}")
+        module = importlib.import_module(f"d2freq.commands.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         module.add_arguments(command)
     return parser

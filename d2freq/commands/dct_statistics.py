@@ -1,0 +1,73 @@
+"""``d2freq dct-statistics``: mean and deviation of the stem's channels over a data set."""
+
+import argparse
+
+SUMMARY = "measure mean and deviation of a frequency input's channels, for MODEL.FREQ_INPUT"
+HOW = (
+    "The images of the config's training set go, resized as in inference, cut to whole blocks "
+    "and one by one, through the stem that the config describes; E[x] and E[x^2] over all blocks "
+    "give each channel's mean and deviation. The YAML file holds MODEL.FREQ_INPUT: a config takes "
+    "it as its last base (_BASE_: [config.yaml, statistics.yaml]). A JSON file beside it says the "
+    "same with the number of images and blocks. Overrides choose other channels, such as "
+    "MODEL.FREQ_INPUT.CHANNELS 48"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The config, the data and the output."""
+    parser.description = f"{parser.description}. {HOW}"
+    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
+    parser.add_argument(
+        "--output", default="dct_statistics.yaml", type=_yaml_path, metavar="FILE.yaml", help="file"
+    )
+    parser.add_argument("--dataset", help="registered name; without it the config's training set")
+    parser.add_argument(
+        "--images", type=int, default=0, metavar="N", help="N at even steps; 0 is all"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value if lazy"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _yaml_path(word: str) -> str:
+    if not word.lower().endswith((".yaml", ".yml")):
+        raise argparse.ArgumentTypeError(f"{word!r} does not end in .yaml")
+    return word
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    import json
+    from pathlib import Path
+
+    from d2freq.analysis.input_config import load_stem, stem_keys, write_input_config
+    from d2freq.analysis.input_images import config_images
+    from d2freq.analysis.input_statistics import channel_names, measure_statistics
+    from d2freq.analysis.models import read_config
+    from d2freq.engine.config_file import present_device
+
+    source = arguments.config_file
+    config = read_config(source, arguments.opts)
+    stem = load_stem(config, source).to(present_device(arguments.device, "--device"))
+    images = config_images(config, source, dataset=arguments.dataset, count=arguments.images)
+    found = measure_statistics(stem, images)
+    keys = stem_keys(stem, found.mean, found.std)
+    over = f"{found.images} images, {found.blocks} blocks of {', '.join(images.datasets)}"
+    notes = [f"Mean and deviation of {stem.out_channels} channels over {over}, by"]
+    notes.append(f"d2freq dct-statistics --config-file {Path(source).name}. A base of a config.")
+    path = write_input_config(arguments.output, keys, notes=notes)
+    record = {
+        "config": source,
+        "overrides": arguments.opts,
+        "datasets": images.datasets,
+        "images": found.images,
+        "blocks": found.blocks,
+        "measured_for": keys["MEASURED_FOR"],
+        "channels": channel_names(stem),
+        "mean": found.mean.tolist(),
+        "std": found.std.tolist(),
+    }
+    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"{over}; deviations from {found.std.min():.3g} to {found.std.max():.3g}")
+    print(path)

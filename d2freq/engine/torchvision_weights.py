@@ -5,6 +5,7 @@ import re
 
 from detectron2.checkpoint import DetectionCheckpointer
 
+from d2freq.engine.frequency_weights import fit_frequencies
 from d2freq.engine.set_weights import fit_set
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,8 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
     """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
 
     Detectron2 wants them converted first, and otherwise starts from random weights with a warning.
-    A detector also reads what was trained with SET, and the other way round: see :func:`fit_set`.
+    A detector also reads what was trained with SET, and the other way round: see :func:`fit_set`;
+    and one that takes frequencies reads an RGB network's: see :func:`fit_frequencies`.
     """
 
     def _load_model(self, checkpoint):
@@ -35,7 +37,7 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
             checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
         if not checkpoint.get("matching_heuristics"):  # by their endings names fit a SET model too
             checkpoint["model"] = fit_set(weights, self.model.state_dict())
-        return super()._load_model(checkpoint)
+        return super()._load_model(fit_frequencies(checkpoint, self.model))
 
 
 def resnet_name(name: str) -> str:

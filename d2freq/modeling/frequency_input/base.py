@@ -97,10 +97,12 @@ class FixedStem(InputStem):
             )
         super().__init__(len(kernel), stride)
         self.padding = padding
+        self.pixel_mean = [float(value) for value in pixel_mean]
+        self.pixel_std = [float(value) for value in pixel_std]
         if input_format == "BGR":
             kernel = kernel.flip(1)
-        scale = torch.tensor(pixel_std, dtype=torch.float64, device="cpu")
-        offset = torch.tensor(pixel_mean, dtype=torch.float64, device="cpu") - 128
+        scale = torch.tensor(self.pixel_std, dtype=torch.float64, device="cpu")
+        offset = torch.tensor(self.pixel_mean, dtype=torch.float64, device="cpu") - 128
         # pixel - 128 = detector's value x std + (mean - 128): JPEG's level shift, plane by plane
         shift = torch.einsum("cpyx,p->c", kernel, offset)
         self.register_buffer("kernel", (kernel * scale[:, None, None]).float(), persistent=False)
@@ -121,10 +123,12 @@ class FixedStem(InputStem):
             are more than half precision keeps.
 
         Raises:
-            UserError: an image of another number of planes, or of a size that S does not divide.
+            UserError: an image of another number of planes, of a size that S does not divide, or
+                of more than 8 bits.
         """
         if not torch.jit.is_tracing():
             self.check_pixels(x)
+            self._check_depth(x)
         with autocast_off(x):
             weight = self.kernel / self.std[:, None, None, None]
             bias = (self.shift - self.mean) / self.std
@@ -132,6 +136,19 @@ class FixedStem(InputStem):
             if self.padding:
                 x = F.pad(x, [self.padding] * 4, mode="replicate")
             return F.conv2d(x, weight, bias, stride=self.stride)
+
+    def _check_depth(self, x: Tensor) -> None:
+        """Raise UserError for pixels far above 255, of whichever plane."""
+        if x.is_meta or torch.compiler.is_compiling():  # no values to look at
+            return
+        highest = x.detach().amax((0, 2, 3)).tolist()
+        planes = zip(highest, self.pixel_std, self.pixel_mean, strict=True)
+        brightest = max(value * std + mean for value, std, mean in planes)
+        if brightest > 2 * 255:  # augmentations may exceed 255, but not by as much
+            raise UserError(
+                f"the stem got a pixel of {brightest:.0f}: images of more than 8 bits, such as 16, "
+                "have to be scaled to 8 bits first; d2freq validate names such files"
+            )
 
     def _statistic(self, name: str, values: Sequence[float] | None, default: float) -> Tensor:
         count = self.out_channels

@@ -1,0 +1,7 @@
+"""Lazy twin of mask_rcnn_R18_DCT_FPN_scenes.yaml."""
+
+from .._base_.dct import with_dct
+from .mask_rcnn_R18_FPN_scenes import dataloader, lr_multiplier, model, optimizer, train
+
+model = with_dct(model, "dct_scenes")
+train.output_dir = "./output/frequency_input_mask_rcnn_R18_DCT_FPN_scenes"

@@ -1,7 +1,7 @@
 """Images of a data set as a config's network gets them, without padding or ground truth."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from detectron2.config import CfgNode, instantiate
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from d2freq.analysis.subject import choose
 from d2freq.data.image_faults import look_at
+from d2freq.engine.image_folders import image_mapper, is_image_folder
 from d2freq.engine.preflight import check_names, lazy_datasets
 from d2freq.errors import UserError
 
@@ -62,17 +63,24 @@ def config_images(
     Raises:
         UserError: there is no such data set, or none is named.
     """
-    names: Sequence[str]
-    if isinstance(config, CfgNode):
-        names, mapper = config.DATASETS.TRAIN, DatasetMapper(config, is_train=False)
-    else:
-        call = OmegaConf.select(config, "dataloader.test.mapper")
-        if call is None:
-            raise UserError(f"{source}: has no dataloader.test.mapper, which prepares the images")
-        names, mapper = lazy_datasets(config, train=True)[:1], instantiate(call)
-    names = [dataset] if dataset else list(names)
+    is_yaml = isinstance(config, CfgNode)
+    trained = config.DATASETS.TRAIN if is_yaml else lazy_datasets(config, train=True)[:1]
+    names = [dataset] if dataset else list(trained)
     if not names:
         raise UserError(f"{source}: names no data set to train on; name one: --dataset")
     check_names(names, where="--dataset" if dataset else source)
     records = get_detection_dataset_dicts(names, filter_empty=False)
+    mapper = _yaml_mapper(config, names) if is_yaml else _lazy_mapper(config, source)
     return Images(names, choose(records, count), mapper)
+
+
+def _yaml_mapper(cfg: CfgNode, names: list[str]) -> Callable[[dict], dict]:
+    of_folders = any(map(is_image_folder, names))
+    return (image_mapper if of_folders else DatasetMapper)(cfg, is_train=False)
+
+
+def _lazy_mapper(cfg: DictConfig, source: str) -> Callable[[dict], dict]:
+    call = OmegaConf.select(cfg, "dataloader.test.mapper")
+    if call is None:
+        raise UserError(f"{source}: has no dataloader.test.mapper, which prepares the images")
+    return instantiate(call)

@@ -1,7 +1,8 @@
 """Detections in COCO's result format, read and written in pieces: millions of them fit in memory.
 
 A file is one list of ``{"image_id": 7, "category_id": 1, "bbox": [x, y, width, height], "score":
-0.9}``, in pixels. Other keys are let by.
+0.9}``, in pixels. Masks are written as ``segmentation``, in COCO's run lengths. In reading other
+keys are let by, masks too.
 """
 
 import itertools
@@ -15,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from d2freq.evaluation.guard import DetectionError, Detections
+from d2freq.evaluation.masks import as_json
 
 PIECE = 1 << 22  # characters decoded at a time: a dictionary a detection takes 800 bytes
 PIECES = 8  # that one entry may fill; what has no end in so many is no list of detections
@@ -69,6 +71,9 @@ def write_detections(path: str | os.PathLike, detections: Detections) -> None:
         for start in range(0, len(detections), ROWS):
             block = (column[start : start + ROWS].tolist() for column in columns)
             rows = [dict(zip(KEYS, row, strict=True)) for row in zip(*block, strict=True)]
+            if detections.masks is not None:
+                shapes = map(as_json, detections.masks[start : start + ROWS])
+                rows = [{**r, "segmentation": m} for r, m in zip(rows, shapes, strict=True)]
             file.write((", " if start else "") + json.dumps(rows, allow_nan=False)[1:-1])
         file.write("]")
     os.replace(unfinished, path)

@@ -12,6 +12,7 @@ import numpy as np
 from d2freq.data.box_faults import IGNORE_FLAG
 from d2freq.data.coco_faults import Fault, Report, find_faults
 from d2freq.errors import DatasetError, UserError
+from d2freq.evaluation.masks import annotation_masks, mask_areas, mask_boxes
 from d2freq.evaluation.protocol import Protocol
 
 
@@ -26,7 +27,8 @@ class GroundTruth:
     ``categories`` maps ids to names in the order of ids; ``crowd`` marks boxes that excuse
     detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64. The R
     ignore regions, of every category, are ``region_image_id`` (R,) int64 and ``region_xywh``
-    (R, 4) float64.
+    (R, 4) float64. ``masks`` (N,) of run lengths is what overlaps are those of, and ``xywh`` goes
+    around them; None: boxes are.
     """
 
     image_ids: np.ndarray
@@ -39,6 +41,7 @@ class GroundTruth:
     report: Report
     region_image_id: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     region_xywh: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    masks: np.ndarray | None = None
 
     def select(self, image_ids) -> "GroundTruth":
         """The part on some images."""
@@ -60,18 +63,23 @@ class GroundTruth:
             xywh=self.xywh[keep],
             area=self.area[keep],
             crowd=self.crowd[keep],
+            masks=None if self.masks is None else self.masks[keep],
         )
 
 
 @dataclass(frozen=True)
 class Detections:
-    """N detections as arrays: ids int64, ``xywh`` (N, 4) float64, ``score`` (N,) float64."""
+    """N detections as arrays: ids int64, ``xywh`` (N, 4) float64, ``score`` (N,) float64.
+
+    ``masks`` (N,) are run lengths, or None.
+    """
 
     image_id: np.ndarray
     category_id: np.ndarray
     xywh: np.ndarray
     score: np.ndarray
     dropped: dict[str, int] = field(default_factory=dict)
+    masks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -84,18 +92,38 @@ class Detections:
             self.xywh[keep],
             self.score[keep],
             self.dropped if dropped is None else dropped,
+            None if self.masks is None else self.masks[keep],
         )
 
+    def as_boxes(self) -> "Detections":
+        """Without the masks, so that boxes are measured."""
+        return replace(self, masks=None)
 
-def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth:
-    """Turn a loaded COCO ground truth into arrays.
+    def as_masks(self) -> "Detections":
+        """With ``xywh`` around the masks, so that those are measured."""
+        assert self.masks is not None
+        return replace(self, xywh=mask_boxes(self.masks))
+
+    @property
+    def area(self) -> np.ndarray:
+        """(N,) float64, square pixels: of the masks where there are any."""
+        if self.masks is None:
+            return self.xywh[:, 2] * self.xywh[:, 3]
+        return mask_areas(self.masks)
+
+
+def guard_ground_truth(
+    data: dict, protocol: Protocol, name: str, *, masks: bool = False
+) -> GroundTruth:
+    """Turn a loaded COCO ground truth into arrays, with ``masks`` for a count by masks.
 
     Boxes without extent or outside their image are left out, a missing area becomes w x h,
     annotation ids are numbered anew, and ignore flags are read as ``protocol.ignore`` says;
     ``report`` counts all of it.
 
     Raises:
-        DatasetError: duplicate ids, unknown images or categories, NaN boxes, missing sections.
+        DatasetError: duplicate ids, unknown images or categories, NaN boxes, missing sections;
+            with ``masks`` an annotation without one.
     """
     report = Report(name)
     boxes = find_faults(data, report, allow_ignore=True)
@@ -114,14 +142,16 @@ def guard_ground_truth(data: dict, protocol: Protocol, name: str) -> GroundTruth
         keep = keep & ~crowd
     regions = [(i["id"], region) for i in data["images"] for region in i.get("ignore_regions", ())]
     categories = {c["id"]: c["name"] for c in sorted(data["categories"], key=lambda c: c["id"])}
+    shapes = annotation_masks(data, np.flatnonzero(keep), name) if masks else None
     return GroundTruth(
         image_ids=np.unique(np.array([image["id"] for image in data["images"]], np.int64)),
         categories=categories,
         image_id=np.array([a["image_id"] for a in annotations], np.int64)[keep],
         category_id=np.array([a["category_id"] for a in annotations], np.int64)[keep],
-        xywh=boxes.xywh[keep],
+        xywh=boxes.xywh[keep] if shapes is None else mask_boxes(shapes),
         area=boxes.area[keep],
         crowd=crowd[keep],
+        masks=shapes,
         report=report,
         region_image_id=np.array([image for image, _ in regions], np.int64),
         region_xywh=np.array([region for _, region in regions], np.float64).reshape(-1, 4),

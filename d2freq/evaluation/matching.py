@@ -1,7 +1,7 @@
 """COCO's greedy matching of one category's detections with its ground truth, on arrays.
 
-N detections, G ground truth boxes, P pairs of the two, C detections in at least one pair, A areas
-("all" first), T overlap thresholds.
+N detections, G ground truth boxes (or masks), P pairs of the two, C detections in at least one
+pair, A areas ("all" first), T overlap thresholds.
 
 The rule: detections take turns by falling score, each for itself in every area and at every
 threshold. A detection takes the free box that it overlaps most, a counted one before an ignored
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2freq.evaluation.guard import Detections, GroundTruth
+from d2freq.evaluation.masks import mask_overlaps
 from d2freq.evaluation.overlaps import neighbours, pair_overlaps, pairs_of
 from d2freq.evaluation.protocol import OLRP_IOU, Protocol
 
@@ -63,22 +64,22 @@ def match(
     found, rank = _best_of_each_image(found, protocol.max_dets[-1])
     advance(given - len(found))
     order = np.lexsort((truth.xywh[:, 0], truth.image_id))
-    image_id, xywh, crowd = truth.image_id[order], truth.xywh[order], truth.crowd[order]
+    truth = truth.take(order)
     low, high = np.array([(area.low, area.high) for area in protocol.all_areas]).T
-    area = truth.area[order, None]
-    ignored = crowd[:, None] | (area < low) | (area > high)
+    area = truth.area[:, None]
+    ignored = truth.crowd[:, None] | (area < low) | (area > high)
     # the COCO API takes a threshold of 1 for just below 1
     thresholds = np.minimum(protocol.iou_thresholds, 1 - 1e-10)
 
-    first, last = neighbours(found.image_id, found.xywh, image_id, xywh)
+    first, last = neighbours(found.image_id, found.xywh, truth.image_id, truth.xywh)
     parts = []
     for part in _chunks(found.image_id, last - first):
         detection, box = pairs_of(first[part], last[part])
         detection += part.start
-        overlap = pair_overlaps(found.xywh[detection], xywh[box], crowd[box])
+        overlap = _overlaps(found, detection, truth, box)
         near = overlap >= thresholds.min()
         pairs = _Pairs(found.image_id, order, detection[near], box[near], overlap[near])
-        parts.append(_take_turns(pairs, ignored, crowd, protocol, thresholds))
+        parts.append(_take_turns(pairs, ignored, truth.crowd, protocol, thresholds))
         advance(part.stop - part.start)
     candidate, state, hit_overlap = (np.concatenate(p) for p in zip(*parts, strict=True))
 
@@ -86,7 +87,7 @@ def match(
     place = np.empty_like(by_score)
     place[by_score] = np.arange(len(by_score))
     turn = np.argsort(place[candidate])
-    own = (found.xywh[:, 2] * found.xywh[:, 3])[by_score, None]
+    own = found.area[by_score, None]
     return Matches(
         score=found.score[by_score],
         rank=rank[by_score],
@@ -96,6 +97,16 @@ def match(
         overlap=hit_overlap[turn] if protocol.olrp else None,
         positives=(~ignored).sum(0),
     )
+
+
+def _overlaps(
+    found: Detections, detection: np.ndarray, truth: GroundTruth, box: np.ndarray
+) -> np.ndarray:
+    """Of each pair (P,), by masks where the ground truth has them."""
+    if truth.masks is None:
+        return pair_overlaps(found.xywh[detection], truth.xywh[box], truth.crowd[box])
+    assert found.masks is not None
+    return mask_overlaps(found.masks, detection, truth.masks, box, truth.crowd)
 
 
 def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:

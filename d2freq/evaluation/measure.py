@@ -19,12 +19,12 @@ from d2freq.evaluation.report import category_rows, summary, tables
 
 logger = logging.getLogger(__name__)
 
-RESULTS_FILE = "tiny_results.json"
+RESULTS_FILES = {"bbox": "tiny_results.json", "segm": "tiny_results_segm.json"}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured.
+    """What was measured, of boxes ("bbox") or of masks ("segm").
 
     ``results`` is the flat dictionary of report.summary; ``text`` has a title and the tables;
     ``record`` adds the protocol, what was counted, and what was dropped or repaired.
@@ -33,10 +33,11 @@ class Measurement:
     results: dict[str, float]
     text: str
     record: dict[str, object]
+    task: str = "bbox"
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write ``record`` to ``folder``/tiny_results.json, null for NaN."""
-        path = Path(folder) / RESULTS_FILE
+        """Write ``record`` to the file of RESULTS_FILES in ``folder``, null for NaN."""
+        path = Path(folder) / RESULTS_FILES[self.task]
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(_without_nan(self.record), file, indent=1, allow_nan=False)
@@ -52,9 +53,12 @@ def read_truth(path: str | os.PathLike, protocol: Protocol) -> GroundTruth:
     return check_truth(read_coco(path), protocol, os.fspath(path))
 
 
-def check_truth(data: Any, protocol: Protocol, name: str) -> GroundTruth:
-    """As read_truth, of a COCO file that is loaded already; ``name`` is for messages."""
-    truth = guard_ground_truth(data, protocol, name)
+def check_truth(data: Any, protocol: Protocol, name: str, *, masks: bool = False) -> GroundTruth:
+    """As read_truth, of a COCO file that is loaded already; ``name`` is for messages.
+
+    With ``masks`` these are what is measured.
+    """
+    truth = guard_ground_truth(data, protocol, name, masks=masks)
     if truth.report.repairs:
         logger.warning(truth.report.warning())
     return truth
@@ -71,7 +75,7 @@ def measure(
     """Count by a protocol; a warning says what was dropped, or that AP is NaN.
 
     Args:
-        truth, detections: as the guard gives them.
+        truth, detections: as the guard gives them; masks are measured where they have some.
         name: what is measured on, a data set or a file.
         merged: how detections on tiles became ``detections``, for the record.
     """
@@ -81,7 +85,10 @@ def measure(
         logger.warning("%s has no annotation that counts: AP is NaN", name)
     counts = count(truth, detections, protocol)
     results = summary(counts)
+    task = "bbox" if truth.masks is None else "segm"
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
+    if task == "segm":
+        title += "\noverlaps are those of masks"
     if counts.olrp is not None:
         title += "\nin percent; oLRP and its parts are errors: lower is better"
     if any(counts.excused):
@@ -105,10 +112,10 @@ def measure(
         "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
         "repaired_ground_truth": {f.kind: f.count for f in truth.report.repairs},
         "merged_tiles": merged,
-        "bbox": results,
+        task: results,
         "per_category": category_rows(counts),
     }
-    return Measurement(results, f"{title}\n{tables(counts, results)}", record)
+    return Measurement(results, f"{title}\n{tables(counts, results)}", record, task)
 
 
 def _without_nan(value: object) -> object:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,9 @@ from detectron2.utils import comm
 from d2freq.data.coco import check_coco
 from d2freq.errors import UserError
 from d2freq.evaluation.detections_file import write_detections
+from d2freq.evaluation.gathering import Seen, join, merge
 from d2freq.evaluation.guard import DetectionError, Detections, GroundTruth, guard_detections
+from d2freq.evaluation.masks import encode
 from d2freq.evaluation.measure import check_truth, measure, read_truth
 from d2freq.evaluation.protocols import Protocol, get_protocol
 from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals, originals_json
@@ -20,18 +23,19 @@ from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "coco_instances_results.json"
-REPEATED = "on an image that was processed before"
 
 
 class TinyCOCOEvaluator(COCOEvaluator):
-    """Box AP, AR and oLRP under a tiny-object protocol.
+    """AP, AR and oLRP of boxes, and of masks if a model gives them, under a tiny-object protocol.
 
-    ``evaluate`` returns ``{"bbox": {...}}`` in percent, the keys of report.summary: AP, AP50, AP75,
-    AP and AR of each size class (``APvt``, ``ARvt``...), AR at each limit (``AR@100``...), oLRP and
-    its parts, ``AP-<category>``; NaN where there is no ground truth, 0 where nothing was detected.
+    ``evaluate`` returns ``{"bbox": {...}, "segm": {...}}`` in percent, the keys of report.summary:
+    AP, AP50, AP75, AP and AR of each size class (``APvt``, ``ARvt``...), AR at each limit
+    (``AR@100``...), oLRP and its parts, ``AP-<category>``; NaN where there is no ground truth, 0
+    where nothing was detected. Masks are counted as boxes are, by their own overlaps; an object's
+    size is the ``area`` of its annotation, that of a detected mask its pixels, as in COCO.
     With ``output_dir`` it writes the detections that were measured (coco_instances_results.json,
     and coco_originals_results.json where tiles were merged) and the results with the protocol's
-    name, its source and what was dropped or repaired (tiny_results.json).
+    name, its source and what was dropped or repaired (tiny_results.json, tiny_results_segm.json).
     """
 
     def __init__(
@@ -52,7 +56,8 @@ class TinyCOCOEvaluator(COCOEvaluator):
 
         Args:
             dataset_name: its metadata has ``json_file``, or it is converted to COCO first.
-            tasks: None or ("bbox",).
+            tasks: of "bbox" and "segm"; None: boxes, and masks where the model gives them and
+                ``originals`` is off.
             distributed: gather the detections of all processes on the main one.
             output_dir: folder for the files; None writes nothing.
             protocol: a name in d2freq.evaluation.protocols, or a Protocol.
@@ -63,12 +68,15 @@ class TinyCOCOEvaluator(COCOEvaluator):
             allow_cached_coco: reuse ground truth that Detectron2 has converted already.
 
         Raises:
-            UserError: another task than bbox, an unknown protocol or way to merge, or
-                ``originals`` for a data set that is not tiles.
+            UserError: an unknown task, protocol or way to merge, ``originals`` for a data set
+                that is not tiles, or for masks, which are not merged.
             DatasetError: the ground truth file is missing or faulty.
         """
-        if tasks is not None and set(tasks) != {"bbox"}:
-            raise UserError(f"TinyCOCOEvaluator measures boxes only, not tasks={tuple(tasks)}")
+        wanted = ("bbox", "segm") if tasks is None else tuple(tasks)
+        if not wanted or set(wanted) - {"bbox", "segm"}:
+            raise UserError(f"TinyCOCOEvaluator measures bbox and segm, not tasks={wanted}")
+        if originals and tasks is not None and "segm" in wanted:
+            raise UserError("masks of tiles are not merged: originals=True is for tasks=('bbox',)")
         check_merge(merge, merge_iou)
         self._protocol = get_protocol(protocol)
         self._strict = strict
@@ -77,7 +85,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
         try:
             super().__init__(
                 dataset_name,
-                ("bbox",),
+                wanted,
                 distributed,
                 output_dir,
                 max_dets_per_image=self._protocol.max_dets[-1],
@@ -87,11 +95,13 @@ class TinyCOCOEvaluator(COCOEvaluator):
             _explain(dataset_name)
             raise
         self._dataset_name = dataset_name
+        self._wanted = [task for task in wanted if task == "bbox" or not originals]
+        self._needs_masks = tasks is not None and "segm" in wanted
         self.reset()
 
     def reset(self) -> None:
         """Forget all detections."""
-        self._batches: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._batches: list[Seen] = []
 
     def process(self, inputs: list[dict], outputs: list[dict]) -> None:
         """Keep the detections of a batch as arrays on the CPU."""
@@ -105,7 +115,16 @@ class TinyCOCOEvaluator(COCOEvaluator):
             corners = found.pred_boxes.tensor.detach().float().numpy()
             xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
             scores = found.scores.detach().float().numpy()
-            self._batches.append((image["image_id"], xywh, scores, found.pred_classes.numpy()))
+            masks = None
+            if "segm" in self._wanted and found.has("pred_masks"):
+                masks = encode(found.pred_masks.numpy())
+            elif self._needs_masks:
+                raise UserError(
+                    f"image {image['image_id']}: the model gives no masks to measure; set "
+                    "MODEL.MASK_ON True, or measure boxes alone (tasks=('bbox',))"
+                )
+            classes = found.pred_classes.numpy()
+            self._batches.append((image["image_id"], xywh, scores, classes, masks))
 
     def evaluate(self, img_ids: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
         """Measure what was processed; ``{}`` on all processes but the main one.
@@ -113,13 +132,15 @@ class TinyCOCOEvaluator(COCOEvaluator):
         Args:
             img_ids: measure on these images only; with ``originals`` these are ids of originals.
         """
-        parts = [_join(self._batches)]
+        parts = [join(self._batches)]
         if self._distributed:
             comm.synchronize()
             parts = comm.gather(parts[0], dst=0)
             if not comm.is_main_process():
                 return {}
-        detections = guard_detections(self._gathered(parts), self._truth, strict=self._strict)
+        found = merge(parts)
+        found = replace(found, category_id=self._category_ids(found.category_id))
+        detections = guard_detections(found, self._truth, strict=self._strict)
         self._save(PREDICTIONS_FILE, detections)
         if "annotations" not in self._coco_api.dataset:
             logger.info("%s has no annotations: detections saved, no AP", self._dataset_name)
@@ -139,29 +160,18 @@ class TinyCOCOEvaluator(COCOEvaluator):
         if img_ids is not None:
             truth = truth.select(img_ids)
             detections = detections.select(np.isin(detections.image_id, truth.image_ids))
-        measured = measure(truth, detections, self._protocol, name=name, merged=merged)
-        logger.info(measured.text)
-        if self._output_dir:
-            measured.save(self._output_dir)
-        return {"bbox": measured.results}
-
-    def _gathered(self, parts: list[tuple[np.ndarray, ...]]) -> Detections:
-        """The detections of all processes, of each image as it came first.
-
-        Detectron2's InferenceSampler gives each image once, but samplers that pad the shares of
-        the processes to one length give some again.
-        """
-        images, sizes, xywh, score, classes = map(np.concatenate, zip(*parts, strict=True))
-        first = np.zeros(len(images), bool)
-        first[np.unique(images, return_index=True)[1]] = True
-        keep = np.repeat(first, sizes)
-        found = Detections(
-            np.repeat(images, sizes),
-            self._category_ids(classes),
-            xywh.astype(np.float64),
-            score.astype(np.float64),
-        )
-        return found if keep.all() else found.select(keep, {REPEATED: int((~keep).sum())})
+        results = {}
+        for task in self._wanted:
+            if task == "segm" and detections.masks is None:
+                continue
+            found = detections.as_masks() if task == "segm" else detections.as_boxes()
+            known = self._truth_of_masks(img_ids) if task == "segm" else truth
+            measured = measure(known, found, self._protocol, name=name, merged=merged)
+            logger.info(measured.text)
+            if self._output_dir:
+                measured.save(self._output_dir)
+            results[task] = measured.results
+        return results
 
     def _save(self, file_name: str, detections: Detections) -> None:
         if self._output_dir:
@@ -189,8 +199,15 @@ class TinyCOCOEvaluator(COCOEvaluator):
     def _truth(self) -> GroundTruth:
         """What the data set's file says; a file of images alone has no boxes."""
         data = {"annotations": [], **self._coco_api.dataset}
-        name = self._metadata.get("json_file") or self._dataset_name
-        return check_truth(data, self._protocol, name)
+        return check_truth(data, self._protocol, self._source)
+
+    def _truth_of_masks(self, img_ids: Iterable[int] | None) -> GroundTruth:
+        truth = check_truth(self._coco_api.dataset, self._protocol, self._source, masks=True)
+        return truth if img_ids is None else truth.select(img_ids)
+
+    @property
+    def _source(self) -> str:
+        return self._metadata.get("json_file") or self._dataset_name
 
     @cached_property
     def _original_truth(self) -> GroundTruth:
@@ -208,22 +225,3 @@ def _explain(dataset_name: str) -> None:
         if not os.path.exists(json_file):
             raise missing_files_error(dataset_name, json_file)
         check_coco(json_file, images="none", allow_ignore=True).raise_if_faulty()
-
-
-def _join(batches: list[tuple]) -> tuple[np.ndarray, ...]:
-    """What one process saw of B images and N detections.
-
-    Image ids (B,) and how many detections each has (B,), int64; then xywh (N, 4) and scores (N,),
-    float32, and classes (N,), int64.
-    """
-    if not batches:
-        none, flat = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return none, none, flat.reshape(0, 4), flat, none
-    image_ids, boxes, scores, classes = zip(*batches, strict=True)
-    return (
-        np.array(image_ids, np.int64),
-        np.array([len(score) for score in scores], np.int64),
-        np.concatenate(boxes),
-        np.concatenate(scores),
-        np.concatenate(classes).astype(np.int64),
-    )

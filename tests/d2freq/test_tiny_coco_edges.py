@@ -95,8 +95,8 @@ def test_evaluator_refuses_what_it_cannot_measure(dataset, tmp_path):
     name = dataset(truth)
     with pytest.raises(UserError, match=r"no evaluation protocol 'aitood'.*aitod"):
         TinyCOCOEvaluator(name, protocol="aitood")
-    with pytest.raises(UserError, match="boxes only"):
-        TinyCOCOEvaluator(name, tasks=("segm",))
+    with pytest.raises(UserError, match="bbox and segm"):
+        TinyCOCOEvaluator(name, tasks=("bbox", "keypoints"))
     evaluator = TinyCOCOEvaluator(name, distributed=False)
     with pytest.raises(UserError, match="no 'instances'"):
         evaluator.process([{"image_id": 7}], [{"proposals": None}])

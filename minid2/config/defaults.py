@@ -1,6 +1,6 @@
 """The default config; :func:`minid2.config.get_cfg` hands out copies.
 
-Keys of parts that minid2 does not have (masks, keypoints, panoptic heads, rotated anchors) stand
+Keys of parts that minid2 does not have (keypoints, panoptic heads, rotated anchors) stand
 here as well, so that every config file of Detectron2 can be read; asking for such a part fails
 where it would be built.
 """

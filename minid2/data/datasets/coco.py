@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ...structures import Boxes, BoxMode
+from ...structures.masks import polygon_area
 from ...utils.file_io import PathManager
 from ..catalog import DatasetCatalog, MetadataCatalog
 
@@ -224,15 +225,10 @@ def _box_and_shape(anno: dict) -> dict:
         text = counts.decode("ascii") if isinstance(counts, bytes) else counts
         converted["segmentation"] = {"size": list(shape["size"]), "counts": text}
     else:
-        converted["area"] = float(sum(map(_polygon_area, shape)))
+        rings = (np.asarray(polygon, dtype=np.float64) for polygon in shape)
+        converted["area"] = float(sum(polygon_area(ring[0::2], ring[1::2]) for ring in rings))
         converted["segmentation"] = shape
     return converted
-
-
-def _polygon_area(polygon: list[float]) -> float:
-    """Area inside x0, y0, x1, y1, ... by the shoelace formula."""
-    x, y = np.asarray(polygon, dtype=np.float64).reshape(-1, 2).T
-    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
 
 def convert_to_coco_json(dataset_name: str, output_file: str, allow_cached: bool = True) -> None:

@@ -63,8 +63,9 @@ class MobileNetEntry(CNNBlockBase):
             nn.Conv2d(width, OUT_CHANNELS, 1, bias=False),
             get_norm(norm, OUT_CHANNELS),
         )
-        for convolution in (self.conv[0][0], self.conv[1]):
-            nn.init.kaiming_normal_(convolution.weight, mode="fan_out")  # as torchvision's
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # as torchvision's
 
     def freeze(self) -> "MobileNetEntry":
         """Nothing: all of its convolutions see new channels, so they go on learning."""

@@ -19,6 +19,7 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
     """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
 
     Detectron2 wants them converted first, and otherwise starts from random weights with a warning.
+    An ImageClassifier takes their last layer too.
     A detector also reads what was trained with SET, and the other way round: see :func:`fit_set`;
     and one that takes frequencies reads an RGB network's: see :func:`fit_frequencies`.
     """
@@ -32,8 +33,8 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
                 "[123.675, 116.28, 103.53], MODEL.PIXEL_STD [58.395, 57.12, 57.375] and, of a "
                 "ResNet, MODEL.RESNETS.STRIDE_IN_1X1 False"
             )
-            if is_resnet:
-                checkpoint["model"] = {resnet_name(k): value for k, value in weights.items()}
+            rename = resnet_name if is_resnet else mobilenet_name
+            checkpoint["model"] = {rename(k): value for k, value in weights.items()}
             checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
         if not checkpoint.get("matching_heuristics"):  # by their endings names fit a SET model too
             checkpoint["model"] = fit_set(weights, self.model.state_dict())
@@ -45,4 +46,10 @@ def resnet_name(name: str) -> str:
     name = re.sub(r"^layer(\d)", lambda found: f"res{int(found[1]) + 1}", name)
     name = re.sub(r"^(conv1|bn1)\b", r"stem.\1", name)
     name = re.sub(r"\bbn(\d)\.", r"conv\1.norm.", name)
+    name = re.sub(r"^fc\.", "linear.", name)
     return name.replace("downsample.0.", "shortcut.").replace("downsample.1.", "shortcut.norm.")
+
+
+def mobilenet_name(name: str) -> str:
+    """Layers keep their names, but ``classifier.1`` of torchvision is an ImageClassifier's head."""
+    return re.sub(r"^classifier\.1\.", "linear.", name)

@@ -1,12 +1,15 @@
-"""HS-FPN and SET part by part against their baseline: equal data, steps, schedule, several seeds.
+"""HS-FPN, SET and DCT input part by part against their baseline: equal data, steps and seeds.
 
     DETECTRON2_DATASETS=... python benchmarks/evidence.py kit_ais [KEY VALUE ...] [--seeds 1 2 3]
     python benchmarks/evidence.py set_scenes --equal-time measured
 
 Arms of HS-FPN (kit_ais, scenes): FPN; `conv`, FPN with HFP's extra 3x3 convolution alone; HFP; HFP
 with alpha 1, whose filter passes nothing at P2 and P3; SDP; HS-FPN. Arms of SET (set_kit_ais,
-set_scenes): FCOS; +HBS, the smoothing alone; +API, the perturbation alone; +SET, both. With
---equal-time one more: the baseline for as many more steps as a step of the last arm takes longer.
+set_scenes): FCOS; +HBS, the smoothing alone; +API, the perturbation alone; +SET, both. Arms of the
+DCT input (dct_kit_ais, and dct_scenes with masks): RGB; 6 to 192 channels; a gate that is to leave
+24 of 192; the controls: pixels of 4 x 4 cells, a random basis, a trained convolution of the DCT's
+kernel. With --equal-time one more: the baseline for as many more steps as a step of the last arm
+takes longer, or of the arm that --against names.
 
 Runs that are there already are not repeated, so that the same command goes on. Prints mean and
 spread (largest less smallest) over the seeds.
@@ -52,13 +55,32 @@ SET = {
     "+API": Arm("FPN_SET", ["MODEL.SET.SMOOTHING", "False"]),
     "+SET": Arm("FPN_SET", []),
 }
+GATE = ["MODEL.META_ARCHITECTURE", "Gated", "MODEL.FREQ_INPUT.GATE.ENABLED", "True"]
+GATE += ["MODEL.FREQ_INPUT.GATE.PENALTY", "count", "MODEL.FREQ_INPUT.GATE.TARGET", "24"]
+LEARNED = ["MODEL.FREQ_INPUT.STEM", "learned", "MODEL.FREQ_INPUT.CHANNELS", "24"]
+LEARNED += ["MODEL.FREQ_INPUT.MEAN", "[]", "MODEL.FREQ_INPUT.STD", "[]"]
+DCT = {
+    "RGB": Arm("FPN", []),
+    **{
+        f"DCT-{count}": Arm("DCT_FPN", ["MODEL.FREQ_INPUT.CHANNELS", count])
+        for count in ("6", "24", "64", "192")
+    },
+    "gate": Arm("DCT_FPN", [*GATE, "MODEL.FREQ_INPUT.CHANNELS", "all"]),
+    "unshuffle": Arm("unshuffle_FPN", []),
+    "random": Arm("random_FPN", []),
+    "learned": Arm("DCT_FPN", LEARNED),
+}
 EXPERIMENTS = {
     "kit_ais": ("configs/hs_fpn/faster_rcnn_R18_{}_kit_ais.yaml", HS_FPN),
     "scenes": ("configs/demo/faster_rcnn_R18_{}_scenes.yaml", HS_FPN),
     "set_kit_ais": ("configs/set/fcos_R18_{}_kit_ais.yaml", SET),
     "set_scenes": ("configs/set/fcos_R18_{}_scenes.yaml", SET),
+    "dct_kit_ais": ("configs/frequency_input/faster_rcnn_R18_{}_kit_ais.yaml", DCT),
+    "dct_scenes": ("configs/frequency_input/mask_rcnn_R18_{}_scenes.yaml", DCT),
 }
-COLUMNS = ("AP", "AP50", "APvt", "APt", "APs", "APm")
+MASKS = "mask AP"
+COLUMNS = ("AP", "AP50", "APvt", "APt", "APs", "APm", MASKS)
+NOT_ALWAYS = ("APm", MASKS)  # left out where no arm has them
 
 
 def main() -> None:
@@ -68,7 +90,7 @@ def main() -> None:
     arms = {name: table[name] for name in args.arms or table}
     results = _run_all(arms, config, args)
     if args.equal_time:
-        first, last = next(iter(table)), next(reversed(table))
+        first, last = _ends(args)
         factor = args.equal_time
         if factor == "measured":
             factor = round(_seconds(last, args) / _seconds(first, args), 1)
@@ -77,7 +99,7 @@ def main() -> None:
         arms[name] = Arm(base.neck, [*base.switches, *options])
         results |= _run_all({name: arms[name]}, config, args)
     print(where())
-    columns = [c for c in COLUMNS if c != "APm" or _known(r[c] for r in results.values())]
+    columns = [c for c in COLUMNS if c not in NOT_ALWAYS or _known(r[c] for r in results.values())]
     print(f"\n| arm | {' | '.join(columns)} |")
     print("|---" * (len(columns) + 1) + "|")
     for arm in arms:
@@ -97,17 +119,25 @@ def _parse() -> argparse.Namespace:
         help="an arm more: the baseline for FACTOR times the steps; 'measured': the ratio of a "
         "step's time, last arm to first, in the runs of this table",
     )
+    parser.add_argument("--against", metavar="ARM", help="whose step's time; the last arm's")
     parser.add_argument("--parallel", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--output", type=Path, default=ROOT / "output" / "evidence")
     parser.add_argument("overrides", nargs="*", help="KEY VALUE, for every run")
     args = parser.parse_intermixed_args()
     known = list(EXPERIMENTS[args.data][1])
-    unknown = [name for name in args.arms or [] if name not in known]
+    named = [*(args.arms or []), *([args.against] if args.against else [])]
+    unknown = [name for name in named if name not in known]
     if unknown:
         parser.error(f"no arm {', '.join(unknown)} in {args.data}; choose of {', '.join(known)}")
-    if args.equal_time == "measured" and args.arms and {known[0], known[-1]} - set(args.arms):
-        parser.error(f"--equal-time measured needs the arms {known[0]} and {known[-1]}")
+    if args.equal_time == "measured" and args.arms and set(_ends(args)) - set(args.arms):
+        parser.error(f"--equal-time measured needs the arms {' and '.join(_ends(args))}")
     return args
+
+
+def _ends(args: argparse.Namespace) -> tuple[str, str]:
+    """The baseline, and the arm that --equal-time compares it with."""
+    known = list(EXPERIMENTS[args.data][1])
+    return known[0], args.against or known[-1]
 
 
 def _factor(word: str) -> float | str:
@@ -152,7 +182,11 @@ def _run(
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-    return json.loads(result.read_text(encoding="utf-8"))["bbox"]
+    masks = result.with_name("tiny_results_segm.json")
+    of_masks = (
+        json.loads(masks.read_text(encoding="utf-8"))["segm"]["AP"] if masks.exists() else None
+    )
+    return {**json.loads(result.read_text(encoding="utf-8"))["bbox"], MASKS: of_masks}
 
 
 def _seconds(name: str, args: argparse.Namespace) -> float:

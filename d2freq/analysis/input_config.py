@@ -121,6 +121,7 @@ def _lazy_stem(node: Any) -> Any:
 
 def _calls(node: Any) -> Iterator[DictConfig]:
     """Every call below a node of a lazy config."""
+    children: list[Any]
     if isinstance(node, DictConfig):
         if "_target_" in node:
             yield node

@@ -6,8 +6,10 @@ from pathlib import Path
 from detectron2.config import CfgNode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-SYSTEMS = ("hs_fpn", "set")
-APART = ("_base_", "derefnet")  # bases; sequences of point sources, which have tests of their own
+SYSTEMS = ("hs_fpn", "set", "frequency_input")
+# bases; sequences of point sources, and classifiers, which have tests of their own
+APART = ("_base_", "derefnet")
+CLASSIFIER = "classifier_"
 COMMAND = re.compile(r"python train_net\.py --config-file configs/(\S+) ([^`|\n]+)")
 
 
@@ -16,7 +18,7 @@ def names(suffix: str = ".yaml") -> list[str]:
     return sorted(
         str(path.relative_to(CONFIGS).with_suffix(""))
         for path in CONFIGS.rglob(f"*{suffix}")
-        if not set(APART) & set(path.parts)
+        if not set(APART) & set(path.parts) and not path.name.startswith(CLASSIFIER)
     )
 
 
@@ -39,6 +41,7 @@ def commands() -> dict[str, list[str]]:
 def num_classes(cfg: CfgNode) -> int:
     """The class count of a YAML config, from the keys of its detector."""
     kind = cfg.MODEL.META_ARCHITECTURE
+    kind = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR if kind == "Gated" else kind
     kind = cfg.MODEL.SET.DETECTOR if kind == "SET" else kind
     one_stage = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
     return one_stage.get(kind, cfg.MODEL.ROI_HEADS).NUM_CLASSES

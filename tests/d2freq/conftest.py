@@ -73,6 +73,7 @@ def tiny_data(tmp_path_factory):
             annotations.append(
                 dict(id=len(annotations) + 1, image_id=image_id, category_id=1, iscrowd=0)
                 | dict(bbox=[x, 90, 22, 18], area=396)
+                | dict(segmentation=[[x, 90, x + 22, 90, x + 22, 108, x, 108]])
             )
     registered = []
 

@@ -11,7 +11,7 @@ from detectron2.data import DatasetMapper, build_detection_train_loader
 from detectron2.engine import default_argument_parser
 from detectron2.modeling import build_model
 from detectron2.solver import LRMultiplier, build_lr_scheduler, build_optimizer
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 from omegaconf import ListConfig
@@ -33,10 +33,13 @@ def twins(request):
     return SimpleNamespace(name=request.param, cfg=cfg, lazy=lazy, models=models)
 
 
-def batch(num_classes: int) -> list[dict]:
+def batch(num_classes: int, masks: bool) -> list[dict]:
     target = Instances((80, 96))
     target.gt_boxes = Boxes(torch.tensor([[10.0, 12.0, 22.0, 20.0], [50.0, 40.0, 56.0, 47.0]]))
     target.gt_classes = torch.tensor([0, num_classes - 1])
+    if masks:
+        corners = target.gt_boxes.tensor[:, [0, 1, 2, 1, 2, 3, 0, 3]].double().numpy()
+        target.gt_masks = PolygonMasks([[polygon] for polygon in corners])
     return [{"image": torch.randint(0, 256, (3, 80, 96)), "instances": target}]
 
 
@@ -66,7 +69,7 @@ def test_same_weights_and_losses(twins, few_regions):
         free.append([n for n, p in model.named_parameters() if p.requires_grad])
         torch.manual_seed(2)
         with EventStorage():
-            losses.append(model(batch(num_classes(twins.cfg))))
+            losses.append(model(batch(num_classes(twins.cfg), twins.cfg.MODEL.MASK_ON)))
     assert_same_tensors(*weights)
     assert_same_tensors(*losses)
     assert free[0] == free[1]

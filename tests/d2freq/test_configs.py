@@ -28,6 +28,7 @@ LAZY = (
     "hs_fpn/faster_rcnn_R50_FPN_RFLA_aitod",
     "hs_fpn/retinanet_R50_HSFPN_aitod",
     "set/fcos_R18_FPN_SET_kit_ais",
+    "frequency_input/mask_rcnn_R18_DCT_FPN_scenes",
 )
 
 
@@ -43,7 +44,9 @@ def test_each_yaml_has_a_lazy_twin_and_each_lazy_config_a_yaml():
     assert set(LAZY) <= set(names())
 
 
-@pytest.mark.parametrize(("system", "overrides"), [("hs_fpn", 13), ("set", 15)])
+@pytest.mark.parametrize(
+    ("system", "overrides"), [("hs_fpn", 13), ("set", 15), ("frequency_input", 10)]
+)
 def test_each_config_of_a_system_has_a_command_in_its_readme(system, overrides):
     shown = re.findall(rf"--config-file configs/({system}/\w+)\.yaml", readme(system))
     assert set(shown) == {name for name in names() if name.startswith(f"{system}/")}
@@ -78,8 +81,9 @@ def saved(monkeypatch):
     return found
 
 
-def assert_trained(results: dict, folder: Path, saved: list[str]) -> None:
+def assert_trained(results: dict, folder: Path, saved: list[str], masks: bool = False) -> None:
     """A step with a loss, weights and a measurement."""
+    assert ("segm" in results) == masks
     assert set(results["bbox"]) >= {"AP", "AP50", "AP75", "APvt", "APt", "APs", "APm"}
     lines = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
     losses = [line["total_loss"] for line in lines if "total_loss" in line]
@@ -96,6 +100,7 @@ def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
         ["MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", 2]
         + ["SOLVER.MAX_ITER", 1, "SOLVER.STEPS", (), "MODEL.ROI_BOX_HEAD.FC_DIM", 64]
         + ["MODEL.RPN.POST_NMS_TOPK_TRAIN", 64, "MODEL.RPN.POST_NMS_TOPK_TEST", 64]
+        + ["MODEL.ROI_MASK_HEAD.CONV_DIM", 16]
         + ["MODEL.RESNETS.RES2_OUT_CHANNELS", 64, "MODEL.FPN.OUT_CHANNELS", 64]
         + ["MODEL.RESNETS.WIDTH_PER_GROUP", 64 if cfg.MODEL.RESNETS.DEPTH < 50 else 16]
         + ["INPUT.MIN_SIZE_TRAIN", (64,), "INPUT.MIN_SIZE_TEST", 64, "INPUT.CROP.ENABLED", False]
@@ -103,7 +108,7 @@ def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     )
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
-    assert_trained(trainer.train(), tmp_path, saved)
+    assert_trained(trainer.train(), tmp_path, saved, masks=cfg.MODEL.MASK_ON)
 
 
 @pytest.mark.parametrize(("file", "overrides"), cases(".py"))
@@ -121,4 +126,5 @@ def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     if "roi_heads" in detector:
         detector.proposal_generator.post_nms_topk = (64, 64)
     cfg.train.update(device="cpu", max_iter=1, output_dir=str(tmp_path), eval_period=1)
-    assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved)
+    masks = "mask_head" in detector.get("roi_heads", {})
+    assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved, masks=masks)

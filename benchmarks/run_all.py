@@ -14,6 +14,8 @@ SCRIPTS = [
     "evaluator.py",
     "converters.py",
     "table5.py",
+    "frequency_table.py",
+    "dct_stem.py",
 ]
 
 

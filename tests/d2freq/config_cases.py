@@ -33,7 +33,8 @@ def commands() -> dict[str, list[str]]:
     for file, words in COMMAND.findall("\n".join(map(readme, SYSTEMS))):
         kept = re.sub(r"\b(MODEL\.WEIGHTS|OUTPUT_DIR|train\.\w+)[ =]\S+", "", words).strip()
         kept = kept.removeprefix("--num-gpus 2").strip()
-        if kept and kept not in found.get(file, []):
+        of_classifier = CLASSIFIER in file
+        if kept and not of_classifier and kept not in found.get(file, []):
             found.setdefault(file, []).append(kept)
     return found
 

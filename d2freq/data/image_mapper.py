@@ -29,7 +29,7 @@ class ImageMapper:
     Args:
         is_train: which of both.
         crop: S.
-        resize: pixels of the shorter side in evaluation, S at least.
+        resize: pixels of the shorter side in evaluation, there S at least.
         area: least and largest share of the image's area that the random part has.
         aspect: least and largest ratio of its width to its height.
         flip: probability of a horizontal flip in training.
@@ -51,7 +51,7 @@ class ImageMapper:
         image_format: str = "RGB",
     ) -> None:
         at = "INPUT.CLASSIFICATION."
-        if crop < 1 or resize < crop:
+        if crop < 1 or (resize < crop and not is_train):
             raise UserError(
                 f"{at}CROP is {crop}, {at}RESIZE_TEST {resize}: a square of 1 pixel at least, and "
                 "images no smaller than it"

@@ -154,4 +154,4 @@ def test_training_draws_part_and_flip_from_torch(tmp_path):
 )
 def test_wrong_numbers_are_refused(options, key):
     with pytest.raises(UserError, match=key):
-        ImageMapper(True, **options)
+        ImageMapper(False, **options)

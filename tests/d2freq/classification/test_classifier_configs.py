@@ -1,0 +1,184 @@
+"""Classifiers from YAML and from the lazy twin: equal models, data and schedules; they learn."""
+
+import copy
+import json
+import shutil
+
+import pytest
+import torch
+from detectron2.config import LazyCall as L
+from detectron2.config import instantiate
+from detectron2.engine import default_argument_parser
+from detectron2.modeling import build_model
+from detectron2.solver import LRMultiplier, build_lr_scheduler
+
+from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy, run_yaml
+from d2freq.engine.image_folders import image_mapper
+from d2freq.engine.optimizer import build_optimizer
+from d2freq.errors import DatasetError, UserError
+from d2freq.modeling.frequency_input.build_stem import build_transform
+
+from ..config_cases import CLASSIFIER, CONFIGS
+from .conftest import NarrowBackbone
+
+NAMES = sorted(path.stem for path in CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.yaml"))
+RGB = str(CONFIGS / "frequency_input/classifier_R50_imagenet")
+
+
+def both(name: str, yaml=(), lazy=()):
+    file = str(CONFIGS / "frequency_input" / name)
+    return load_yaml(f"{file}.yaml", list(yaml)), load_lazy(f"{file}.py", list(lazy))
+
+
+def test_every_config_has_a_twin():
+    found = CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.py")
+    assert NAMES == sorted(path.stem for path in found) and len(NAMES) == 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_twins_are_equal(name):
+    cfg, lazy = both(name, ["MODEL.DEVICE", "meta"], ["train.device=cpu"])
+    with torch.device("meta"):
+        models = [build_model(cfg), instantiate(lazy.model)]
+    plain = (int, float, str, bool, tuple, list)
+    settings = [
+        {
+            f"{place}.{key}": value
+            for place, module in model.named_modules()
+            for key, value in vars(module).items()
+            if isinstance(value, plain)
+        }
+        for model in models
+    ]
+    assert settings[0] == settings[1]
+    if "DCT" in name:  # the model without memory has no values to compare
+        backbone = lazy.model.backbone
+        stem = backbone.stem if "stem" in backbone else backbone.first_layers[0]
+        kept = [build_transform(cfg).state_dict(), instantiate(stem).state_dict()]
+        assert kept[0]["std"].max() > 100
+        assert all(torch.equal(kept[0][key], kept[1][key]) for key in ("mean", "std"))
+    shapes = [{k: v.shape for k, v in model.state_dict().items()} for model in models]
+    assert list(shapes[0].items()) == list(shapes[1].items())
+    recipe = copy.deepcopy(lazy.optimizer)
+    recipe.params.model = models[0]
+    keys = ("lr", "momentum", "weight_decay", "nesterov", "dampening")
+    groups = [
+        [{k: g[k] for k in keys} | {"n": len(g["params"])} for g in optimizer.param_groups]
+        for optimizer in (build_optimizer(cfg, models[0]), instantiate(recipe))
+    ]
+    assert groups[0] == groups[1]
+    rates = []
+    for schedule in (
+        lambda optimizer: build_lr_scheduler(cfg, optimizer),
+        lambda o: LRMultiplier(o, instantiate(lazy.lr_multiplier), lazy.train.max_iter),
+    ):
+        scheduler = schedule(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1))
+        found = []
+        for iteration in range(0, cfg.SOLVER.MAX_ITER, 20011):
+            scheduler.last_epoch = iteration
+            found.append(scheduler.get_lr())
+        rates.append(found)
+    assert rates[0] == rates[1]
+
+    loaders, train = lazy.dataloader, lazy.train
+    assert (tuple(cfg.DATASETS.TRAIN), tuple(cfg.DATASETS.TEST)) == (
+        (loaders.train.dataset.names,),
+        (loaders.test.dataset.names,),
+    )
+    for is_train, loader in ((True, loaders.train), (False, loaders.test)):
+        ours, theirs = image_mapper(cfg, is_train=is_train), instantiate(loader.mapper)
+        assert (ours.crop, ours.image_format) == (theirs.crop, theirs.image_format)
+        assert list(map(repr, ours.steps)) == list(map(repr, theirs.steps))
+        assert loader.num_workers == cfg.DATALOADER.NUM_WORKERS
+    assert loaders.train.total_batch_size == cfg.SOLVER.IMS_PER_BATCH
+    assert loaders.test.batch_size == cfg.INPUT.CLASSIFICATION.TEST_BATCH
+    assert (train.max_iter, train.eval_period) == (cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD)
+    assert train.checkpointer.period == cfg.SOLVER.CHECKPOINT_PERIOD
+    assert (train.output_dir, train.seed) == (cfg.OUTPUT_DIR, cfg.SEED)
+    assert train.output_dir == f"./output/{name}"
+
+
+SMALL = {
+    "yaml": [
+        *("MODEL.DEVICE", "cpu", "MODEL.CLASSIFIER.NUM_CLASSES", "3", "OUTPUT_DIR", "{out}"),
+        *("MODEL.BACKBONE.NAME", "build_narrow_backbone", "DATALOADER.NUM_WORKERS", "0"),
+        *("INPUT.CLASSIFICATION.CROP", "16", "INPUT.CLASSIFICATION.RESIZE_TEST", "20"),
+        *("SOLVER.IMS_PER_BATCH", "6", "SOLVER.STEPS", "()", "SOLVER.MAX_ITER", "{steps}"),
+        *("SOLVER.BASE_LR", "0.2", "SEED", "4", "TEST.EVAL_PERIOD", "{steps}"),
+        *("SOLVER.CHECKPOINT_PERIOD", "10", "INPUT.CLASSIFICATION.AREA", "[0.5, 1.0]"),
+    ],
+    "lazy": [
+        *("train.device=cpu", "model.num_classes=3", "train.output_dir={out}", "train.seed=4"),
+        *("dataloader.train.mapper.crop=16", "dataloader.test.mapper.resize=20"),
+        *("dataloader.train.num_workers=0", "dataloader.test.num_workers=0"),
+        *("dataloader.train.total_batch_size=6", "train.max_iter={steps}", "optimizer.lr=0.2"),
+        *("train.eval_period={steps}", "train.checkpointer.period=10"),
+        "+dataloader.train.mapper.area=[0.5,1.0]",
+    ],
+}
+
+
+@pytest.fixture
+def run(colours, narrow, loggers, tmp_path, monkeypatch):
+    """A function that trains or measures on the colours, as train_net.py does."""
+
+    def load(file, words):
+        cfg = load_lazy(file, words)
+        cfg.model.backbone = L(NarrowBackbone)()
+        return cfg
+
+    monkeypatch.setattr("d2freq.engine.lazy.load_lazy", load)
+
+    def start(kind: str, steps: int, *flags: str) -> dict:
+        out = tmp_path / kind
+        words = [word.format(out=out, steps=steps) for word in SMALL[kind]]
+        is_lazy = kind == "lazy"
+        file = RGB + (".py" if is_lazy else ".yaml")
+        check, read = (check_lazy, load) if is_lazy else (check_yaml, load_yaml)
+        check(read(file, words), eval_only="--eval-only" in flags, resume="--resume" in flags)
+        arguments = ["--config-file", file, *flags, *words]
+        return (run_lazy if is_lazy else run_yaml)(default_argument_parser().parse_args(arguments))
+
+    return start
+
+
+def losses(folder) -> dict[int, float]:
+    lines = map(json.loads, (folder / "metrics.json").read_text().splitlines())
+    return {line["iteration"]: line["total_loss"] for line in lines if "total_loss" in line}
+
+
+def test_colours_are_learnt_resumed_and_measured_alike_from_both(run, tmp_path):
+    found = []
+    for kind in SMALL:
+        assert set(run(kind, 20)["classification"]) == {"top1", "top5"}
+        result = run(kind, 60, "--resume")
+        history = losses(tmp_path / kind)
+        assert min(history) < 20 < max(history), "one log of both runs"
+        first, last = history[min(history)], history[max(history)]
+        assert last < 0.3 * first
+        assert result == {"classification": {"top1": 100.0, "top5": 100.0}}
+        saved = tmp_path / kind / "inference/classification_results.json"
+        assert json.loads(saved.read_text())["images"] == 6
+        saved.unlink()
+        assert run(kind, 60, "--resume", "--eval-only") == result and saved.is_file()
+        weights = torch.load(tmp_path / kind / "model_final.pth", weights_only=False)
+        assert weights["iteration"] == 59
+        found.append((history, weights["model"]))
+    assert found[0][0] == found[1][0]
+    for name, value in found[0][1].items():
+        assert torch.equal(value, found[1][1][name])
+
+
+def test_what_cannot_be_trained_is_said_before(run, colours, monkeypatch):
+    with pytest.raises(UserError, match="imagenet_train has classes of whole images alone"):
+        detector = str(CONFIGS / "demo/faster_rcnn_R18_FPN_scenes.yaml")
+        check_yaml(load_yaml(detector, ["DATASETS.TRAIN", "('imagenet_train',)"]))
+    monkeypatch.setitem(SMALL, "yaml", [*SMALL["yaml"], "MODEL.CLASSIFIER.NUM_CLASSES", "4"])
+    with pytest.raises(UserError, match="NUM_CLASSES is 4, but data set imagenet_train has 3"):
+        run("yaml", 1)
+
+
+def test_splits_of_other_classes_are_refused(run, colours):
+    shutil.move(colours / "val/red", colours / "val/scarlet")
+    with pytest.raises(DatasetError, match="different classes, such as red"):
+        run("yaml", 1)

@@ -23,6 +23,7 @@ DEFAULT_BRANCHES = {
     "loss_fcos_ctr": "ctr",
     "loss_cls": "cls",
     "loss_box_reg": "reg",
+    "loss_mask": "mask",
     "loss_rpn_cls": "rpn_cls",
     "loss_rpn_loc": "rpn_reg",
     "loss_gate": "",  # of the input's channels: nothing behind the backbone answers for it

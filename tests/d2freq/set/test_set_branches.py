@@ -20,6 +20,7 @@ def losses(*names):
             ("loss_cls", "loss_box_reg", "loss_rpn_cls", "loss_rpn_loc"),
             {"cls": 1, "reg": 2, "rpn_cls": 3, "rpn_reg": 4},
         ),
+        (("loss_cls", "loss_box_reg", "loss_mask"), {"cls": 1, "reg": 2, "mask": 3}),
         (
             ("loss_cls_stage0", "loss_box_reg_stage0", "loss_cls_stage1", "loss_box_reg_stage1"),
             {"cls": 2, "reg": 3},  # means of 1 and 3, 2 and 4
@@ -32,12 +33,12 @@ def test_each_known_detector_has_its_branches(names, branches):
 
 def test_a_mapping_adds_joins_and_leaves_out():
     found = branch_losses(
-        losses("loss_cls", "loss_mask", "loss_gate", "loss_cls_stage2"),
-        {"loss_mask": "cls", "loss_gate": "", "loss_cls_stage2": "last"},
+        losses("loss_cls", "loss_mask", "loss_extra", "loss_cls_stage2"),
+        {"loss_mask": "cls", "loss_extra": "", "loss_cls_stage2": "last"},
     )
     assert found == {"cls": torch.tensor(1.5), "last": torch.tensor(4.0)}
 
 
 def test_unknown_losses_are_listed_with_the_key():
-    with pytest.raises(UserError, match=r"loss_gate, loss_mask.*MODEL\.SET\.BRANCHES.*loss_cls"):
-        branch_losses(losses("loss_mask", "loss_cls", "loss_gate"))
+    with pytest.raises(UserError, match=r"loss_depth, loss_edge.*MODEL\.SET\.BRANCHES.*loss_cls"):
+        branch_losses(losses("loss_edge", "loss_cls", "loss_depth"))

@@ -1,4 +1,4 @@
-"""The four detectors that SET is tested with, as small as they come, and a batch for them."""
+"""The detectors that SET is tested with, as small as they come, and a batch for them."""
 
 import torch
 
@@ -7,7 +7,7 @@ import d2freq  # noqa: F401  a spawned process chooses the host anew
 # isort: split
 from detectron2.config import get_cfg
 from detectron2.modeling import META_ARCH_REGISTRY, build_model
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.events import EventStorage
 
 from d2freq import add_d2freq_config
@@ -44,6 +44,15 @@ DETECTORS = {
             *TWO_STAGE,
             *("MODEL.ROI_HEADS.NAME", "CascadeROIHeads"),
             *("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", True),
+        ],
+    ),
+    "mask": (
+        "GeneralizedRCNN",
+        [
+            *TWO_STAGE,
+            *("MODEL.MASK_ON", True, "MODEL.ROI_MASK_HEAD.NAME", "MaskRCNNConvUpsampleHead"),
+            *("MODEL.ROI_MASK_HEAD.NUM_CONV", 1, "MODEL.ROI_MASK_HEAD.CONV_DIM", 8),
+            *("MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION", 4),
         ],
     ),
 }
@@ -95,6 +104,8 @@ def batch(counts: tuple[int, ...] = (4, 2), seed: int = 0) -> list[dict]:
         target = Instances((height, width))
         target.gt_boxes = Boxes(torch.cat([corner, corner + size], dim=1))
         target.gt_classes = torch.randint(3, (count,), generator=generator)
+        triangles = target.gt_boxes.tensor[:, [0, 1, 2, 1, 2, 3]]
+        target.gt_masks = PolygonMasks([[triangle] for triangle in triangles])
         image = torch.randint(0, 256, (3, height, width), generator=generator)
         records.append({"image": image.to(torch.uint8), "instances": target})
     return records

@@ -10,16 +10,7 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode, instantiate
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.modeling import (
-    ANCHOR_GENERATOR_REGISTRY,
-    BACKBONE_REGISTRY,
-    META_ARCH_REGISTRY,
-    PROPOSAL_GENERATOR_REGISTRY,
-    ROI_BOX_HEAD_REGISTRY,
-    ROI_HEADS_REGISTRY,
-    RPN_HEAD_REGISTRY,
-    build_model,
-)
+from detectron2.modeling import build_model
 from detectron2.solver import build_lr_scheduler
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -28,6 +19,7 @@ from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.image_folders import check_image_folders
 from d2freq.engine.optimizer import build_optimizer
+from d2freq.engine.registry_names import check_registry_names, meta_architectures
 from d2freq.engine.sequences import check_sequences
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import get_protocol
@@ -45,7 +37,7 @@ CLASS_KEYS = {
 
 def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -> None:
     """Raise UserError for what would fail, or be silently wrong, once training has begun."""
-    _check_registry_names(cfg)
+    check_registry_names(cfg)
     get_protocol(cfg.TEST.TINY.PROTOCOL)
     if cfg.TEST.TINY.ORIGINALS:
         check_merge(cfg.TEST.TINY.MERGE, cfg.TEST.TINY.MERGE_IOU)
@@ -73,7 +65,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     )
     if cfg.D2FREQ.STRICT_WEIGHTS:
         check_checkpoint(model, weights, complete=eval_only)
-    key = CLASS_KEYS.get(_meta_architectures(cfg)[-1][1], "the model's class count")
+    key = CLASS_KEYS.get(meta_architectures(cfg)[-1][1], "the model's class count")
     images = check_sequences([*train, *cfg.DATASETS.TEST], model)
     images = check_image_folders(images, model, key=key)
     check_datasets(images, _classes_of(model), key=key)
@@ -108,18 +100,6 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     key = _lazy_class_key(cfg.model)
     images = check_image_folders(check_sequences(names, model), model, key=key)
     check_datasets(images, _classes_of(model), key=key)
-
-
-def _meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
-    """(key, name) of the meta-architecture, then of the one that it trains, to the detector."""
-    inner = {
-        "SET": ("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR),
-        "Gated": ("MODEL.FREQ_INPUT.GATE.DETECTOR", cfg.MODEL.FREQ_INPUT.GATE.DETECTOR),
-    }
-    found = [("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE)]
-    while found[-1][1] in inner:
-        found.append(inner.pop(found[-1][1]))  # each once: the model refuses itself within itself
-    return found
 
 
 def _lazy_class_key(model: DictConfig, at: str = "model") -> str:
@@ -250,27 +230,3 @@ def _try(what: str, build: Callable[[], Any]) -> Any:
         raise UserError(f"{what} cannot be built: {error}") from error
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _check_registry_names(cfg: CfgNode) -> None:
-    architectures = _meta_architectures(cfg)
-    uses = [
-        *((key, name, META_ARCH_REGISTRY) for key, name in architectures),
-        ("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY),
-        ("MODEL.ANCHOR_GENERATOR.NAME", cfg.MODEL.ANCHOR_GENERATOR.NAME, ANCHOR_GENERATOR_REGISTRY),
-    ]
-    if architectures[-1][1] == "GeneralizedRCNN":
-        name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
-        if name != "PrecomputedProposals":
-            uses.append(("MODEL.PROPOSAL_GENERATOR.NAME", name, PROPOSAL_GENERATOR_REGISTRY))
-            uses.append(("MODEL.RPN.HEAD_NAME", cfg.MODEL.RPN.HEAD_NAME, RPN_HEAD_REGISTRY))
-        uses.append(("MODEL.ROI_HEADS.NAME", cfg.MODEL.ROI_HEADS.NAME, ROI_HEADS_REGISTRY))
-        box_head = cfg.MODEL.ROI_BOX_HEAD.NAME
-        if box_head:
-            uses.append(("MODEL.ROI_BOX_HEAD.NAME", box_head, ROI_BOX_HEAD_REGISTRY))
-    for key, name, registry in uses:
-        if name not in registry:
-            known = sorted(entry for entry, _ in registry)
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
-            raise UserError(f"{key}: no {name!r} is registered; {hint}")

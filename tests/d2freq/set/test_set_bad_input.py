@@ -6,7 +6,8 @@ from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 from torch import nn
 
-from d2freq.engine.preflight import _check_registry_names, _classes_of, _detector_name
+from d2freq.engine.preflight import _classes_of
+from d2freq.engine.registry_names import check_registry_names, meta_architectures
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 
@@ -156,13 +157,13 @@ def test_a_chosen_level_that_no_head_reads_is_said(caplog):
 
 def test_preflight_knows_the_detector_within_set():
     name, _ = DETECTORS["faster"]
-    _check_registry_names(config("faster", with_set=True))
+    check_registry_names(config("faster", with_set=True))
     with pytest.raises(
         UserError, match=r"MODEL\.SET\.DETECTOR: no 'RetinaNett'.*did you mean RetinaNet"
     ):
-        _check_registry_names(config("fcos", "MODEL.SET.DETECTOR", "RetinaNett", with_set=True))
+        check_registry_names(config("fcos", "MODEL.SET.DETECTOR", "RetinaNett", with_set=True))
     with pytest.raises(UserError, match=r"MODEL\.ROI_HEADS\.NAME"):
-        _check_registry_names(config("faster", "MODEL.ROI_HEADS.NAME", "Nothing", with_set=True))
-    assert _detector_name(config("faster", with_set=True)) == name
+        check_registry_names(config("faster", "MODEL.ROI_HEADS.NAME", "Nothing", with_set=True))
+    assert meta_architectures(config("faster", with_set=True))[-1] == ("MODEL.SET.DETECTOR", name)
     for case in ("fcos", "faster"):
         assert _classes_of(build(case)) == _classes_of(build(case, with_set=False)) == 3

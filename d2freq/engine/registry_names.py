@@ -1,0 +1,61 @@
+"""The names of a YAML config that stand for registered classes."""
+
+import difflib
+
+from detectron2.config import CfgNode
+from detectron2.modeling import (
+    ANCHOR_GENERATOR_REGISTRY,
+    BACKBONE_REGISTRY,
+    META_ARCH_REGISTRY,
+    PROPOSAL_GENERATOR_REGISTRY,
+    ROI_BOX_HEAD_REGISTRY,
+    ROI_HEADS_REGISTRY,
+    ROI_MASK_HEAD_REGISTRY,
+    RPN_HEAD_REGISTRY,
+)
+
+from d2freq.errors import UserError
+
+
+def meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
+    """(key, name) of the meta-architecture, then of the one that it trains, to the detector."""
+    inner = {
+        "SET": ("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR),
+        "Gated": ("MODEL.FREQ_INPUT.GATE.DETECTOR", cfg.MODEL.FREQ_INPUT.GATE.DETECTOR),
+    }
+    found = [("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE)]
+    while found[-1][1] in inner:
+        found.append(inner.pop(found[-1][1]))  # each once: the model refuses itself within itself
+    return found
+
+
+def check_registry_names(cfg: CfgNode) -> None:
+    """Refuse a name in ``cfg`` that its registry does not have.
+
+    Raises:
+        UserError: with the key, the name and the names that come near.
+    """
+    architectures = meta_architectures(cfg)
+    uses = [
+        *((key, name, META_ARCH_REGISTRY) for key, name in architectures),
+        ("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY),
+        ("MODEL.ANCHOR_GENERATOR.NAME", cfg.MODEL.ANCHOR_GENERATOR.NAME, ANCHOR_GENERATOR_REGISTRY),
+    ]
+    if architectures[-1][1] == "GeneralizedRCNN":
+        name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
+        if name != "PrecomputedProposals":
+            uses.append(("MODEL.PROPOSAL_GENERATOR.NAME", name, PROPOSAL_GENERATOR_REGISTRY))
+            uses.append(("MODEL.RPN.HEAD_NAME", cfg.MODEL.RPN.HEAD_NAME, RPN_HEAD_REGISTRY))
+        uses.append(("MODEL.ROI_HEADS.NAME", cfg.MODEL.ROI_HEADS.NAME, ROI_HEADS_REGISTRY))
+        box_head = cfg.MODEL.ROI_BOX_HEAD.NAME
+        if box_head:
+            uses.append(("MODEL.ROI_BOX_HEAD.NAME", box_head, ROI_BOX_HEAD_REGISTRY))
+        if cfg.MODEL.MASK_ON:
+            mask_head = cfg.MODEL.ROI_MASK_HEAD.NAME
+            uses.append(("MODEL.ROI_MASK_HEAD.NAME", mask_head, ROI_MASK_HEAD_REGISTRY))
+    for key, name, registry in uses:
+        if name not in registry:
+            known = sorted(entry for entry, _ in registry)
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+            raise UserError(f"{key}: no {name!r} is registered; {hint}")

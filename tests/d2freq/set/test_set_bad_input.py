@@ -129,14 +129,14 @@ def test_pairs_and_mappings_of_branches_mean_the_same():
 
 
 def test_unknown_losses_are_refused_in_the_first_step():
-    class Masks(Toy):
+    class Keypoints(Toy):
         def losses(self, features):
-            return {**super().losses(features), "loss_mask": features["p2"].sum()}
+            return {**super().losses(features), "loss_keypoint": features["p2"].sum()}
 
-    with pytest.raises(UserError, match=r"loss_mask.*MODEL\.SET\.BRANCHES"):
-        SET(Masks())(toy_batch())
-    assert len(SET(Masks(), branches={"loss_mask": "mask"})(toy_batch())) == 6
-    assert len(SET(Masks(), perturbation=False)(toy_batch())) == 6
+    with pytest.raises(UserError, match=r"loss_keypoint.*MODEL\.SET\.BRANCHES"):
+        SET(Keypoints())(toy_batch())
+    assert len(SET(Keypoints(), branches={"loss_keypoint": "keypoint"})(toy_batch())) == 6
+    assert len(SET(Keypoints(), perturbation=False)(toy_batch())) == 6
 
 
 def test_smoothing_covers_the_levels_that_heads_read_and_no_others():

@@ -83,7 +83,8 @@ def mask_boxes(masks: np.ndarray) -> np.ndarray:
 
 def mask_areas(masks: np.ndarray) -> np.ndarray:
     """(N,) float64, pixels."""
-    return np.asarray(coco_mask.area(list(masks)), np.float64).reshape(-1)
+    # one by one: of more than 255 at once pycocotools 2.0.11 makes an OverflowError with NumPy 2
+    return np.array([coco_mask.area(mask) for mask in masks], np.float64)
 
 
 def mask_overlaps(

@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation import TinyCOCOEvaluator, get_protocol
 from d2freq.evaluation.detections_file import read_detections
+from d2freq.evaluation.masks import encode, mask_areas, mask_boxes
 
 KINDS = [2, 5]
 SIDE = 60
@@ -188,3 +189,12 @@ def test_what_cannot_be_measured_is_refused(dataset):
     small = {"size": [5, 5], "counts": [25]}
     refused(lambda a: a.update(segmentation=small), r"annotation 1.*\(5, 5\), its image \(60, 60\)")
     refused(lambda a: a.update(segmentation={"size": 5}), r"annotation 1.*cannot be read.*'counts'")
+
+
+def test_any_number_of_masks_has_areas_and_boxes():
+    """A protocol of 1500 detections an image has more than pycocotools counts at once."""
+    pixels = np.random.default_rng(0).random((300, 5, 7)) < 0.5
+    masks = encode(pixels)
+    assert mask_areas(masks).tolist() == pixels.sum((1, 2)).tolist()
+    assert mask_boxes(masks).shape == (300, 4)
+    assert mask_areas(encode(pixels[:0])).shape == (0,)

@@ -42,9 +42,10 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
     cfg = get_cfg()
     add_d2freq_config(cfg)
     known = _flat_keys(cfg)
+    untyped = [key for key in known if _parent(cfg, key)[key.rsplit(".", 1)[-1]] is None]
     for source, merge in (
         (config_file, lambda: cfg.merge_from_file(config_file)),
-        ("command line", lambda: cfg.merge_from_list(_strip_equals(overrides or []))),
+        ("command line", lambda: _merge_words(cfg, _strip_equals(overrides or []), untyped)),
     ):
         try:
             merge()
@@ -88,6 +89,20 @@ def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:
         if isinstance(value, CfgNode):
             keys.extend(_flat_keys(value, f"{prefix}{name}."))
     return keys
+
+
+def _parent(cfg: CfgNode, key: str) -> CfgNode:
+    """The node that holds a key, which may be under several others: A.B.KEY."""
+    for name in key.split(".")[:-1]:
+        cfg = cfg[name]
+    return cfg
+
+
+def _merge_words(cfg: CfgNode, words: list[str], untyped: list[str]) -> None:
+    """Merge KEY VALUE pairs; keys that are None by default take any type, whatever a file has."""
+    for key in set(words[::2]) & set(untyped):
+        _parent(cfg, key)[key.rsplit(".", 1)[-1]] = None
+    cfg.merge_from_list(words)
 
 
 def _nearest_key(message: str, known: list[str]) -> str:

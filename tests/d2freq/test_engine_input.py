@@ -45,6 +45,16 @@ def test_a_wrong_override_names_the_key_and_the_cure(options, words):
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("word", ["all", "420", "[0, 1]"])
+def test_a_key_that_is_none_by_default_takes_any_type_whatever_the_file_has(word, tmp_path):
+    """A file may name channels by a number, the command line by a word or a list, and back."""
+    for given in ("24", "all", "[64]"):
+        file = tmp_path / "channels.yaml"
+        file.write_text(f"MODEL:\n  FREQ_INPUT:\n    CHANNELS: {given}\nVERSION: 2\n")
+        cfg = load_yaml(str(file), ["MODEL.FREQ_INPUT.CHANNELS", word])
+        assert str(cfg.MODEL.FREQ_INPUT.CHANNELS) == word
+
+
 def test_a_typo_in_a_yaml_file_names_the_file_and_the_key(tmp_path):
     file = tmp_path / "typo.yaml"
     file.write_text("MODEL:\n  BACKBONE:\n    NAMME: x\nVERSION: 2\n")

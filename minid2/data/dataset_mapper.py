@@ -73,10 +73,14 @@ class DatasetMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        """The arguments that a config stands for; crops come before everything else."""
+        """The arguments that a config stands for; crops come before everything else.
+
+        A crop cuts objects off, so where there are masks the boxes of training are made of them.
+        """
         augs = utils.build_augmentation(cfg, is_train)
         crop = cfg.INPUT.CROP
-        if is_train and crop.ENABLED:
+        cropped = is_train and crop.ENABLED
+        if cropped:
             augs.insert(0, T.RandomCrop(crop.TYPE, crop.SIZE))
         topk = cfg.DATASETS[f"PRECOMPUTED_PROPOSAL_TOPK_{'TRAIN' if is_train else 'TEST'}"]
         return {
@@ -85,6 +89,7 @@ class DatasetMapper:
             "image_format": cfg.INPUT.FORMAT,
             "use_instance_mask": cfg.MODEL.MASK_ON,
             "instance_mask_format": cfg.INPUT.MASK_FORMAT,
+            "recompute_boxes": cropped and cfg.MODEL.MASK_ON,
             "use_keypoint": cfg.MODEL.KEYPOINT_ON,
             "precomputed_proposal_topk": topk if cfg.MODEL.LOAD_PROPOSALS else None,
         }

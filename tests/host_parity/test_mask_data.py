@@ -2,6 +2,7 @@
 
 import json
 
+import detectron2.config
 import detectron2.data
 import detectron2.data.detection_utils
 import detectron2.data.transforms
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+import minid2.config
 import minid2.data
 import minid2.data.detection_utils
 import minid2.data.transforms
@@ -79,10 +81,13 @@ def outcome(function):
         ("rle", "bitmask", False),
         ("mixed", "bitmask", False),
         ("rle", "bitmask", True),
+        ("float", "polygon", True),
         ("rle", "polygon", False),  # an error
     ],
 )
 def test_mappers_give_equal_masks(tmp_path, kind, form, crop, recompute):
+    if crop and kind != "rle":
+        pytest.importorskip("shapely", reason="polygons are cropped by shapely")
     outputs = []
     for host in HOSTS:
         mapper = host.data.DatasetMapper(
@@ -118,6 +123,21 @@ def test_mappers_give_equal_masks(tmp_path, kind, form, crop, recompute):
         else:
             assert torch.equal(ours.gt_masks.tensor, theirs.gt_masks.tensor)
     assert covered > 1000 or form == "polygon"
+
+
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("crop", [False, True])
+@pytest.mark.parametrize("is_train", [False, True])
+def test_a_config_makes_the_same_mapper_of_masks(masks, crop, is_train):
+    settings = []
+    for host in HOSTS:
+        cfg = host.config.get_cfg()
+        cfg.MODEL.MASK_ON, cfg.INPUT.CROP.ENABLED, cfg.INPUT.MASK_FORMAT = masks, crop, "bitmask"
+        made = host.data.DatasetMapper.from_config(cfg, is_train)
+        keys = ("is_train", "use_instance_mask", "instance_mask_format", "recompute_boxes")
+        settings.append([made[key] for key in keys])
+    assert settings[0] == settings[1]
+    assert settings[1][-1] == (masks and crop and is_train)
 
 
 @pytest.mark.parametrize(("by_box", "by_mask"), [(True, False), (False, True), (True, True)])

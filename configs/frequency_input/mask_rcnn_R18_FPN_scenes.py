@@ -13,5 +13,6 @@ model.roi_heads.update(
 )
 model.roi_heads.mask_head.conv_dims = [64] * 3  # two convolutions and the one that upsamples
 train.output_dir = "./output/frequency_input_mask_rcnn_R18_FPN_scenes"
-dataloader.train.mapper.recompute_boxes = True  # of masks that a crop has cut
+# whole scenes: to cut polygons off at the border of the crop needs shapely
+del dataloader.train.mapper.augmentations[0]
 del large, heads, split

@@ -64,7 +64,7 @@ def config_images(
         UserError: there is no such data set, or none is named.
     """
     is_yaml = isinstance(config, CfgNode)
-    trained = config.DATASETS.TRAIN if is_yaml else lazy_datasets(config, train=True)[:1]
+    trained = config.DATASETS.TRAIN if is_yaml else lazy_datasets(config, "train")
     names = [dataset] if dataset else list(trained)
     if not names:
         raise UserError(f"{source}: names no data set to train on; name one: --dataset")

@@ -1,4 +1,4 @@
-"""What can be known before the first iteration: names, data sets, class counts, weights."""
+"""What can be known before the first iteration: names, data, class counts, masks, weights."""
 
 import copy
 import difflib
@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.image_folders import check_image_folders
+from d2freq.engine.mask_data import check_lazy_masks, check_yaml_masks
 from d2freq.engine.optimizer import build_optimizer
 from d2freq.engine.registry_names import check_registry_names, meta_architectures
 from d2freq.engine.sequences import check_sequences
@@ -69,6 +70,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     images = check_sequences([*train, *cfg.DATASETS.TEST], model)
     images = check_image_folders(images, model, key=key)
     check_datasets(images, _classes_of(model), key=key)
+    check_yaml_masks(cfg, model, train=train)
 
 
 def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False) -> None:
@@ -79,7 +81,7 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     evaluator = OmegaConf.select(cfg, "dataloader.evaluator") or {}
     if evaluator.get("originals"):
         check_merge(evaluator.get("merge", "nms"), evaluator.get("merge_iou", 0.5))
-        check_originals(lazy_datasets(cfg, train=False))
+        check_originals(lazy_datasets(cfg, "test"))
     model = _try("the model", lambda: instantiate(cfg.model))
     if not eval_only:
         check_trainable(model)
@@ -87,7 +89,8 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
         optimizer.params.model = model
         _try("the optimizer", lambda: instantiate(optimizer))
         _try("the schedule", lambda: instantiate(cfg.lr_multiplier))
-    names = lazy_datasets(cfg, train=not eval_only)
+    train, test = ([] if eval_only else lazy_datasets(cfg, "train")), lazy_datasets(cfg, "test")
+    names = [*train, *test]
     check_names(names, where="dataloader")
     folder = cfg.train.output_dir
     weights = _last_checkpoint(folder) if resume else ""
@@ -100,6 +103,7 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     key = _lazy_class_key(cfg.model)
     images = check_image_folders(check_sequences(names, model), model, key=key)
     check_datasets(images, _classes_of(model), key=key)
+    check_lazy_masks(cfg, model, train=train, test=test)
 
 
 def _lazy_class_key(model: DictConfig, at: str = "model") -> str:
@@ -114,16 +118,12 @@ def _classes_of(model: torch.nn.Module) -> int | None:
     return getattr(getattr(model, "roi_heads", model), "num_classes", None)
 
 
-def lazy_datasets(cfg: DictConfig, *, train: bool) -> list[str]:
-    """Names of the data sets that a lazy config's loaders read, each once."""
-    names: list[str] = []
-    for split in ("train", "test") if train else ("test",):
-        found = OmegaConf.select(cfg, f"dataloader.{split}.dataset.names")
-        if isinstance(found, str):
-            names.append(found)
-        elif found is not None:
-            names.extend(found)
-    return list(dict.fromkeys(names))
+def lazy_datasets(cfg: DictConfig, split: str) -> list[str]:
+    """Names of the data sets that a lazy config's loader of "train" or "test" reads."""
+    found = OmegaConf.select(cfg, f"dataloader.{split}.dataset.names")
+    if found is None:
+        return []
+    return [found] if isinstance(found, str) else list(found)
 
 
 def check_names(names: Iterable[str], *, where: str) -> None:

@@ -107,7 +107,7 @@ class COCOEvaluator(DatasetEvaluator):
             self._metadata.json_file = path
         from pycocotools.coco import COCO
 
-        with _silence():
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             self._coco_api = COCO(PathManager.get_local_path(self._metadata.json_file))
         self._do_evaluation = "annotations" in self._coco_api.dataset  # test sets may have none
 
@@ -193,7 +193,7 @@ class COCOEvaluator(DatasetEvaluator):
                 )
             # where there is a box, COCO takes the area from it and not from the mask
             detections = [{k: v for k, v in each.items() if k != "bbox"} for each in detections]
-        with _silence():
+        with contextlib.redirect_stdout(io.StringIO()):
             coco_eval = COCOeval(self._coco_api, self._coco_api.loadRes(detections), task)
             coco_eval.params.maxDets = self._max_dets_per_image
             if img_ids is not None:
@@ -219,13 +219,11 @@ class COCOEvaluator(DatasetEvaluator):
         # own summary insists on a limit of 100 detections.)
         precision = coco_eval.eval["precision"]
         overall = precision[..., 0, -1]
-        by_size = [precision[..., area, -1] for area in (1, 2, 3)]
-        chosen = (overall, overall[0], overall[5], *by_size)
+        chosen = (overall, overall[0], overall[5], *(precision[..., k, -1] for k in (1, 2, 3)))
         results = dict(zip(METRICS, map(_percent, chosen), strict=True))
         self._logger.info("Evaluation results for %s: \n%s", iou_type, create_small_table(results))
         if class_names is None or len(class_names) <= 1:
             return results
-
         assert len(class_names) == precision.shape[2], (
             f"{len(class_names)} class names for {precision.shape[2]} categories of the COCO file"
         )
@@ -233,11 +231,6 @@ class COCOEvaluator(DatasetEvaluator):
         table = tabulate(by_class.items(), ["category", "AP"], tablefmt="pipe", floatfmt=".3f")
         self._logger.info("Per-category %s AP: \n%s", iou_type, table)
         return results | {f"AP-{name}": score for name, score in by_class.items()}
-
-
-def _silence() -> contextlib.AbstractContextManager:
-    """Swallow what pycocotools prints about its progress."""
-    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _with_dataset_id(detection: dict, to_dataset: dict[int, int]) -> dict:

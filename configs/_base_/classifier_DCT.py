@@ -13,7 +13,7 @@ from d2freq.modeling.frequency_input import (
     select_channels,
 )
 
-from .dct import _measured
+from .dct import measured
 
 
 def resnet_on_dct(model, dataloader, channels, *, res3_stride=2):
@@ -42,5 +42,5 @@ def _on_dct(model, dataloader, *, crop, resize, channels):
 
 
 def _stem(channels, statistics):
-    measured = _measured(statistics, select_channels(channels))
-    return L(DCTStem)(mode="8x8", channels=channels, input_format="RGB", **measured)
+    numbers = measured(statistics, select_channels(channels))
+    return L(DCTStem)(mode="8x8", channels=channels, input_format="RGB", **numbers)

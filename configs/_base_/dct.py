@@ -27,14 +27,14 @@ def with_dct(model, statistics, *, channels="24", seed=None):
     """
     numbers = select_channels(channels)
     stem = L(DCTStem)(mode="x2", channels=channels, rotation_seed=seed)
-    stem.update(input_format=model.input_format, **_measured(statistics, numbers))
+    stem.update(input_format=model.input_format, **measured(statistics, numbers))
     return _with_stem(model, stem, len(numbers))
 
 
 def with_unshuffle(model, statistics):
     """The detector on the pixels of 4 x 4 cells."""
     stem = L(UnshuffleStem)(channels="all")
-    stem.update(input_format=model.input_format, **_measured(statistics, range(48)))
+    stem.update(input_format=model.input_format, **measured(statistics, range(48)))
     return _with_stem(model, stem, 48)
 
 
@@ -51,6 +51,15 @@ def with_gate(model, statistics):
     return L(add_gate_loss)(detector=model)
 
 
+def measured(name, numbers):
+    """Mean and deviation of the channels ``numbers``, of a file that has all of them.
+
+    ``name`` is that of a file of configs/_base_/statistics without its ending.
+    """
+    keys = yaml.safe_load((STATISTICS / f"{name}.yaml").read_text())["MODEL"]["FREQ_INPUT"]
+    return {key.lower(): [keys[key][n] for n in numbers] for key in ("MEAN", "STD")}
+
+
 def _with_stem(model, stem, channels):
     bottom_up = model.backbone.bottom_up
     bottom_up._target_ = FrequencyResNet
@@ -61,9 +70,3 @@ def _with_stem(model, stem, channels):
     model.pixel_mean = [128.0, 128.0, 128.0]
     model.pixel_std = [1.0, 1.0, 1.0]
     return model
-
-
-def _measured(name, numbers):
-    """Mean and deviation of some of the channels that a file has all of."""
-    keys = yaml.safe_load((STATISTICS / f"{name}.yaml").read_text())["MODEL"]["FREQ_INPUT"]
-    return {key.lower(): [keys[key][n] for n in numbers] for key in ("MEAN", "STD")}

@@ -8,15 +8,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import LazyCall as L
 from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.modeling import build_model
 
 from d2freq.data.sources import SOURCES
 from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.engine.lazy import train as train_lazy
+from d2freq.evaluation.protocols import get_protocol
 
 from .config_cases import CLASSIFIER, CONFIGS, commands, names, num_classes, readme
 
@@ -32,11 +35,21 @@ LAZY = (
 )
 
 
+def switches(suffix: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(config, overrides) of the READMEs: the first one with these overrides, and the others."""
+    found, again = {}, []
+    for file, each in commands().items():
+        for words in each if file.endswith(suffix) else ():
+            if words in found:
+                again.append((file, words))
+            found.setdefault(words, (file, words))
+    return list(found.values()), again
+
+
 def cases(suffix: str) -> list[tuple[str, str]]:
-    """(config, overrides): each config as it is, and with each set of overrides."""
+    """(config, overrides): each config as it is, and each set of overrides once."""
     plain = [(f"{name}{suffix}", "") for name in (names() if suffix == ".yaml" else LAZY)]
-    more = [(f, words) for f, each in commands().items() for words in each if f.endswith(suffix)]
-    return plain + more
+    return plain + switches(suffix)[0]
 
 
 def test_each_yaml_has_a_lazy_twin_and_each_lazy_config_a_yaml():
@@ -82,10 +95,14 @@ def saved(monkeypatch):
     return found
 
 
-def assert_trained(results: dict, folder: Path, saved: list[str], masks: bool = False) -> None:
-    """A step with a loss, weights and a measurement."""
-    assert ("segm" in results) == masks
-    assert set(results["bbox"]) >= {"AP", "AP50", "AP75", "APvt", "APt", "APs", "APm"}
+def assert_trained(
+    results: dict, folder: Path, saved: list[str], *, protocol: str, masks: bool
+) -> None:
+    """A step with a loss, weights and a measurement of each size that the protocol has."""
+    sizes = [f"AP{area.label}" for area in get_protocol(protocol).areas]
+    assert len(sizes) >= 3 and set(results) == {"bbox", *(["segm"] if masks else [])}
+    for found in results.values():
+        assert set(found) >= {"AP", "AP50", "AP75", *sizes}
     lines = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
     losses = [line["total_loss"] for line in lines if "total_loss" in line]
     assert losses and all(map(math.isfinite, losses))
@@ -109,7 +126,16 @@ def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     )
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
-    assert_trained(trainer.train(), tmp_path, saved, masks=cfg.MODEL.MASK_ON)
+    wanted = dict(protocol=cfg.TEST.TINY.PROTOCOL, masks=cfg.MODEL.MASK_ON)
+    assert_trained(trainer.train(), tmp_path, saved, **wanted)
+
+
+@pytest.mark.parametrize(("file", "overrides"), switches(".yaml")[1])
+def test_overrides_that_another_config_trains_with_are_taken(file, overrides):
+    cfg = load_yaml(str(CONFIGS / file), shlex.split(overrides))
+    cfg.MODEL.DEVICE = "meta"
+    with torch.device("meta"):
+        assert sum(p.numel() for p in build_model(cfg).parameters()) > 1e6
 
 
 @pytest.mark.parametrize(("file", "overrides"), cases(".py"))
@@ -128,4 +154,5 @@ def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
         detector.proposal_generator.post_nms_topk = (64, 64)
     cfg.train.update(device="cpu", max_iter=1, output_dir=str(tmp_path), eval_period=1)
     masks = "mask_head" in detector.get("roi_heads", {})
-    assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved, masks=masks)
+    wanted = dict(protocol=loaders.evaluator.protocol, masks=masks)
+    assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved, **wanted)

@@ -159,4 +159,5 @@ class FixedStem(InputStem):
                 f"statistics: {len(values)} values of {name} for {count} channels; measure them "
                 "for this set: d2freq dct-statistics"
             )
-        return torch.tensor([float(value) for value in values])
+        # real numbers also in a model without memory, as the kernel is
+        return torch.tensor([float(value) for value in values], device="cpu")

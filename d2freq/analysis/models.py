@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from detectron2.config import CfgNode, instantiate
 from detectron2.modeling import build_model
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from d2freq.engine.checkpoint import load_weights
 from d2freq.engine.config_file import is_lazy, load_yaml
 from d2freq.engine.lazy_config import load_lazy
 from d2freq.errors import UserError
+from d2freq.modeling.classification import ImageClassifier
 
-__all__ = ["build", "config_model", "read_config"]
+__all__ = ["build", "config_model", "read_config", "square_of"]
 
 
 def config_model(
@@ -62,3 +63,12 @@ def build(
     if weights:
         load_weights(model, weights, output_dir="", resume=False, strict=True)
     return model.eval()
+
+
+def square_of(config: CfgNode | DictConfig, model: nn.Module) -> int | None:
+    """Pixels a side of the images that a classifier's config evaluates; None of a detector's."""
+    if not isinstance(model, ImageClassifier):
+        return None
+    if isinstance(config, DictConfig):
+        return OmegaConf.select(config, "dataloader.test.mapper.crop")
+    return config.INPUT.CLASSIFICATION.CROP

@@ -13,10 +13,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="all",
         choices=("all", "paper"),
         help="all (default): every parameter and product, DCT and attention included; paper: as "
-        "the tables of HS-FPN count (trainable parameters, layer objects only)",
+        "the tables of HS-FPN and the figures of networks on DCT channels count (trainable "
+        "parameters, layer objects only)",
     )
     parser.add_argument(
-        "--size", type=int, nargs="+", default=[800], metavar="PIXELS", help="side, or height width"
+        "--size",
+        type=int,
+        nargs="+",
+        metavar="PIXELS",
+        help="side, or height width; default: 800, a classifier's own square",
     )
     parser.add_argument("--proposals", type=int, default=1000, help="boxes for the RoI heads")
     parser.add_argument(
@@ -31,16 +36,16 @@ def _run(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     from d2freq.analysis.cost import measure_cost
-    from d2freq.analysis.models import config_model
+    from d2freq.analysis.models import build, read_config, square_of
     from d2freq.errors import UserError
 
-    if (
-        len(arguments.size) > 2
-        or min(*arguments.size, arguments.proposals, arguments.frames, arguments.depth) < 1
-    ):
+    given = arguments.size or []
+    if len(given) > 2 or min(*given, arguments.proposals, arguments.frames, arguments.depth) < 1:
         raise UserError("--size takes one side or height and width; all numbers are above 0")
-    height, width = arguments.size[0], arguments.size[-1]
-    model = config_model(arguments.config_file, arguments.opts)
+    config = read_config(arguments.config_file, arguments.opts)
+    model = build(config)
+    sides = given or [square_of(config, model) or 800]
+    height, width = sides[0], sides[-1]
     cost = measure_cost(
         model,
         rule=arguments.rule,

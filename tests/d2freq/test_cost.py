@@ -20,7 +20,8 @@ POSITIONS = {2: 200**2, 3: 100**2, 4: 50**2, 5: 25**2}  # pixels of a level of a
 @pytest.fixture(scope="module")
 def costs():
     """Costs of the two necks by both rules, at 800 pixels."""
-    models = {name: config_model(path) for name, path in (("fpn", FPN), ("hsfpn", HSFPN))}
+    necks = (("fpn", FPN), ("hsfpn", HSFPN))
+    models = {name: config_model(path, device="meta") for name, path in necks}
     return {
         (name, rule): measure_cost(model, rule=rule)
         for name, model in models.items()
@@ -93,6 +94,23 @@ def test_command_prints_a_row_a_module(capsys):
     printed = capsys.readouterr().out
     for name in ("backbone.bottom_up", "backbone.fpn_hfp2", "roi_heads.box_head", "total"):
         assert name in printed
+
+
+def test_a_mask_head_has_a_mask_a_detection():
+    model = config_model("configs/frequency_input/mask_rcnn_R18_FPN_scenes.yaml")
+    for proposals, masks in ((3, 3), (101, 100)):
+        cost = measure_cost(model, size=(32, 32), proposals=proposals)
+        assert cost.subject == f"32 x 32 pixels, {proposals} proposals, {masks} masks"
+        rows, head = cost.rows(), model.roi_heads.mask_head
+        products = sum(
+            layer.weight.numel() * 14**2 * (4 if layer is head.predictor else 1)
+            for layer in head.modules()
+            if hasattr(layer, "weight")
+        )
+        assert rows["roi_heads.mask_head"] == (
+            sum(p.numel() for p in head.parameters()),
+            products * masks,
+        )
 
 
 def test_lazy_config_costs_the_same():

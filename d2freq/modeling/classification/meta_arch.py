@@ -129,8 +129,11 @@ class ImageClassifier(nn.Module):
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits (B, K) of normalised images (B, 3, H, W)."""
-        feature = self.backbone(images)[self.in_feature]  # (B, C, h, w)
-        return self.linear(self.dropout(feature.mean(dim=(2, 3))))
+        return self.head(self.backbone(images))
+
+    def head(self, features: dict[str, Tensor]) -> Tensor:
+        """Logits (B, K) of the backbone's features, of which one (B, C, h, w) is pooled."""
+        return self.linear(self.dropout(features[self.in_feature].mean(dim=(2, 3))))
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> Tensor:
         """Normalised images (B, 3, H, W) on the model's device; raises as :meth:`forward` does."""

@@ -11,7 +11,10 @@ import torch
 from detectron2.modeling import build_model
 from torch import nn
 
+from d2freq.analysis.cost import measure_cost
+from d2freq.cli import main
 from d2freq.engine import load_yaml
+from d2freq.modeling.frequency_input import FixedStem
 
 from ..config_cases import CONFIGS
 
@@ -73,6 +76,23 @@ def test_figures_of_each_config_are_the_published_ones(name):
         assert (products + 2 * normed) / 1e9 == pytest.approx(macs, rel=0.005)
     else:
         assert products / 1e9 == pytest.approx(0.301, rel=0.005)
+
+    stems = [module for module in model.modules() if isinstance(module, FixedStem)]
+    block_dct = sum(stem.kernel.numel() * (side // stem.stride) ** 2 for stem in stems)
+    assert measure_cost(model, size=(side, side)).total == (found, products + block_dct)
+    counted, work = measure_cost(model, size=(side, side), rule="paper").total
+    assert counted == found and (not macs or work / 1e9 == pytest.approx(macs, rel=0.005))
+
+
+@pytest.mark.parametrize("ending", [".yaml", ".py"])
+def test_command_takes_the_square_of_the_config(ending, capsys):
+    file = str(CONFIGS / f"frequency_input/classifier_MobileNetV2_imagenet{ending}")
+    assert main(["cost", "--config-file", file]) == 0
+    printed = capsys.readouterr().out
+    assert "224 x 224 pixels, rule all" in printed
+    rows = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("|")]
+    cells = {name.strip(): [cell.strip() for cell in rest] for name, *rest in rows}
+    assert cells["total"] == ["3.505", "0.301"] and cells["linear"] == ["1.281", "0.001"]
 
 
 def test_mobilenetv2_on_all_channels():

@@ -38,12 +38,15 @@ class DCTStem(FixedStem):
             coefficients of a component are rotated, as this seed says, the same for Y, Cb and Cr;
             fewer channels are as many directions, none of them of low frequency.
 
-    The buffers ``mean`` and ``std`` (C,) travel with the checkpoint.
+    The buffers ``mean`` and ``std`` (C,) travel with the checkpoint, and so does what channels
+    these are: a checkpoint of others has tensors of the same shapes where there are as many.
 
     Raises:
         UserError: an unknown mode or format, channels that do not exist, or statistics of another
-            channel set.
+            channel set; on loading, a checkpoint of other channels.
     """
+
+    channel_ids: Tensor
 
     def __init__(
         self,
@@ -75,6 +78,22 @@ class DCTStem(FixedStem):
         self.mode = mode
         self.channels = chosen
         self.rotation_seed = rotation_seed
+        kind = [geometry.points, geometry.stride, -1 if rotation_seed is None else rotation_seed]
+        self._ids = [[*kind, number] for number in chosen]
+        # (C, 4): points and stride of the blocks, seed of a random basis (-1: DCT), number
+        self.register_buffer("channel_ids", torch.tensor(self._ids))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """As nn.Module has it, behind a look at what the weights were trained on."""
+        found = state_dict.get(f"{prefix}channel_ids")
+        if found is not None and found.tolist() != self._ids:
+            numbers = [row[-1] for row in found.tolist()]
+            raise UserError(
+                f"the checkpoint is of other channels than its shapes tell: {numbers}, this stem "
+                f"has {self.channels}, or its MODE or basis is another; set MODEL.FREQ_INPUT.MODE, "
+                "CHANNELS, STEM and SEED as they were in its training"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
         return f"mode={self.mode!r}, channels={len(self.channels)}, stride={self.stride}"

@@ -69,12 +69,29 @@ def test_padding_with_zeros_is_mid_grey_and_gives_zeros():
 def test_stem_learns_nothing_and_carries_its_statistics():
     stem = DCTStem(channels="24", mean=[2.0] * 24, std=[3.0] * 24)
     assert not list(stem.parameters())
-    assert set(stem.state_dict()) == {"mean", "std"}
+    assert set(stem.state_dict()) == {"mean", "std", "channel_ids"}
     other = DCTStem(channels="24")
     other.load_state_dict(stem.state_dict())
     image = torch.randn(1, 3, 16, 16) * 50
     torch.testing.assert_close(other(image), stem(image))
     assert stem.out_channels == 24 and stem.stride == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "x2", "channels": "24-learned"},
+        {"mode": "8x8", "channels": "24"},
+        {"mode": "x2", "channels": "24", "rotation_seed": 0},
+        {"mode": "x2", "channels": list(range(24))[::-1]},
+    ],
+)
+def test_weights_of_as_many_other_channels_are_refused(options):
+    weights = DCTStem(**options).state_dict()
+    for device in ("cpu", "meta"):  # a checkpoint is tried without memory before a training
+        with torch.device(device), pytest.raises(UserError, match=r"other channels.*CHANNELS"):
+            DCTStem(mode="x2", channels="24").load_state_dict(weights, strict=False)
+    DCTStem(**options).load_state_dict(weights)
 
 
 @pytest.mark.parametrize("mode", ["x2", "8x8"])

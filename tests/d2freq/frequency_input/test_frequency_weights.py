@@ -168,5 +168,5 @@ def test_weights_of_its_own_kind_load_whole_and_others_are_refused(tmp_path, cap
 
 
 def test_an_rgb_detector_is_not_measured_as_one_on_frequencies(rgb):
-    with pytest.raises(UserError, match="lacks 2 tensors.*stem.mean.*another model"):
+    with pytest.raises(UserError, match="lacks 3 tensors.*stem.mean.*another model"):
         check_fits(detector(*options(FEWER + [2, 16])), rgb[0], complete=True)

@@ -126,13 +126,15 @@ def _write(subject: Subject, stem: DCTStem, best: list[int], output: str | os.Pa
     source, overrides = subject.about["config"], subject.about["overrides"]
     notes = [f"The {len(best)} channels that a gate of {Path(source).name} had on most often"]
     notes.append(f"over {subject.dataset}, and their statistics; by d2freq analyze gate.")
-    base, model = None, {}
+    base, model, folder = None, {}, None
     if not is_lazy(source):
-        base, model = source, _without_gate(load_yaml(source, overrides))
+        cfg = load_yaml(source, overrides)
+        base, model = source, _without_gate(cfg)
+        folder = f"{cfg.OUTPUT_DIR}_top{len(best)}"  # the gate's own keeps the gate's weights
         if overrides:
             notes.append(f"These overrides of that config are not in here: {' '.join(overrides)}")
     path = Path(output).with_suffix(".yaml")
-    return write_input_config(path, keys, notes=notes, base=base, model=model)
+    return write_input_config(path, keys, notes=notes, base=base, model=model, output_dir=folder)
 
 
 def _without_gate(cfg: CfgNode) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def write_input_config(
     notes: Sequence[str],
     base: str | None = None,
     model: dict[str, Any] | None = None,
+    output_dir: str | None = None,
 ) -> Path:
     """Write keys as YAML that a config takes as a base.
 
@@ -86,6 +87,7 @@ def write_input_config(
         notes: lines of a comment on top.
         base: a YAML config that this one builds on.
         model: other keys of MODEL.
+        output_dir: OUTPUT_DIR, where that of the base is not to be written to again.
     """
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,8 @@ def write_input_config(
     if base:
         content["_BASE_"] = os.path.relpath(base, path.parent)
     content["MODEL"] = {**(model or {}), "FREQ_INPUT": freq_input}
+    if output_dir:
+        content["OUTPUT_DIR"] = output_dir
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
     path.write_text("".join(f"# {note}\n" for note in notes) + text, encoding="utf-8")
     return path

@@ -59,6 +59,7 @@ def test_planted_choice_becomes_maps_numbers_and_a_config(tiny_data, weights, tm
     assert cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN" and cfg.SOLVER.MAX_ITER == 1200
     stem = build_stem(cfg, ShapeSpec(channels=3))
     gated = load_yaml(DCT)  # its statistics are of all channels
+    assert f"{gated.OUTPUT_DIR}_top5" == cfg.OUTPUT_DIR  # the gate's checkpoints stay
     assert stem.channels == CHOSEN
     assert torch.allclose(stem.std, torch.tensor(gated.MODEL.FREQ_INPUT.STD)[CHOSEN], rtol=1e-5)
     assert isinstance(build_model(cfg).backbone.bottom_up.stem, DCTStem)

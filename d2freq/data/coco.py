@@ -26,13 +26,14 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 # Checks that found no error, by what was checked; an edited file has another time or size.
-_passed: set[tuple] = set()
+_passed: dict[tuple, Report] = {}
 
 
 def check_dataset(name: str, *, images: Depth = "size") -> Report | None:
     """Check a registered data set; warn about repairs, raise on errors.
 
-    Data sets without a COCO file (no ``json_file`` in their metadata) are not checked.
+    Data sets without a COCO file (no ``json_file`` in their metadata) are not checked. Others are
+    checked once, until their file changes.
 
     Raises:
         DatasetError: a file is missing or faulty; the message names records and cures.
@@ -51,12 +52,12 @@ def check_dataset(name: str, *, images: Depth = "size") -> Report | None:
     stat = os.stat(json_file)
     key = (os.path.abspath(json_file), stat.st_mtime_ns, stat.st_size, image_root, images)
     if key in _passed:
-        return None
+        return _passed[key]
     report = check_coco(json_file, image_root, images=images)
     report.raise_if_faulty()
     if report.repairs:
         logger.warning(report.warning())
-    _passed.add(key)
+    _passed[key] = report
     return report
 
 

@@ -22,6 +22,7 @@ TRUNCATED = "truncated image"
 LOST = (MISSING, EMPTY, UNREADABLE, TRUNCATED)
 RESIZED = "image of another size"
 HUGE = "image too large to load"
+DEEP = "16-bit image"
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 exchange width and height
 _CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
@@ -143,7 +144,7 @@ def find_image_faults(
     note(report.notes, "image turned by EXIF", cure, turned, seen_as)
     cure = "Read as 8 bit, values over 255 turn white: convert it to 8 bit."
     deep = [position for position, look in seen.items() if look.mode.startswith(_DEEP_MODES)]
-    note(report.notes, "16-bit image", cure, deep, seen_as)
+    note(report.notes, DEEP, cure, deep, seen_as)
     cure = "Read as RGB without its colour profile; the colours may differ."
     inks = [position for position, look in seen.items() if look.mode == "CMYK"]
     note(report.notes, "CMYK image", cure, inks, seen_as)

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from d2freq.data.coco import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.image_folders import check_image_folders
+from d2freq.engine.input_depth import check_depth
 from d2freq.engine.mask_data import check_lazy_masks, check_yaml_masks
 from d2freq.engine.optimizer import build_optimizer
 from d2freq.engine.registry_names import check_registry_names, meta_architectures
@@ -70,6 +71,7 @@ def check_yaml(cfg: CfgNode, *, eval_only: bool = False, resume: bool = False) -
     images = check_sequences([*train, *cfg.DATASETS.TEST], model)
     images = check_image_folders(images, model, key=key)
     check_datasets(images, _classes_of(model), key=key)
+    check_depth(images, model)
     check_yaml_masks(cfg, model, train=train)
 
 
@@ -103,6 +105,7 @@ def check_lazy(cfg: DictConfig, *, eval_only: bool = False, resume: bool = False
     key = _lazy_class_key(cfg.model)
     images = check_image_folders(check_sequences(names, model), model, key=key)
     check_datasets(images, _classes_of(model), key=key)
+    check_depth(images, model)
     check_lazy_masks(cfg, model, train=train, test=test)
 
 

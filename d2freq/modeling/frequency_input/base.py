@@ -46,7 +46,8 @@ class InputStem(CNNBlockBase):
         if x.shape[2] % self.stride or x.shape[3] % self.stride:
             raise UserError(
                 f"the stem with blocks of stride {self.stride} cannot take {x.shape[2]} x "
-                f"{x.shape[3]} pixels: pad to multiples of {self.stride}, as an FPN asks for"
+                f"{x.shape[3]} pixels: pad to multiples of {self.stride}, as an FPN asks for, or "
+                "cut to them (INPUT.CLASSIFICATION.CROP of a classifier)"
             )
 
 

@@ -1,7 +1,7 @@
 """Pictures of detections against ground truth, in the colours of HS-FPN's Figures 16 and 17.
 
-Hits are green, false positives blue, missed objects red. Pictures are enlarged, so that an object
-of four pixels is seen.
+Hits are green, false positives blue, missed objects red; a detected mask has its outline. Pictures
+are enlarged, so that an object of four pixels is seen.
 """
 
 import logging
@@ -14,6 +14,7 @@ from d2freq.analysis.matching import match
 from d2freq.errors import UserError
 from d2freq.evaluation.detections_file import read_detections
 from d2freq.evaluation.guard import Detections
+from d2freq.evaluation.masks import decode
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,13 @@ def visualize_detections(
             "classes": np.array(classes, int),
             "scores": own.score,
         }
-        picture = draw_matches(image, **detected, **_truth(record), iou_threshold=iou_threshold)
+        picture = draw_matches(
+            image,
+            **detected,
+            **_truth(record),
+            iou_threshold=iou_threshold,
+            masks=None if own.masks is None else decode(own.masks),
+        )
         path = folder / f"{Path(record['file_name']).stem}.png"
         if path in paths:  # the same name in two folders of the data set
             path = path.with_name(f"{path.stem}_{record['image_id']}.png")
@@ -93,12 +100,14 @@ def draw_matches(
     gt_crowd: np.ndarray,
     *,
     iou_threshold: float = 0.5,
+    masks: np.ndarray | None = None,
 ) -> np.ndarray:
     """The enlarged picture with coloured boxes and a legend that counts them.
 
     Args:
         image: (H, W, 3) uint8, BGR.
         boxes, gt_boxes: (N, 4) and (G, 4), x0, y0, x1, y1 in pixels of ``image``.
+        masks: (N, H, W) bool of the detections, for their outlines.
     """
     import cv2
 
@@ -114,6 +123,9 @@ def draw_matches(
         (false, BLUE, "false positive"),
         (missed, RED, "missed"),
     ]
+    if masks is not None:
+        for number in np.flatnonzero(~matches.excused):
+            _outline(picture, masks[number], GREEN if matches.hit[number] else BLUE)
     for group, colour, _ in groups:
         for x0, y0, x1, y1 in np.round(group * zoom).astype(int).tolist():
             # one pixel outside the object, so that the line does not cover it
@@ -128,8 +140,18 @@ def draw_matches(
     return np.vstack([picture, strip])
 
 
+def _outline(picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Draw the border of a mask (H, W) into an enlarged picture, in place."""
+    import cv2
+
+    size = (picture.shape[1], picture.shape[0])
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    rings, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, rings, -1, colour, 1)
+
+
 def _read_predictions(path, image_ids: list[int], dataset: str) -> Detections:
-    found = read_detections(path)
+    found = read_detections(path, masks=True)
     strange = np.flatnonzero(~np.isin(found.image_id, image_ids))
     if len(strange):
         raise UserError(

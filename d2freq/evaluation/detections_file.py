@@ -1,8 +1,8 @@
 """Detections in COCO's result format, read and written in pieces: millions of them fit in memory.
 
 A file is one list of ``{"image_id": 7, "category_id": 1, "bbox": [x, y, width, height], "score":
-0.9}``, in pixels. Masks are written as ``segmentation``, in COCO's run lengths. In reading other
-keys are let by, masks too.
+0.9}``, in pixels. Masks are ``segmentation``, in COCO's run lengths. In reading other keys are let
+by.
 """
 
 import itertools
@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from d2freq.evaluation.guard import DetectionError, Detections
-from d2freq.evaluation.masks import as_json
+from d2freq.evaluation.masks import as_array, as_json, from_json
 
 PIECE = 1 << 22  # characters decoded at a time: a dictionary a detection takes 800 bytes
 PIECES = 8  # that one entry may fill; what has no end in so many is no list of detections
@@ -27,14 +27,18 @@ EXAMPLE = '{"image_id": 7, "category_id": 1, "bbox": [x, y, width, height], "sco
 BETWEEN = re.compile(r"\s*,\s*(?=[^\s\]])")
 
 
-def read_detections(path: str | os.PathLike) -> Detections:
+def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detections:
     """The detections of a file, in its order; NaN and infinity are read as such.
+
+    Args:
+        masks: read the masks, too, if each detection has one.
 
     Raises:
         DetectionError: the file is missing, cut off or no list of detections; the message names
             the entry, counted from 0, and the key.
     """
     columns: list[tuple[np.ndarray, ...]] = []
+    shapes: list[dict | None] = []
     entries = 0
     try:
         size = os.path.getsize(path)
@@ -42,6 +46,8 @@ def read_detections(path: str | os.PathLike) -> Detections:
         with open(path, encoding="utf-8-sig") as file, bar:  # some tools write a mark
             for rows in _pieces(file, path):
                 columns.append(_arrays(rows, entries, path))
+                if masks:
+                    shapes += [_mask(row, n, path) for n, row in enumerate(rows, entries)]
                 entries += len(rows)
                 bar.update(min(PIECE, size - bar.n))
     except FileNotFoundError as error:
@@ -55,7 +61,10 @@ def read_detections(path: str | os.PathLike) -> Detections:
     image_id, category_id, xywh, score = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
-    return Detections(image_id, category_id, xywh, score)
+    known = [shape for shape in shapes if shape is not None]
+    whole = masks and len(known) == entries
+    found = as_array(known) if whole else None
+    return Detections(image_id, category_id, xywh, score, masks=found)
 
 
 def write_detections(path: str | os.PathLike, detections: Detections) -> None:
@@ -162,6 +171,16 @@ def _arrays(rows: list, start: int, path) -> tuple[np.ndarray, ...]:
         pass  # the culprit is looked for one by one, which all other pieces are spared
     number, fault = next((n, fault) for n, row in enumerate(rows, start) if (fault := _fault(row)))
     raise DetectionError(f"{path}: entry {number} {fault}; a detection is {EXAMPLE}")
+
+
+def _mask(row: dict, number: int, path) -> dict | None:
+    """The run lengths of an entry, None where it has none."""
+    try:
+        return from_json(row["segmentation"]) if "segmentation" in row else None
+    except ValueError as error:
+        raise DetectionError(
+            f"{path}: entry {number} has a segmentation that is {error}"
+        ) from error
 
 
 def _fault(row: object) -> str:

@@ -71,9 +71,31 @@ def encode(pixels: np.ndarray) -> np.ndarray:
     return as_array(coco_mask.encode(np.asfortranarray(pixels.transpose(1, 2, 0), np.uint8)))
 
 
+def decode(masks: np.ndarray) -> np.ndarray:
+    """The bitmaps (N, H, W) bool of N masks of one image; (0, 0, 0) of none."""
+    if not len(masks):
+        return np.zeros((0, 0, 0), bool)
+    return coco_mask.decode(list(masks)).transpose(2, 0, 1).astype(bool)
+
+
 def as_json(mask: dict) -> dict[str, Any]:
     """One mask with its counts as text, as COCO's files have it."""
     return {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")}
+
+
+def from_json(mask: Any) -> dict[str, Any]:
+    """What ``as_json`` was given.
+
+    Raises:
+        ValueError: no run lengths with 'size' and, as text, 'counts'.
+    """
+    try:
+        height, width = mask["size"]
+        found = {"size": [height, width], "counts": mask["counts"].encode("ascii")}
+        coco_mask.area(found)
+    except Exception as error:  # of many kinds, none of which pycocotools explains
+        raise ValueError(f"no run lengths with 'size' and 'counts' as text ({error})") from error
+    return found
 
 
 def mask_boxes(masks: np.ndarray) -> np.ndarray:

@@ -114,3 +114,18 @@ def test_missing_and_binary_files(tmp_path):
 def test_a_byte_order_mark_is_read_over(tmp_path):
     (tmp_path / "d.json").write_text(json.dumps([ROW]), encoding="utf-8-sig")
     assert len(read_detections(tmp_path / "d.json")) == 1
+
+
+def test_masks_are_read_on_request_and_checked(tmp_path):
+    path = tmp_path / "d.json"
+    masked = {**ROW, "segmentation": {"size": [4, 5], "counts": "d0"}}  # 20 pixels, none is set
+    path.write_text(json.dumps([masked, masked]))
+    (shape, _) = read_detections(path, masks=True).masks
+    assert shape == {"size": [4, 5], "counts": b"d0"}
+    path.write_text(json.dumps([masked, ROW]))
+    assert read_detections(path, masks=True).masks is None
+    for bad in ("d0", {"size": [4, 5]}, {"size": [4], "counts": "d0"}, {"size": 4, "counts": "d"}):
+        path.write_text(json.dumps([masked, {**ROW, "segmentation": bad}]))
+        assert len(read_detections(path)) == 2
+        with pytest.raises(DetectionError, match="entry 1 has a segmentation that is no run"):
+            read_detections(path, masks=True)

@@ -67,6 +67,29 @@ def test_picture_shows_hit_false_positive_and_miss_in_their_colours():
     assert (picture[8 * zoom + 4, 8 * zoom + 4] == 128).all()  # the object itself stays visible
 
 
+def test_a_mask_has_an_outline_in_the_colour_of_its_box():
+    image, masks = np.full((64, 64, 3), 128, np.uint8), np.zeros((2, 64, 64), bool)
+    masks[0, 10:30, 10:30] = True
+    masks[0, 16:24, 16:24] = False  # a hole
+    masks[1, 50:52, 50:52] = True
+    picture = draw_matches(
+        image,
+        boxes=np.array([[10.0, 10, 30, 30], [50, 50, 52, 52]]),
+        classes=np.array([SHIP, PERSON]),
+        scores=np.array([0.9, 0.8]),
+        gt_boxes=np.array([[10.0, 10, 30, 30]]),
+        gt_classes=np.array([SHIP]),
+        gt_crowd=np.array([False]),
+        masks=masks,
+    )
+    coloured = [(picture[:256] == colour).all(2) for colour in (GREEN, BLUE)]
+    outlines = [coloured[0][40:120, 40:120], coloured[1][200:208, 200:208]]
+    assert outlines[0][[0, 0, -1, -1], [0, -1, 0, -1]].all()  # the corners of the mask
+    assert outlines[0][24:56, 23].all() and not outlines[0][30:50, 30:50].any()  # beside the hole
+    assert outlines[1].sum() == 4 * 7  # four times enlarged, one pixel wide
+    assert not (coloured[0] & coloured[1]).any()
+
+
 def write_metrics(path, records, tail=""):
     path.write_text("".join(json.dumps(record) + "\n" for record in records) + tail)
     return path

@@ -26,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.models import config_model
     from d2freq.engine.export import OUTPUTS, export_onnx, export_torchscript
+    from d2freq.engine.mask_data import gives_masks
 
     model = config_model(arguments.config_file, arguments.opts, weights=arguments.weights)
     write = export_torchscript if arguments.format == "torchscript" else export_onnx
     write(model, arguments.output, size=tuple(arguments.size))
     channels = getattr(model, "input_format", None) or "the model's order"
+    notes = "; its masks are left out" if gives_masks(model) else ""
+    notes += "" if arguments.weights else "; untrained: no --weights given"
     print(
         f"{arguments.output}: image (3, H, W) float32, 0 to 255, {channels} -> "
-        f"{', '.join(OUTPUTS)}" + ("" if arguments.weights else "; untrained: no --weights given")
+        f"{', '.join(OUTPUTS)}{notes}"
     )

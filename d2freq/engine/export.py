@@ -3,7 +3,8 @@
 Both files hold one function of one image: (3, H, W) float32, values 0 to 255, channels in the
 model's order (INPUT.FORMAT), to boxes (N, 4) XYXY in pixels of that image, scores (N,) and classes
 (N,) int64, best first. Any H and W will do: normalisation and padding are inside. It is what
-``model([{"image": image}])`` finds; resizing the image before it is the caller's.
+``model([{"image": image}])`` finds; resizing the image before it is the caller's. Masks
+are left out, and the command says so.
 
 ONNX goes through the exporter that records a trace (``dynamo=False``), not through torch.export:
 how many boxes pass a threshold, a top-k or an NMS depends on the data, which a trace takes as it
@@ -34,6 +35,9 @@ class ImageDetector(nn.Module):
     Args:
         model: takes a list of records and returns a list of {"instances": Instances}, as
             GeneralizedRCNN and RetinaNet do.
+
+    Raises:
+        UserError: when called, a model that gives something else, such as an ImageClassifier.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -43,7 +47,13 @@ class ImageDetector(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(3, H, W) float32 -> boxes (N, 4) float32, scores (N,) float32, classes (N,) int64."""
-        found = self.model([{"image": image}])[0]["instances"]
+        result = self.model([{"image": image}])[0]
+        if "instances" not in result:
+            raise UserError(
+                f"{type(self.model).__name__} gives {', '.join(result)}, no boxes: detectors alone "
+                "can be exported"
+            )
+        found = result["instances"]
         return found.pred_boxes.tensor, found.scores, found.pred_classes
 
 

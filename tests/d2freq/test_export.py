@@ -147,6 +147,23 @@ def test_the_command_writes_trained_weights(tmp_path, capsys):
         assert_same(load(path)(noise((90, 70))), ImageDetector(model)(noise((90, 70))))
 
 
+def test_the_command_says_that_masks_are_left_out(tmp_path, capsys):
+    words = ["--config-file", "configs/frequency_input/mask_rcnn_R18_DCT_FPN_scenes.yaml"]
+    words += ["--size", "64", "80", "--format", "torchscript", "--output", str(tmp_path / "a.pt")]
+    assert main(["export", *words, *SMALL]) == 0
+    said = "boxes, scores, classes; its masks are left out; untrained: no --weights given\n"
+    assert said in capsys.readouterr().out
+
+
+def test_what_finds_no_boxes_is_refused(tmp_path):
+    class Classifier(torch.nn.Linear):
+        def forward(self, records):
+            return [{"logits": record["image"].mean((1, 2))} for record in records]
+
+    with pytest.raises(UserError, match="Classifier gives logits, no boxes"):
+        export_torchscript(Classifier(1, 1), tmp_path / "a.pt")
+
+
 def test_bad_wishes_name_the_cure(tmp_path, monkeypatch):
     model = torch.nn.Linear(1, 1)
     with pytest.raises(UserError, match="0 x 5"):

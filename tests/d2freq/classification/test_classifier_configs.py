@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 
 import pytest
@@ -18,7 +19,7 @@ from d2freq.engine.optimizer import build_optimizer
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
 
-from ..config_cases import CLASSIFIER, CONFIGS
+from ..config_cases import CLASSIFIER, CONFIGS, readme
 from .conftest import NarrowBackbone
 
 NAMES = sorted(path.stem for path in CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.yaml"))
@@ -30,9 +31,13 @@ def both(name: str, yaml=(), lazy=()):
     return load_yaml(f"{file}.yaml", list(yaml)), load_lazy(f"{file}.py", list(lazy))
 
 
-def test_every_config_has_a_twin():
+def test_every_config_has_a_twin_and_a_command():
     found = CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.py")
     assert NAMES == sorted(path.stem for path in found) and len(NAMES) == 10
+    assert "(classification.md)" in readme("frequency_input")
+    page = (CONFIGS / "frequency_input/classification.md").read_text()
+    shown = [file for file, _ in re.findall(r"configs/frequency_input/(\w+)\.yaml( *`)", page)]
+    assert sorted(shown) == NAMES  # behind each row of the table
 
 
 def is_plain(value) -> bool:
@@ -62,9 +67,12 @@ def test_twins_are_equal(name):
     if "DCT" in name:  # the model without memory has no values to compare
         backbone = lazy.model.backbone
         stem = backbone.stem if "stem" in backbone else backbone.first_layers[0]
-        kept = [build_transform(cfg).state_dict(), instantiate(stem).state_dict()]
-        assert kept[0]["std"].max() > 100
-        assert all(torch.equal(kept[0][key], kept[1][key]) for key in ("mean", "std"))
+        kept = [dict(each.named_buffers()) for each in (build_transform(cfg), instantiate(stem))]
+        assert set(kept[0]) >= {"kernel", "shift", "mean", "std"} and kept[0]["std"].max() > 100
+        for key, value in kept[0].items():
+            assert torch.equal(value, kept[1][key]), key
+    assert list(cfg.MODEL.PIXEL_MEAN) == lazy.model.pixel_mean
+    assert list(cfg.MODEL.PIXEL_STD) == lazy.model.pixel_std
     shapes = [{k: v.shape for k, v in model.state_dict().items()} for model in models]
     assert list(shapes[0].items()) == list(shapes[1].items())
     recipe = copy.deepcopy(lazy.optimizer)

@@ -111,7 +111,8 @@ def _decisions(subject: Subject, stem: _Gated, records: list[dict]) -> tuple[Ten
     with torch.no_grad():
         for record in tqdm(records, unit="image"):
             images = subject.detector.preprocess_image([subject.mapper(record)])
-            logits = stem.gate.logits(stem.transform(images.tensor))[0].double().cpu()
+            pixels = getattr(images, "tensor", images)  # a classifier has no ImageList
+            logits = stem.gate.logits(stem.transform(pixels))[0].double().cpu()
             more = logits[:, 1] - logits[:, 0]
             total += torch.stack([(more > 0).double(), more.sigmoid()])
     on, chance = total / len(records)

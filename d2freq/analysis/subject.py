@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from d2freq.analysis.models import build, read_config
+from d2freq.engine.image_folders import image_mapper, is_image_folder
 from d2freq.engine.preflight import check_names
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import Protocol, get_protocol
@@ -32,7 +33,7 @@ class Subject:
 
     Attributes:
         model: in evaluation mode, a SET model or a plain detector.
-        mapper: from a record to the model's input with "instances".
+        mapper: from a record to the model's input with "instances"; of image folders without.
         dataset: name in the catalog.
         records: of that data set, images without objects included.
         protocol: whose size classes objects are sorted by.
@@ -78,6 +79,7 @@ def load_subject(
     dataset: str | None = None,
     protocol: str | Protocol | None = None,
     device: str = "cpu",
+    truth: bool = True,
 ) -> Subject:
     """The model of a config, YAML or lazy, with the data set that it is tested on.
 
@@ -85,6 +87,7 @@ def load_subject(
         config_file, overrides, weights, device: see config_model.
         dataset: a registered name; None takes the config's first test set.
         protocol: a name or a .yaml file; None takes the config's.
+        truth: whether boxes are needed; without them a classifier's image folders do, too.
 
     Raises:
         UserError: the config, the weights, the data set or the protocol is missing or faulty.
@@ -92,13 +95,12 @@ def load_subject(
     """
     config = read_config(config_file, overrides)
     lazy = isinstance(config, DictConfig)
-    tested, measured, mapper = (_lazy_data if lazy else _yaml_data)(config, config_file)
-    name = dataset or tested
+    name, measured, mapper = (_lazy_data if lazy else _yaml_data)(config, config_file, dataset)
     if not name:
         raise UserError(f"{config_file}: names no test set; name one: --dataset")
     check_names([name], where="--dataset")
     records = get_detection_dataset_dicts(name, filter_empty=False)
-    if "annotations" not in records[0]:
+    if truth and "annotations" not in records[0]:
         raise UserError(f"data set {name} has no annotations; take one with ground truth")
     model = build(config, weights=weights, device=device)
     about = {
@@ -142,27 +144,34 @@ def scales_of(areas: np.ndarray, protocol: Protocol) -> dict[str, np.ndarray]:
     return {area.label: (area.low <= areas) & (areas <= area.high) for area in protocol.areas}
 
 
-def _yaml_data(cfg: CfgNode, _source: str) -> tuple[str, str, Callable]:
+def _yaml_data(
+    cfg: CfgNode, _source: str, dataset: str | None
+) -> tuple[str, str, Callable[[dict], dict]]:
+    name = dataset or next(iter(cfg.DATASETS.TEST), "")
+    if name and is_image_folder(name):
+        return name, cfg.TEST.TINY.PROTOCOL, image_mapper(cfg, is_train=False)
     mapper = DatasetMapper(
         is_train=True,  # keeps the ground truth; the augmentations are those of testing
         augmentations=build_augmentation(cfg, is_train=False),
         image_format=cfg.INPUT.FORMAT,
         use_instance_mask=False,
     )
-    names = cfg.DATASETS.TEST
-    return (names[0] if names else ""), cfg.TEST.TINY.PROTOCOL, mapper
+    return name, cfg.TEST.TINY.PROTOCOL, mapper
 
 
-def _lazy_data(cfg: DictConfig, source: str) -> tuple[str, str, Callable]:
+def _lazy_data(
+    cfg: DictConfig, source: str, dataset: str | None
+) -> tuple[str, str, Callable[[dict], dict]]:
     mapper = copy.deepcopy(OmegaConf.select(cfg, "dataloader.test.mapper"))
     if mapper is None:
         raise UserError(f"{source}: has no dataloader.test.mapper, which prepares the images")
-    mapper.is_train = True
-    mapper.use_instance_mask = False
     names = OmegaConf.select(cfg, "dataloader.test.dataset.names")
     protocol = OmegaConf.select(cfg, "dataloader.evaluator.protocol") or "aitod"
-    name = names if isinstance(names, str) or names is None else names[0]
-    return name or "", protocol, instantiate(mapper)
+    name = dataset or (names if isinstance(names, str) or names is None else names[0]) or ""
+    if not (name and is_image_folder(name)):
+        mapper.is_train = True
+        mapper.use_instance_mask = False
+    return name, protocol, instantiate(mapper)
 
 
 def _name(model: nn.Module) -> str:

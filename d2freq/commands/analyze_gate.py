@@ -30,7 +30,7 @@ def _gate(parser: argparse.ArgumentParser) -> None:
 def _run_gate(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.gate_choice import measure_gate
 
-    (subject,) = options.load(arguments)
+    (subject,) = options.load(arguments, truth=False)
     record = measure_gate(
         subject, arguments.output, how=arguments.how, top=arguments.top, count=arguments.count
     )

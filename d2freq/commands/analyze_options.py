@@ -79,8 +79,11 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> "list[Subject]":
-    """The models that the arguments name, the second on the data set and protocol of the first."""
+def load(arguments: argparse.Namespace, *, truth: bool = True) -> "list[Subject]":
+    """The models that the arguments name, the second on the data set and protocol of the first.
+
+    Without the need of boxes (``truth``) data sets of image folders are taken, too.
+    """
     from d2freq.analysis.subject import load_subject
     from d2freq.engine.config_file import present_device
     from d2freq.errors import UserError
@@ -103,6 +106,7 @@ def load(arguments: argparse.Namespace) -> "list[Subject]":
                 dataset=first.dataset if first else arguments.dataset,
                 protocol=first.protocol if first else arguments.protocol,
                 device=device,
+                truth=truth,
             )
         )
     labels = [getattr(arguments, name, None) for name in ("label", "other_label")]

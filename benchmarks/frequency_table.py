@@ -75,7 +75,7 @@ def rows() -> list[Row]:
 def _rgb(name, parameters, macs, size, *, classes=0) -> Row:
     stages = ResNet.make_default_stages(50, stride_in_1x1=False, norm="BN")
     stem = BasicStem(3, 64, norm="BN")
-    last = ["linear"] if classes else ["res5"]
+    last = ["res5", "linear"] if classes else ["res5"]  # without res5 Detectron2 drops all stages
     return Row(name, parameters, macs, ResNet(stem, stages, classes or None, last), size)
 
 

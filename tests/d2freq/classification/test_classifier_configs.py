@@ -48,12 +48,12 @@ def is_plain(value) -> bool:
 
 
 def settings(model: torch.nn.Module) -> dict:
-    """Every plain attribute of every module."""
+    """Every plain public attribute of every module."""
     return {
         f"{place}.{key}": value
         for place, module in model.named_modules()
         for key, value in vars(module).items()
-        if is_plain(value)
+        if is_plain(value) and not key.startswith("_")
     }
 
 

@@ -50,7 +50,7 @@ def resnet(channels, **options):
     """ResNet-50 without memory: the stem, and the stages one after the other."""
     stem = DCTStem(channels=channels)
     stages = make_stages(50, stem.out_channels, norm="BN", **options)
-    network = ResNet(stem, stages, num_classes=1000, out_features=["linear"]).eval()
+    network = ResNet(stem, stages, num_classes=1000, out_features=["res5", "linear"]).eval()
     return network, nn.Sequential(*network.stages)
 
 

@@ -8,7 +8,7 @@ with alpha 1, whose filter passes nothing at P2 and P3; SDP; HS-FPN. Arms of SET
 set_scenes): FCOS; +HBS, the smoothing alone; +API, the perturbation alone; +SET, both. Arms of the
 DCT input (dct_kit_ais, and dct_scenes with masks): RGB; 6 to 192 channels; a gate that is to leave
 24 of 192; the controls: pixels of 4 x 4 cells, a random basis, a trained convolution of the DCT's
-kernel. With --equal-time one more: the baseline for as many more steps as a step of the last arm
+kernel, one of 8 x 8 with stride 8 whose 192 channels are shuffled back to stride 4. With --equal-time one more: the baseline for as many more steps as a step of the last arm
 takes longer, or of the arm that --against names.
 
 Runs that are there already are not repeated, so that the same command goes on. Prints mean and
@@ -59,16 +59,19 @@ GATE = ["MODEL.META_ARCHITECTURE", "Gated", "MODEL.FREQ_INPUT.GATE.ENABLED", "Tr
 GATE += ["MODEL.FREQ_INPUT.GATE.PENALTY", "count", "MODEL.FREQ_INPUT.GATE.TARGET", "24"]
 LEARNED = ["MODEL.FREQ_INPUT.STEM", "learned", "MODEL.FREQ_INPUT.CHANNELS", "24"]
 LEARNED += ["MODEL.FREQ_INPUT.MEAN", "[]", "MODEL.FREQ_INPUT.STD", "[]"]
+EIGHT = ["MODEL.FREQ_INPUT.MODE", "8x8", "MODEL.FREQ_INPUT.ENTRY", "shuffle"]
+EIGHT += ["MODEL.FREQ_INPUT.CHANNELS", "192"]
 DCT = {
     "RGB": Arm("FPN", []),
     **{
         f"DCT-{count}": Arm("DCT_FPN", ["MODEL.FREQ_INPUT.CHANNELS", count])
-        for count in ("6", "24", "64", "192")
+        for count in ("6", "24", "48", "64", "192")
     },
     "gate": Arm("DCT_FPN", [*GATE, "MODEL.FREQ_INPUT.CHANNELS", "all"]),
     "unshuffle": Arm("unshuffle_FPN", []),
     "random": Arm("random_FPN", []),
     "learned": Arm("DCT_FPN", LEARNED),
+    "learned 8x8": Arm("DCT_FPN", [*LEARNED, *EIGHT]),
 }
 EXPERIMENTS = {
     "kit_ais": ("configs/hs_fpn/faster_rcnn_R18_{}_kit_ais.yaml", HS_FPN),

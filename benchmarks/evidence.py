@@ -8,8 +8,9 @@ with alpha 1, whose filter passes nothing at P2 and P3; SDP; HS-FPN. Arms of SET
 set_scenes): FCOS; +HBS, the smoothing alone; +API, the perturbation alone; +SET, both. Arms of the
 DCT input (dct_kit_ais, and dct_scenes with masks): RGB; 6 to 192 channels; a gate that is to leave
 24 of 192; the controls: pixels of 4 x 4 cells, a random basis, a trained convolution of the DCT's
-kernel, one of 8 x 8 with stride 8 whose 192 channels are shuffled back to stride 4. With --equal-time one more: the baseline for as many more steps as a step of the last arm
-takes longer, or of the arm that --against names.
+kernel, one of 8 x 8 with stride 8 whose 192 channels are shuffled back to stride 4. With
+--equal-time one more: the baseline for as many more steps as a step of the last arm takes longer,
+or of the arm that --against names.
 
 Runs that are there already are not repeated, so that the same command goes on. Prints mean and
 spread (largest less smallest) over the seeds.

@@ -39,26 +39,35 @@ def peak_rss_mb() -> float:
     """
     import resource
 
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return int(re.search(r"VmHWM:\s*(\d+)", status).group(1)) / 1024
+    return _status_mb("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def peak_mb(device: str, *, reset: bool = False) -> float:
     """Peak memory in MB: of this process on "cpu", of torch's allocator on a GPU.
 
     Args:
-        reset: on a GPU, start anew and return what is allocated now.
+        reset: start anew and return what is allocated now (the peak so far on a CPU without /proc).
     """
     if device == "cpu":
+        if reset and _status_mb("VmRSS"):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak becomes the size of now
+            return _status_mb("VmRSS")
         return peak_rss_mb()
     if reset:
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated() / 2**20
     torch.cuda.synchronize()
     return torch.cuda.max_memory_allocated() / 2**20
+
+
+def _status_mb(key: str) -> float:
+    """A size that Linux knows of this process, in MB; 0 elsewhere."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(rf"{key}:\s*(\d+)", status)
+    return int(found.group(1)) / 1024 if found else 0.0
 
 
 def in_new_process(script: str, *arguments: str, **environment: str) -> str:

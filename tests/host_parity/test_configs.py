@@ -23,6 +23,7 @@ NAMES = [
     "set/fcos_R18_FPN_SET_kit_ais",
     "_base_/cascade_rcnn_R50_FPN",  # of 80 classes: with 8, untrained scores tie in their last bit
     "_base_/mask_rcnn_R50_FPN",
+    "frequency_input/mask_rcnn_R18_DCT_FPN_scenes",
     "hs_fpn/faster_rcnn_MobileNetV2_FPN_aitod",
     "hs_fpn/faster_rcnn_R50_FPN_RFLA_aitod",
     "hs_fpn/retinanet_R50_FPN_aitod",

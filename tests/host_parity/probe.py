@@ -6,6 +6,7 @@ With --weights, the models load the checkpoints that another run of this program
 """
 
 import argparse
+import hashlib
 import os
 from pathlib import Path
 
@@ -60,11 +61,17 @@ def build(name: str) -> tuple[torch.nn.Module, int]:
     return build_model(cfg), one_stage.get(kind, cfg.MODEL.ROI_HEADS).NUM_CLASSES
 
 
+def digest(value: torch.Tensor) -> tuple[str, tuple[int, ...], str]:
+    """Type, shape and a hash of the bytes: all weights of all configs would be gigabytes."""
+    content = value.contiguous().numpy().tobytes()
+    return str(value.dtype), tuple(value.shape), hashlib.sha256(content).hexdigest()
+
+
 def examine(name: str, checkpoint: Path | None, save_to: Path) -> dict:
     """Keys, losses, gradients and detections of one config."""
     torch.manual_seed(11)
     model, num_classes = build(name)
-    initial = {key: value.clone() for key, value in model.state_dict().items()}
+    initial = {key: digest(value) for key, value in model.state_dict().items()}
     if checkpoint is not None:
         DetectionCheckpointer(model).load(str(checkpoint))
     else:

@@ -26,7 +26,7 @@ def _add_topic(add: Callable, parser: argparse.ArgumentParser) -> None:
 
 def _list_failures(run: Callable, arguments: argparse.Namespace) -> None:
     """Name every file that failed; the error itself, shown after them, names three."""
-    from d2freq.data.convert.runner import FailedItems
+    from d2freq.utils.jobs import FailedItems
 
     try:
         return run(arguments)

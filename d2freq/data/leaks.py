@@ -16,12 +16,12 @@ from typing import Any
 from tqdm import tqdm
 
 from d2freq.data.coco import read_coco
-from d2freq.data.convert.runner import cores
 from d2freq.data.leaks_align import Alignment, align
 from d2freq.data.leaks_anchors import Fingerprint, fingerprint
 from d2freq.data.leaks_guess import guess_pairs
 from d2freq.data.leaks_report import Leak, Leaks, Picture
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.jobs import cores
 
 __all__ = ["Leak", "Leaks", "find_leaks"]
 

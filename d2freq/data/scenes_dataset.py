@@ -1,6 +1,6 @@
 """Write a COCO data set of synthetic scenes: ``train``, ``val`` and ``annotations`` in a folder.
 
-Interrupted, it goes on where it stopped: a split is a job of d2freq.data.convert.runner.
+Interrupted, it goes on where it stopped: a split is a job of d2freq.utils.jobs.
 """
 
 import json
@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 
 from d2freq.data.coco_write import write_coco
-from d2freq.data.convert.runner import Item, Job, read_key
 from d2freq.data.scenes import VERSION, render_scene
 from d2freq.data.scenes_objects import KINDS
 from d2freq.errors import UserError
+from d2freq.utils.jobs import Item, Job, read_key
 
 CATEGORIES = [
     {"id": number, "name": kind, "supercategory": "tiny object"}

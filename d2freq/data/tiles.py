@@ -18,12 +18,12 @@ from pathlib import Path
 from d2freq.data.coco import read_coco
 from d2freq.data.coco_faults import Report, find_faults
 from d2freq.data.coco_write import write_coco
-from d2freq.data.convert.runner import Item, Job, parts_of, read_key
 from d2freq.data.tile_counts import count_tiles
 from d2freq.data.tile_files import Copies, Edit, TilePlan, cut_image, name_function, stems
 from d2freq.data.tile_geometry import origins, scaled_size
 from d2freq.data.tile_pixels import FORMATS
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.jobs import Item, Job, parts_of, read_key
 
 logger = logging.getLogger(__name__)
 

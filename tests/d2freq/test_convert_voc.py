@@ -9,9 +9,9 @@ from PIL import Image
 
 from d2freq.data import check_coco
 from d2freq.data.convert.assemble import EMPTY
-from d2freq.data.convert.runner import FailedItems
 from d2freq.data.convert.voc import NO_XML, OTHER_SIZE, convert_voc
 from d2freq.errors import UserError
+from d2freq.utils.jobs import FailedItems
 
 
 def thing(name, xmin, ymin, xmax, ymax, extra=""):

@@ -9,9 +9,9 @@ from PIL import Image
 
 from d2freq.data import check_coco
 from d2freq.data.convert.assemble import NO_LABELS, OVER_BORDER
-from d2freq.data.convert.runner import FailedItems
 from d2freq.data.convert.yolo import CONFIDENCE, POLYGON, convert_yolo
 from d2freq.errors import UserError
+from d2freq.utils.jobs import FailedItems
 
 WIDTH, HEIGHT = 200, 100
 LABELS = {

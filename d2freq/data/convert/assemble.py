@@ -8,8 +8,8 @@ from typing import Any
 
 from d2freq.data.coco import read_coco
 from d2freq.data.coco_write import write_coco
-from d2freq.data.convert.runner import Item, Job, parts_of
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.jobs import Item, Job, parts_of
 
 # What is left out or odd is counted under a sentence; the number stands before it.
 EMPTY = "boxes left out: no width or no height"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from d2freq.data.convert.runner import Item
 from d2freq.data.image_faults import look_at
 from d2freq.errors import UserError
+from d2freq.utils.jobs import Item
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 

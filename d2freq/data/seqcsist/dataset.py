@@ -15,9 +15,9 @@ from d2freq.data.seqcsist.frames import observe, quantize, saturated
 from d2freq.data.seqcsist.grid import count_collided
 from d2freq.data.seqcsist.q_init import cached
 from d2freq.data.seqcsist.rules import Rules
-from d2freq.data.seqcsist.threads import one_thread
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.threads import one_thread
 
 VERSION = 1  # raised whenever the same seed would give other numbers
 

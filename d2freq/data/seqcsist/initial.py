@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from d2freq.data.seqcsist.grid import grid_targets
-from d2freq.data.seqcsist.threads import one_thread
 from d2freq.ops.psf import sampling_matrix
+from d2freq.utils.threads import one_thread
 
 # Against none, on the default set: 0.2 % more squared error on clean frames, but a norm of Q of 15
 # instead of 111, and a third of the error under noise of 3 grey levels.

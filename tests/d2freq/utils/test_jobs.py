@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from d2freq.data.convert.runner import FailedItems, Item, Job, parts_of, read_key
 from d2freq.errors import UserError
+from d2freq.utils.jobs import FailedItems, Item, Job, parts_of, read_key
 
 
 def length_of(path: Path, *, log: Path | None = None, stop_at: str = "", error=UserError) -> dict:
@@ -56,7 +56,7 @@ def test_results_are_in_order_at_any_number_of_processes(tmp_path, items):
 def test_spawned_processes_do_the_same(tmp_path, items, monkeypatch):
     # as on Windows and macOS; json.loads so that the children need not import this file
     spawn = partial(process.ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))
-    monkeypatch.setattr("d2freq.data.convert.runner.ProcessPoolExecutor", spawn)
+    monkeypatch.setattr("d2freq.utils.jobs.ProcessPoolExecutor", spawn)
     numbers = [Item(str(n), str(n)) for n in range(8)]
     assert run(tmp_path, numbers, json.loads, workers=2) == list(range(8))
 

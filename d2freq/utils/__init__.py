@@ -1,0 +1,1 @@
+"""What every floor may use: jobs in processes, files written whole, pixels, near names."""

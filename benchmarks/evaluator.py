@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from common import in_new_process, peak_rss_mb, where
 
-from d2freq.data.coco_write import write_coco
+from d2freq.data.coco.write import write_coco
 from d2freq.evaluation import get_protocol
 from d2freq.evaluation.counting import count
 from d2freq.evaluation.detections_file import read_detections, write_detections

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from d2freq.data.coco import Report, read_coco
-from d2freq.data.coco_faults import find_faults
+from d2freq.data.coco.check import Report, read_coco
+from d2freq.data.coco.faults import find_faults
 from d2freq.errors import UserError
 from d2freq.ops.dct import dct2, idct2
 

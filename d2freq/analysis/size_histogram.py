@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from d2freq.data.record_faults import is_length, is_solid, record_ills
+from d2freq.data.coco.faults_of_records import is_length, is_solid, record_ills
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import AreaRange, Protocol
 

@@ -101,7 +101,7 @@ def _tinyperson(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tinyperson(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco import read_coco
+    from d2freq.data.coco.check import read_coco
     from d2freq.data.convert.tinyperson import convert_tinyperson
     from d2freq.data.tile_counts import describe_tiles
 

@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco import read_coco
+    from d2freq.data.coco.check import read_coco
     from d2freq.errors import UserError
     from d2freq.evaluation.detections_file import read_detections, write_detections
     from d2freq.evaluation.guard import DetectionError, guard_detections

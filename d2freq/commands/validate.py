@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from d2freq.data.fault_report import Report
+    from d2freq.data.coco.report import Report
 
 SUMMARY = "check a COCO file and its images, and repair what can be repaired"
 
@@ -52,11 +52,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from d2freq.data.coco import check_loaded, read_noting
-    from d2freq.data.coco_faults import SECTIONS
-    from d2freq.data.coco_notes import find_notes
-    from d2freq.data.fault_report import Report
-    from d2freq.data.repair import refuse_same_file
+    from d2freq.data.coco.check import check_loaded, read_noting
+    from d2freq.data.coco.faults import SECTIONS
+    from d2freq.data.coco.notes import find_notes
+    from d2freq.data.coco.repair import refuse_same_file
+    from d2freq.data.coco.report import Report
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)
@@ -124,7 +124,7 @@ def _show_leaks(arguments: argparse.Namespace) -> bool:
 
 def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:
     """Write the repaired file and return its content."""
-    from d2freq.data.repair import repair_coco, write_repaired
+    from d2freq.data.coco.repair import repair_coco, write_repaired
 
     repaired = repair_coco(
         data,

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.coco import read_coco
+from d2freq.data.coco.check import read_coco
 from d2freq.data.leaks_align import Alignment, align
 from d2freq.data.leaks_anchors import Fingerprint, fingerprint
 from d2freq.data.leaks_guess import guess_pairs

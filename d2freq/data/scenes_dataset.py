@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from d2freq.data.coco_write import write_coco
+from d2freq.data.coco.write import write_coco
 from d2freq.data.scenes import VERSION, render_scene
 from d2freq.data.scenes_objects import KINDS
 from d2freq.errors import UserError

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from d2freq.data.coco import read_coco
+from d2freq.data.coco.check import read_coco
 from d2freq.errors import DatasetError
 
 

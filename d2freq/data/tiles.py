@@ -15,9 +15,9 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from d2freq.data.coco import read_coco
-from d2freq.data.coco_faults import Report, find_faults
-from d2freq.data.coco_write import write_coco
+from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.faults import Report, find_faults
+from d2freq.data.coco.write import write_coco
 from d2freq.data.tile_counts import count_tiles
 from d2freq.data.tile_files import Copies, Edit, TilePlan, cut_image, name_function, stems
 from d2freq.data.tile_geometry import origins, scaled_size

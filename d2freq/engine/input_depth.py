@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import torch
 
-from d2freq.data.coco import check_dataset
-from d2freq.data.image_faults import DEEP
+from d2freq.data.coco.check import check_dataset
+from d2freq.data.coco.faults_of_images import DEEP
 from d2freq.errors import DatasetError
 from d2freq.modeling.frequency_input import InputStem
 

@@ -15,7 +15,7 @@ from detectron2.solver import build_lr_scheduler
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from d2freq.data.coco import check_coco, check_dataset
+from d2freq.data.coco.check import check_coco, check_dataset
 from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.image_folders import check_image_folders
 from d2freq.engine.input_depth import check_depth
@@ -198,7 +198,7 @@ def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -
     """Check each data set's files, and its class count against the model's.
 
     Raises:
-        UserError: a fault in a file (see d2freq.data.coco.check_dataset), or another class count.
+        UserError: a fault in a file (see check_dataset), or another class count.
     """
     for name in dict.fromkeys(names):
         check_dataset(name)

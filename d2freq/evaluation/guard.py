@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from d2freq.data.box_faults import IGNORE_FLAG
-from d2freq.data.coco_faults import Fault, Report, find_faults
+from d2freq.data.coco.faults import Fault, Report, find_faults
+from d2freq.data.coco.faults_of_boxes import IGNORE_FLAG
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.masks import annotation_masks, mask_areas, mask_boxes
 from d2freq.evaluation.protocol import Protocol

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2freq.data.coco import read_coco
+from d2freq.data.coco.check import read_coco
 from d2freq.evaluation.counting import count
 from d2freq.evaluation.guard import Detections, GroundTruth, guard_ground_truth
 from d2freq.evaluation.protocols import Protocol

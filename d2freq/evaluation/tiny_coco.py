@@ -10,7 +10,7 @@ import numpy as np
 from detectron2.evaluation import COCOEvaluator
 from detectron2.utils import comm
 
-from d2freq.data.coco import check_coco
+from d2freq.data.coco.check import check_coco
 from d2freq.errors import UserError
 from d2freq.evaluation.detections_file import write_detections
 from d2freq.evaluation.gathering import Seen, join, merge

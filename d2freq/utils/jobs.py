@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.coco_write import write_json
+from d2freq.data.coco.write import write_json
 from d2freq.errors import UserError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2freq.data.coco_write import write_coco
+from d2freq.data.coco.write import write_coco
 from d2freq.data.convert.to_voc import write_voc
 from d2freq.data.convert.to_yolo import write_yolo
 from d2freq.data.convert.voc import convert_voc

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from d2freq.data.coco_faults import Report
+from d2freq.data.coco.faults import Report
 from d2freq.evaluation import get_protocol
 from d2freq.evaluation.counting import count
 from d2freq.evaluation.guard import Detections, GroundTruth

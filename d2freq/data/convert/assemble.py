@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from d2freq.data.coco import read_coco
-from d2freq.data.coco_write import write_coco
+from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.write import write_coco
 from d2freq.errors import DatasetError, UserError
 from d2freq.utils.jobs import Item, Job, parts_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from d2freq.data.coco import read_coco
+from d2freq.data.coco.check import read_coco
 from d2freq.data.convert.dota import MIN_VISIBLE, read_dota
 from d2freq.data.convert.tile_copies import rare_copies
 from d2freq.data.sources import DOTAMINI10

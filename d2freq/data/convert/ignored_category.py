@@ -1,6 +1,6 @@
 """A class that marks what is to be ignored, as SODA-D has one, becomes regions of the images."""
 
-from d2freq.data.coco_faults import Report, find_faults
+from d2freq.data.coco.faults import Report, find_faults
 from d2freq.errors import DatasetError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from d2freq.data.image_faults import look_at
+from d2freq.data.coco.faults_of_images import look_at
 from d2freq.errors import UserError
 from d2freq.utils.jobs import Item
 

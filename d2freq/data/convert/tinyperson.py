@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from d2freq.data.coco import read_coco
-from d2freq.data.coco_faults import Report, find_faults
+from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.faults import Report, find_faults
 from d2freq.data.tiles import tile_coco
 from d2freq.errors import DatasetError
 

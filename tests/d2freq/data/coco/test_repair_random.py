@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from d2freq.data.coco import check_loaded
-from d2freq.data.fault_report import Report
-from d2freq.data.repair import repair_coco
+from d2freq.data.coco.check import check_loaded
+from d2freq.data.coco.repair import repair_coco
+from d2freq.data.coco.report import Report
 
 NAN = float("nan")
 

@@ -7,9 +7,9 @@ import json
 import logging
 import os
 
-from d2freq.data.coco_faults import Boxes, Fault, Report, find_faults
-from d2freq.data.cut_json import count_whole_records
-from d2freq.data.image_faults import DEPTHS, Depth, find_image_faults
+from d2freq.data.coco.faults import Boxes, Fault, Report, find_faults
+from d2freq.data.coco.faults_of_images import DEPTHS, Depth, find_image_faults
+from d2freq.data.coco.read import count_whole_records
 from d2freq.errors import DatasetError
 
 __all__ = [

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from d2freq.cli import main
-from d2freq.data import image_faults
-from d2freq.data.image_faults import look_at
+from d2freq.data.coco import faults_of_images
+from d2freq.data.coco.faults_of_images import look_at
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_size_is_that_of_the_reader(tmp_path, kind, orientation):
 
 
 def test_several_processes_find_the_same(two_images, monkeypatch):
-    from d2freq.data.fault_report import Report
+    from d2freq.data.coco.report import Report
 
     folder, data = two_images
     names = []
@@ -172,7 +172,7 @@ def test_several_processes_find_the_same(two_images, monkeypatch):
     found = []
     for workers in (1, 2):
         report = Report("x")
-        image_faults.find_image_faults(report, records, str(folder), "decode", workers=workers)
+        faults_of_images.find_image_faults(report, records, str(folder), "decode", workers=workers)
         found.append(report)
     assert found[0].errors and found[0] == found[1]
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from d2freq.data.coco_write import write_coco, write_json
+from d2freq.data.coco.write import write_coco, write_json
 from d2freq.errors import DatasetError
 
 IMAGE = {"id": 1, "file_name": "ä.png", "width": 9, "height": 8}

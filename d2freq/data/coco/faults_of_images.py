@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
-from d2freq.data.fault_report import Fault, Report
-from d2freq.data.record_faults import is_length
+from d2freq.data.coco.faults_of_records import is_length
+from d2freq.data.coco.report import Fault, Report
 from d2freq.utils.jobs import Item, Job
 
 Depth = Literal["none", "exist", "size", "decode"]

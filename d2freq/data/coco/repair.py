@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from d2freq.data.coco import check_loaded
-from d2freq.data.coco_faults import SECTIONS
-from d2freq.data.coco_write import write_json
-from d2freq.data.fault_report import EXAMPLES, Fault, Report
-from d2freq.data.image_faults import TRUNCATED, Depth
-from d2freq.data.mending import STAGES, Bench, Drop, Mender
-from d2freq.data.record_faults import SINGULAR, record_name
+from d2freq.data.coco.check import check_loaded
+from d2freq.data.coco.faults import SECTIONS
+from d2freq.data.coco.faults_of_images import TRUNCATED, Depth
+from d2freq.data.coco.faults_of_records import SINGULAR, record_name
+from d2freq.data.coco.mend_records import STAGES, Bench, Drop, Mender
+from d2freq.data.coco.report import EXAMPLES, Fault, Report
+from d2freq.data.coco.write import write_json
 from d2freq.errors import UserError
 
 

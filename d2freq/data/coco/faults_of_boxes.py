@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from d2freq.data.fault_report import Fault, Report
-from d2freq.data.record_faults import is_length, is_number, record_name
+from d2freq.data.coco.faults_of_records import is_length, is_number, record_name
+from d2freq.data.coco.report import Fault, Report
 
 # Pixels that a box may lie over the border without a word: more is no rounding.
 ROUNDING = 0.01

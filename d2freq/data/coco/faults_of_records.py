@@ -6,7 +6,7 @@ arrays: as one array numpy would read text and true as numbers.
 
 from typing import Any
 
-from d2freq.data.fault_report import Report
+from d2freq.data.coco.report import Report
 
 NEEDS = {
     "images": {"id", "file_name", "width", "height"},

@@ -1,14 +1,14 @@
 """The search for what can be wrong in a loaded COCO ground truth, images aside.
 
 The one definition of a sound file: training and evaluation ask it before they begin, ``d2freq
-validate`` prints it, and ``d2freq.data.repair`` mends the records that it names.
+validate`` prints it, and ``d2freq.data.coco.repair`` mends the records that it names.
 """
 
 from collections import Counter
 
-from d2freq.data.box_faults import Boxes, find_box_faults
-from d2freq.data.fault_report import Fault, Report
-from d2freq.data.record_faults import SINGULAR, find_record_faults, record_name
+from d2freq.data.coco.faults_of_boxes import Boxes, find_box_faults
+from d2freq.data.coco.faults_of_records import SINGULAR, find_record_faults, record_name
+from d2freq.data.coco.report import Fault, Report
 
 __all__ = ["SECTIONS", "Boxes", "Fault", "Report", "find_faults"]
 

@@ -1,0 +1,1 @@
+"""COCO files: read, checked fault by fault, repaired, written."""

@@ -8,7 +8,7 @@ from detectron2.data import (
     get_detection_dataset_dicts,
 )
 
-from d2freq.data.loaders import build_seeded_train_loader
+from d2freq.data.build import build_seeded_train_loader
 from d2freq.evaluation import TinyCOCOEvaluator
 
 dataloader = dict(

@@ -3,8 +3,8 @@
 from detectron2.config import LazyCall as L
 from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
 
-from d2freq.data.image_mapper import ImageMapper
-from d2freq.data.loaders import build_seeded_train_loader
+from d2freq.data.build import build_seeded_train_loader
+from d2freq.data.image_folders.mapper import ImageMapper
 from d2freq.evaluation import TopKEvaluator
 
 from .sgd import multi_step, optimizer

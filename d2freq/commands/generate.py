@@ -34,7 +34,7 @@ def _scenes(parser: argparse.ArgumentParser) -> None:
 
 def _run_scenes(arguments: argparse.Namespace) -> None:
     from d2freq.data.catalog import dataset_root
-    from d2freq.data.scenes_dataset import describe, generate_scenes
+    from d2freq.data.scenes.dataset import describe, generate_scenes
 
     files = generate_scenes(
         arguments.output or dataset_root() / "tiny_scenes",

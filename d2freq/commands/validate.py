@@ -107,7 +107,7 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 def _show_leaks(arguments: argparse.Namespace) -> bool:
     """Look for content of both files; True where there is some."""
-    from d2freq.data.leaks import find_leaks
+    from d2freq.data.leaks.find import find_leaks
 
     found = find_leaks(
         arguments.file,

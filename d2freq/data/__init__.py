@@ -2,7 +2,7 @@
 
 from d2freq.data.catalog import dataset_root, register_all, register_coco
 from d2freq.data.coco.check import DatasetError, check_coco, check_dataset
-from d2freq.data.image_folder import register_image_folder, register_image_folders
+from d2freq.data.image_folders.dataset import register_image_folder, register_image_folders
 from d2freq.data.seqcsist import register_seqcsist, register_sequences
 
 register_all()

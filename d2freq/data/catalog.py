@@ -1,7 +1,7 @@
 """The data sets that d2freq knows by name; registered when d2freq is imported, found when used.
 
 Each lies in a folder of ``$DETECTRON2_DATASETS`` (``./datasets`` without it), under one of several
-names (d2freq.data.sources). The disk is looked at when a data set, or a path in its metadata, is
+names (d2freq.data.builtin). The disk is looked at when a data set, or a path in its metadata, is
 asked for: what was written, or where the variable points, after the import counts. Missing files
 are an error at loading that names every path tried and where to get them.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
-from d2freq.data.sources import SOURCES, CocoSource
+from d2freq.data.builtin import SOURCES, CocoSource
 from d2freq.errors import DatasetError, UserError
 
 __all__ = [

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from d2freq.data.pixels import read_rgb, write_rgb
 from d2freq.data.tile_cut import ImageObjects, cut_regions
 from d2freq.data.tile_geometry import Window, resize_exactly, scaled_size, windows
-from d2freq.data.tile_pixels import read_rgb, write_rgb
 from d2freq.errors import DatasetError
 
 # (pixels of the original, its record, its annotations) -> pixels

@@ -16,8 +16,8 @@ from detectron2.data import (
     build_detection_train_loader,
 )
 
-from d2freq.data.image_folder import EVALUATOR_TYPE
-from d2freq.data.image_mapper import ImageMapper
+from d2freq.data.image_folders.dataset import EVALUATOR_TYPE
+from d2freq.data.image_folders.mapper import ImageMapper
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.topk_evaluator import TopKEvaluator
 from d2freq.modeling.classification import ImageClassifier

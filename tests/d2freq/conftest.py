@@ -10,8 +10,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 from PIL import Image
 
+from d2freq.data.builtin import SOURCES
 from d2freq.data.catalog import register_all
-from d2freq.data.sources import SOURCES
 
 
 def write_vehicles(folder: Path) -> Path:

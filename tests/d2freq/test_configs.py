@@ -16,7 +16,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 
-from d2freq.data.sources import SOURCES
+from d2freq.data.builtin import SOURCES
 from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.engine.lazy import train as train_lazy
 from d2freq.evaluation.protocols import get_protocol

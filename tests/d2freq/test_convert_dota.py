@@ -10,9 +10,9 @@ from PIL import Image
 
 from d2freq.cli import main
 from d2freq.data import check_coco
+from d2freq.data.builtin import DOTA_V1, DOTA_V2
 from d2freq.data.convert.dota import CLASSES, convert_dota, read_dota
 from d2freq.data.convert.dota_labels import find_dota, read_labels
-from d2freq.data.sources import DOTA_V1, DOTA_V2
 from d2freq.errors import UserError
 
 # as in the published files, and what turns up in copies of them

@@ -7,7 +7,7 @@ import torch
 from detectron2.config import LazyConfig, instantiate
 from detectron2.modeling import build_model
 
-from d2freq.data.scenes_dataset import generate_scenes
+from d2freq.data.scenes.dataset import generate_scenes
 from d2freq.engine import Trainer, load_yaml
 
 from .config_cases import CONFIGS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d2freq.data.scenes_dataset import generate_scenes
+from d2freq.data.scenes.dataset import generate_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = str(ROOT / "configs/demo/faster_rcnn_R18_HSFPN_scenes")

@@ -1,8 +1,8 @@
 """What is done to one faulty record of a COCO file: one function for each kind of fault.
 
-Each takes a ``Bench`` (the file under repair), the section and the record. It changes the record and
-returns what it did, or returns ``Drop`` with the reason, or None where only a guess would repair the
-record.
+Each takes a ``Bench`` (the file under repair), the section and the record. It changes the record
+and returns what it did, or returns ``Drop`` with the reason, or None where only a guess would
+repair the record.
 """
 
 import os

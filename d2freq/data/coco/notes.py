@@ -4,9 +4,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from d2freq.data.builtin import SOURCES
 from d2freq.data.coco.faults_of_records import record_name
 from d2freq.data.coco.report import Report
-from d2freq.data.sources import SOURCES
 
 _PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 

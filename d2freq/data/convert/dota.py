@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from d2freq.data.builtin import DOTA_V1, DOTA_V2
 from d2freq.data.coco.report import EXAMPLES
 from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
-from d2freq.data.sources import DOTA_V1, DOTA_V2
-from d2freq.data.tile_pixels import any_size
+from d2freq.data.pixels import any_size
 from d2freq.data.tiles import tile_coco
 from d2freq.errors import DatasetError, UserError
 

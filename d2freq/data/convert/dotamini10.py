@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from d2freq.data.builtin import DOTAMINI10
 from d2freq.data.coco.check import read_coco
 from d2freq.data.convert.dota import MIN_VISIBLE, read_dota
 from d2freq.data.convert.tile_copies import rare_copies
-from d2freq.data.sources import DOTAMINI10
 from d2freq.data.tiles import tile_coco
 from d2freq.errors import UserError
 

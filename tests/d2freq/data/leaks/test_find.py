@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from d2freq.cli import main
-from d2freq.data.leaks import find_leaks
-from d2freq.data.scenes import render_scene
+from d2freq.data.leaks.find import find_leaks
+from d2freq.data.scenes.scene import render_scene
 from d2freq.errors import DatasetError, UserError
 
 SIDE = 400

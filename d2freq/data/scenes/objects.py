@@ -6,7 +6,7 @@ pixels that make up its mask. ``length`` is the longest side in pixels.
 
 import numpy as np
 
-from d2freq.data.scenes_canvas import Canvas, ellipse, place, rectangle
+from d2freq.data.scenes.canvas import Canvas, ellipse, place, rectangle
 
 KINDS = ("vehicle", "ship", "aircraft", "storage-tank", "person")
 

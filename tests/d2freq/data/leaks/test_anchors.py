@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from d2freq.data import leaks_anchors, leaks_match
-from d2freq.data.leaks_anchors import BITS, find_anchors
-from d2freq.data.leaks_match import Table, match, near_codes
+from d2freq.data.leaks.anchors import BITS, find_anchors
+from d2freq.data.leaks.match import Table, match, near_codes
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def test_anchors_of_a_crop_are_those_of_the_image(texture):
 
 def test_blocks_change_nothing(texture, monkeypatch):
     whole = find_anchors(texture)
-    monkeypatch.setattr(leaks_anchors, "BLOCK", 97)
+    monkeypatch.setattr("d2freq.data.leaks.anchors.BLOCK", 97)
     parts = find_anchors(texture)
     order, other = (np.lexsort(anchors.xy.T) for anchors in (whole, parts))
     assert np.array_equal(whole.xy[order], parts.xy[other])
@@ -79,7 +78,7 @@ def test_near_codes_against_all_pairs():
 def test_batches_and_crowds(monkeypatch):
     codes = np.array([5, 5, 9 << 42, 7], np.uint64)
     everything, _ = near_codes(codes, codes)
-    monkeypatch.setattr(leaks_match, "BATCH", 1)
+    monkeypatch.setattr("d2freq.data.leaks.match.BATCH", 1)
     batched, _ = near_codes(codes, codes)
     assert np.array_equal(everything, batched) and everything.shape[1] == 16
     common = np.zeros(300, np.uint64)

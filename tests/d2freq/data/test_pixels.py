@@ -5,8 +5,8 @@ import pytest
 from detectron2.data.detection_utils import read_image
 from PIL import Image
 
-from d2freq.data import tile_pixels
-from d2freq.data.tile_pixels import any_size, read_rgb, write_rgb
+from d2freq.data import pixels
+from d2freq.data.pixels import any_size, read_rgb, write_rgb
 from d2freq.errors import DatasetError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -14,7 +14,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_8_bit_kind_is_what_detectron2_reads(tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(tile_pixels, "STRIP", 5)
+    monkeypatch.setattr(pixels, "STRIP", 5)
     path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
     image = Image.fromarray(PIXELS).convert(mode)
     if mode == "RGBA":

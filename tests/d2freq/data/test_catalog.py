@@ -12,12 +12,12 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2freq.data import DatasetError, check_dataset, register_coco
-from d2freq.data.scenes_dataset import generate_scenes
-from d2freq.data.scenes_objects import KINDS
-from d2freq.data.sources import AITOD, SOURCES
+from d2freq.data.builtin import AITOD, SOURCES
+from d2freq.data.scenes.dataset import generate_scenes
+from d2freq.data.scenes.objects import KINDS
 from d2freq.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 V1_NAMES = (
     *("aitod_{}_v1.json", "aitod_{}_v1_1.0.json", "aitod_{}_v1.0.json"),
     "small_{}_v1_1.0.json",

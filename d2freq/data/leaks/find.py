@@ -16,10 +16,10 @@ from typing import Any
 from tqdm import tqdm
 
 from d2freq.data.coco.check import read_coco
-from d2freq.data.leaks_align import Alignment, align
-from d2freq.data.leaks_anchors import Fingerprint, fingerprint
-from d2freq.data.leaks_guess import guess_pairs
-from d2freq.data.leaks_report import Leak, Leaks, Picture
+from d2freq.data.leaks.align import Alignment, align
+from d2freq.data.leaks.anchors import Fingerprint, fingerprint
+from d2freq.data.leaks.guess import guess_pairs
+from d2freq.data.leaks.report import Leak, Leaks, Picture
 from d2freq.errors import DatasetError, UserError
 from d2freq.utils.jobs import cores
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from d2freq.data.scenes_outlines import outlines
+from d2freq.data.scenes.outlines import outlines
 
 RING = np.pad(np.zeros((2, 3), bool), 1, constant_values=True)
 

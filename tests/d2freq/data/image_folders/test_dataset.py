@@ -9,7 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog, get_detection_datas
 from PIL import Image
 
 from d2freq.data import register_image_folder
-from d2freq.data.image_mapper import ImageMapper, read_rgb
+from d2freq.data.image_folders.mapper import ImageMapper, read_rgb
 from d2freq.errors import DatasetError, UserError
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from d2freq.data.scenes_canvas import SUPERSAMPLE, Canvas
-from d2freq.data.scenes_ground import fractal
-from d2freq.data.scenes_outlines import outlines
-from d2freq.data.scenes_themes import THEMES, Population
+from d2freq.data.scenes.canvas import SUPERSAMPLE, Canvas
+from d2freq.data.scenes.ground import fractal
+from d2freq.data.scenes.outlines import outlines
+from d2freq.data.scenes.themes import THEMES, Population
 
 VERSION = 1  # raised whenever the same seed would give other pictures
 

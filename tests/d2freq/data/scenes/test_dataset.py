@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from d2freq.data.scenes import render_scene
-from d2freq.data.scenes_canvas import SUPERSAMPLE
-from d2freq.data.scenes_dataset import generate_scenes
-from d2freq.data.scenes_objects import KINDS
+from d2freq.data.scenes.canvas import SUPERSAMPLE
+from d2freq.data.scenes.dataset import generate_scenes
+from d2freq.data.scenes.objects import KINDS
+from d2freq.data.scenes.scene import render_scene
 from d2freq.errors import UserError
 
 
@@ -102,7 +102,7 @@ def test_coco_file_is_complete(tmp_path):
 
 
 def test_interrupted_run_goes_on(tmp_path, monkeypatch):
-    import d2freq.data.scenes_dataset as module
+    import d2freq.data.scenes.dataset as module
 
     wish = {"seed": 1, "train": 4, "val": 1, "size": 64, "workers": 1, "progress": False}
     expected = tmp_path / "expected"

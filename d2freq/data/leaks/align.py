@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from d2freq.data.leaks_anchors import read_grey, resize
+from d2freq.data.leaks.anchors import read_grey, resize
 
 __all__ = ["Alignment", "Guess", "Overlap", "align"]
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from d2freq.data.scenes_canvas import (
+from d2freq.data.scenes.canvas import (
     BLOCKED,
     GROUND,
     PAVED,

@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from d2freq.data.leaks_align import Guess
-from d2freq.data.leaks_anchors import Fingerprint, half_size
-from d2freq.data.leaks_match import Table, match, near_codes
+from d2freq.data.leaks.align import Guess
+from d2freq.data.leaks.anchors import Fingerprint, half_size
+from d2freq.data.leaks.match import Table, match, near_codes
 
 __all__ = ["Guesses", "guess_pairs"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from d2freq.data import scenes_ground as ground
-from d2freq.data.scenes_canvas import (
+from d2freq.data.scenes import ground
+from d2freq.data.scenes.canvas import (
     BLOCKED,
     GROUND,
     PAVED,
@@ -13,7 +13,7 @@ from d2freq.data.scenes_canvas import (
     Canvas,
     rectangle,
 )
-from d2freq.data.scenes_objects import DRAW, LENGTHS, ROOM
+from d2freq.data.scenes.objects import DRAW, LENGTHS, ROOM
 
 MAX_HIDDEN = 0.55  # a tree may cover at most this share of an object,
 MIN_SEEN = 16.0  # and has to leave this many square pixels of it in view

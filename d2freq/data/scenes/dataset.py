@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 
 from d2freq.data.coco.write import write_coco
-from d2freq.data.scenes import VERSION, render_scene
-from d2freq.data.scenes_objects import KINDS
+from d2freq.data.scenes.objects import KINDS
+from d2freq.data.scenes.scene import VERSION, render_scene
 from d2freq.errors import UserError
 from d2freq.utils.jobs import Item, Job, read_key
 

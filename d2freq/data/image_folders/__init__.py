@@ -1,0 +1,1 @@
+"""Folders of images by class, as ImageNet comes, for the classifiers."""

@@ -1,0 +1,1 @@
+"""Content that two splits share: copies, crops and shifted tiles."""

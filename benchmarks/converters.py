@@ -76,7 +76,7 @@ def seconds(run: Callable[[], object]) -> float:
 def main() -> None:
     """Print one markdown row for each converter."""
     from d2freq.data.convert.visdrone import convert_visdrone
-    from d2freq.data.tiles import tile_coco
+    from d2freq.data.tiles.tile_coco import tile_coco
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2000, help="of VisDrone")

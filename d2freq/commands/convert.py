@@ -103,7 +103,7 @@ def _tinyperson(parser: argparse.ArgumentParser) -> None:
 def _run_tinyperson(arguments: argparse.Namespace) -> None:
     from d2freq.data.coco.check import read_coco
     from d2freq.data.convert.tinyperson import convert_tinyperson
-    from d2freq.data.tile_counts import describe_tiles
+    from d2freq.data.tiles.counts import describe_tiles
 
     names = ("train", "size", "overlap", "keep_dense", "workers", "overwrite")
     options = {name: getattr(arguments, name) for name in names}
@@ -120,7 +120,7 @@ def _coco_to_yolo(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_coco_to_yolo(arguments: argparse.Namespace) -> None:
-    from d2freq.data.convert.to_yolo import write_yolo
+    from d2freq.data.convert.coco_to_yolo import write_yolo
 
     print("\n".join(write_yolo(arguments.source, arguments.output)))
 
@@ -132,7 +132,7 @@ def _coco_to_voc(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_coco_to_voc(arguments: argparse.Namespace) -> None:
-    from d2freq.data.convert.to_voc import write_voc
+    from d2freq.data.convert.coco_to_voc import write_voc
 
     print("\n".join(write_voc(arguments.source, arguments.output)))
 
@@ -149,7 +149,7 @@ def _add_names(parser: argparse.ArgumentParser, otherwise: str) -> None:
 
 
 def _say(json_file) -> None:
-    from d2freq.data.convert.assemble import describe_coco
+    from d2freq.data.convert.images_to_coco import describe_coco
 
     print("\n".join(describe_coco(json_file)))
 

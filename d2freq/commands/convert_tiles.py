@@ -22,8 +22,8 @@ def _tiles(parser: argparse.ArgumentParser) -> None:
 
 def _run_tiles(arguments: argparse.Namespace) -> None:
     from d2freq.data.coco.check import read_coco
-    from d2freq.data.convert.ignored_category import as_regions
-    from d2freq.data.tiles import tile_coco
+    from d2freq.data.tiles.ignored_category import as_regions
+    from d2freq.data.tiles.tile_coco import tile_coco
 
     source = arguments.source
     if arguments.ignore_category:
@@ -142,7 +142,7 @@ def _pair(values: Sequence[int], option: str) -> tuple[int, int]:
 
 def _say(annotations_json) -> None:
     from d2freq.data.coco.check import read_coco
-    from d2freq.data.tile_counts import describe_tiles
+    from d2freq.data.tiles.counts import describe_tiles
 
     data: Any = read_coco(annotations_json)
     notes = data["info"].get("notes", {})

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from d2freq.data.convert.source_files import read_lines, read_text
+from d2freq.data.convert.label_files import read_lines, read_text
 from d2freq.errors import UserError
 
 YAML = (".yaml", ".yml")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from d2freq.data.convert.source_files import IMAGES, Pair, find_files, read_lines, read_number
+from d2freq.data.convert.label_files import IMAGES, Pair, find_files, read_lines, read_number
 from d2freq.errors import DatasetError, UserError
 
 VERSIONS = ("1.0", "1.5", "2.0")

@@ -16,8 +16,8 @@ from tabulate import tabulate
 from d2freq.data.builtin import DOTAMINI10
 from d2freq.data.coco.check import read_coco
 from d2freq.data.convert.dota import MIN_VISIBLE, read_dota
-from d2freq.data.convert.tile_copies import rare_copies
-from d2freq.data.tiles import tile_coco
+from d2freq.data.convert.dotamini10_copies import rare_copies
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import UserError
 
 RARE = ("baseball-diamond", "basketball-court", "helicopter")  # HS-FPN, A.3: BD, BC, HE

@@ -17,7 +17,7 @@ import numpy as np
 
 from d2freq.data.coco.check import read_coco
 from d2freq.data.coco.faults import Report, find_faults
-from d2freq.data.tiles import tile_coco
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError
 
 PERSONS = ("sea_person", "earth_person", "person")

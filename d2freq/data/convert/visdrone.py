@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 from d2freq.data.builtin import VISDRONE
-from d2freq.data.convert.assemble import EMPTY, NO_LABELS, convert_images, image_result
-from d2freq.data.convert.source_files import Pair, pair_files, read_lines, read_number
+from d2freq.data.convert.images_to_coco import EMPTY, NO_LABELS, convert_images, image_result
+from d2freq.data.convert.label_files import Pair, pair_files, read_lines, read_number
 from d2freq.errors import UserError
 
 REGION, OTHERS = 0, 11

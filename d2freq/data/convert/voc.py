@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from d2freq.data.convert.assemble import convert_images, image_result
 from d2freq.data.convert.class_names import read_names
-from d2freq.data.convert.source_files import Pair, pair_files, read_lines, read_number
+from d2freq.data.convert.images_to_coco import convert_images, image_result
+from d2freq.data.convert.label_files import Pair, pair_files, read_lines, read_number
 from d2freq.errors import UserError
 
 NO_XML = "images without an XML file left out"

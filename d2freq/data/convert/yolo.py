@@ -9,9 +9,9 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from d2freq.data.convert.assemble import NO_LABELS, convert_images, image_result
 from d2freq.data.convert.class_names import find_names, read_names
-from d2freq.data.convert.source_files import Pair, pair_files, read_lines, read_number
+from d2freq.data.convert.images_to_coco import NO_LABELS, convert_images, image_result
+from d2freq.data.convert.label_files import Pair, pair_files, read_lines, read_number
 from d2freq.errors import UserError
 
 CONFIDENCE = "confidences (a sixth number) left out"

@@ -19,9 +19,9 @@ from d2freq.data.coco.check import read_coco
 from d2freq.data.coco.faults import Report, find_faults
 from d2freq.data.coco.write import write_coco
 from d2freq.data.pixels import FORMATS
-from d2freq.data.tile_counts import count_tiles
-from d2freq.data.tile_files import Copies, Edit, TilePlan, cut_image, name_function, stems
-from d2freq.data.tile_geometry import origins, scaled_size
+from d2freq.data.tiles.counts import count_tiles
+from d2freq.data.tiles.geometry import origins, scaled_size
+from d2freq.data.tiles.one_image import Copies, Edit, TilePlan, cut_image, name_function, stems
 from d2freq.errors import DatasetError, UserError
 from d2freq.utils.jobs import Item, Job, parts_of, read_key
 

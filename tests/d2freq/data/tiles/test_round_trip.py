@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2freq.data.tiles import tile_coco
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.evaluation.guard import Detections
 from d2freq.evaluation.tiles import map_to_originals, merge
 

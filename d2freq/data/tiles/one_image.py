@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from d2freq.data.pixels import read_rgb, write_rgb
-from d2freq.data.tile_cut import ImageObjects, cut_regions
-from d2freq.data.tile_geometry import Window, resize_exactly, scaled_size, windows
+from d2freq.data.tiles.geometry import Window, resize_exactly, scaled_size, windows
+from d2freq.data.tiles.objects import ImageObjects, cut_regions
 from d2freq.errors import DatasetError
 
 # (pixels of the original, its record, its annotations) -> pixels

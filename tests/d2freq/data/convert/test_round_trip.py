@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from d2freq.data.coco.write import write_coco
-from d2freq.data.convert.to_voc import write_voc
-from d2freq.data.convert.to_yolo import write_yolo
+from d2freq.data.convert.coco_to_voc import write_voc
+from d2freq.data.convert.coco_to_yolo import write_yolo
 from d2freq.data.convert.voc import convert_voc
 from d2freq.data.convert.yolo import convert_yolo
 from d2freq.errors import DatasetError, UserError

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from d2freq.data.convert.export import is_ignored, read_checked, write_labels
+from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
 
 DIGITS = 8  # 0.01 pixel of an image of a million pixels
 

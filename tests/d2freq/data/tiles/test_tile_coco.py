@@ -9,10 +9,10 @@ import pytest
 from detectron2.data.datasets import load_coco_json
 from PIL import Image
 
-import d2freq.data.tile_files as tile_files
+import d2freq.data.tiles.one_image as tile_files
 from d2freq.data import check_coco
-from d2freq.data.tile_counts import describe_tiles
-from d2freq.data.tiles import tile_coco
+from d2freq.data.tiles.counts import describe_tiles
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.guard import Detections
 from d2freq.evaluation.tiles import map_to_originals

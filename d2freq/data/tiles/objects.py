@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from d2freq.data.tile_geometry import Window, to_tile
+from d2freq.data.tiles.geometry import Window, to_tile
 
 # written anew where it is a polygon; keypoints would be wrong where an object is cut
 LEFT_OUT = ("segmentation", "keypoints", "num_keypoints")

@@ -11,7 +11,7 @@ from d2freq.cli import main
 from d2freq.data import check_coco
 from d2freq.data.builtin import DOTAMINI10
 from d2freq.data.convert.dotamini10 import PAPER, compare, convert_dotamini10, select
-from d2freq.data.convert.tile_copies import flip, rare_copies, shift_hsv
+from d2freq.data.convert.dotamini10_copies import flip, rare_copies, shift_hsv
 from d2freq.errors import UserError
 
 COLOURS = {"helicopter": (250, 60, 60), "ship": (60, 250, 60), "bridge": (60, 60, 250)}

@@ -8,7 +8,7 @@ from detectron2.data.datasets import load_coco_json
 from PIL import Image
 
 from d2freq.data import check_coco
-from d2freq.data.convert.assemble import NO_LABELS, OVER_BORDER
+from d2freq.data.convert.images_to_coco import NO_LABELS, OVER_BORDER
 from d2freq.data.convert.yolo import CONFIDENCE, POLYGON, convert_yolo
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from d2freq.data.tile_cut import ImageObjects, clip_polygon, cut_regions, polygon_area
-from d2freq.data.tile_geometry import Window
+from d2freq.data.tiles.geometry import Window
+from d2freq.data.tiles.objects import ImageObjects, clip_polygon, cut_regions, polygon_area
 
 
 def naive(annotations, size, scale, window, min_visible):

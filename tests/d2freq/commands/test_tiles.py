@@ -11,8 +11,8 @@ from PIL import Image
 from d2freq.commands.convert_tiles import TOPICS
 from d2freq.data.convert.dota import convert_dota
 from d2freq.data.convert.dotamini10 import convert_dotamini10
-from d2freq.data.convert.ignored_category import as_regions
-from d2freq.data.tiles import tile_coco
+from d2freq.data.tiles.ignored_category import as_regions
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError, UserError
 
 

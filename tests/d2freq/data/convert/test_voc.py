@@ -8,7 +8,7 @@ from detectron2.data.datasets import load_coco_json
 from PIL import Image
 
 from d2freq.data import check_coco
-from d2freq.data.convert.assemble import EMPTY
+from d2freq.data.convert.images_to_coco import EMPTY
 from d2freq.data.convert.voc import NO_XML, OTHER_SIZE, convert_voc
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems

@@ -10,7 +10,7 @@ from PIL import Image
 
 from d2freq.data import check_coco
 from d2freq.data.convert import visdrone
-from d2freq.data.convert.assemble import EMPTY, NO_LABELS, OVER_BORDER, describe_coco
+from d2freq.data.convert.images_to_coco import EMPTY, NO_LABELS, OVER_BORDER, describe_coco
 from d2freq.data.convert.visdrone import convert_visdrone
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems, parts_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from d2freq.data.tile_geometry import origins, resize_exactly, scaled_size, to_tile, windows
+from d2freq.data.tiles.geometry import origins, resize_exactly, scaled_size, to_tile, windows
 from d2freq.errors import UserError
 
 

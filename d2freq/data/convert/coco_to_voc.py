@@ -4,7 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from d2freq.data.convert.export import is_ignored, read_checked, write_labels
+from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
 from d2freq.data.convert.voc import FLAGS, SIDES
 
 DIGITS = 3  # of a pixel; whole numbers are written as such

@@ -1,0 +1,1 @@
+"""Large images cut into overlapping tiles, and the objects that each tile shows."""

@@ -22,7 +22,7 @@ from d2freq.data.catalog import VARIABLE, dataset_root
 from d2freq.data.seqcsist.files import Split, read_arrays, read_split
 from d2freq.data.seqcsist.grid import count_collided
 from d2freq.data.seqcsist.published import published_info, read_published
-from d2freq.data.seqcsist.q_init import cached, check_q_init, read_q_init
+from d2freq.data.seqcsist.q_init_file import cached, check_q_init, read_q_init
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.errors import DatasetError, UserError
 

@@ -22,7 +22,7 @@ from d2freq.data.seqcsist import (
 )
 from d2freq.data.seqcsist.files import read_split
 from d2freq.data.seqcsist.grid import grid_targets
-from d2freq.data.seqcsist.initial import least_squares
+from d2freq.data.seqcsist.q_init_fit import least_squares
 from d2freq.errors import DatasetError, UserError
 
 FEW = {"train": 6, "val": 3, "test": 2, "progress": False}

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.data.seqcsist.files import read_arrays, write_arrays
-from d2freq.data.seqcsist.initial import RIDGE, least_squares
+from d2freq.data.seqcsist.q_init_fit import RIDGE, least_squares
 from d2freq.errors import DatasetError
 
 logger = logging.getLogger(__name__)

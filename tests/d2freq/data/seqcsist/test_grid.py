@@ -6,7 +6,7 @@ import torch
 
 from d2freq.data.seqcsist.frames import observe
 from d2freq.data.seqcsist.grid import count_collided, grid_targets
-from d2freq.data.seqcsist.initial import least_squares
+from d2freq.data.seqcsist.q_init_fit import least_squares
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError

@@ -5,7 +5,7 @@ python benchmarks/cso_evaluator.py [--trajectories 750] [--decode 100] [--noise 
 Trajectories are drawn by the rules of SeqCSIST, 16 frames of each are measured; 750 make the 12,000
 frames of the test split. Timed are four kinds of grids: perfect ones, the linear start that is
 smeared over many cells, noise of which every third cell is a detection, and empty ones. The second
-table has the limits (d2freq.evaluation.cso_oracles); the third decodes perfect and smeared grids of
+table has the limits (d2freq.evaluation.cso.limits); the third decodes perfect and smeared grids of
 the first --decode trajectories, with noise of each sigma in grey levels on the frames.
 """
 
@@ -21,8 +21,8 @@ from d2freq.data.seqcsist.frames import observe
 from d2freq.data.seqcsist.grid import grid_targets
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
-from d2freq.evaluation.cso import cso_map, grid_detections
-from d2freq.evaluation.cso_oracles import oracles
+from d2freq.evaluation.cso.limits import oracles
+from d2freq.evaluation.cso.metric import cso_map, grid_detections
 from d2freq.modeling.unmixing.decoding import decode
 from d2freq.ops.psf import sampling_matrix
 

@@ -20,10 +20,10 @@ from common import in_new_process, peak_rss_mb, where
 
 from d2freq.data.coco.write import write_coco
 from d2freq.evaluation import get_protocol
-from d2freq.evaluation.counting import count
-from d2freq.evaluation.detections_file import read_detections, write_detections
-from d2freq.evaluation.guard import Detections, guard_detections
-from d2freq.evaluation.measure import read_truth
+from d2freq.evaluation.coco.counting import count
+from d2freq.evaluation.coco.detections_file import read_detections, write_detections
+from d2freq.evaluation.coco.guard import Detections, guard_detections
+from d2freq.evaluation.coco.measure import read_truth
 
 PARTS = ("200x1500", "1000x1500", "14018x300")
 SIDE, CLASSES, BOXES = 800.0, 8, 25

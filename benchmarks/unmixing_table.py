@@ -39,7 +39,7 @@ from detectron2.data import DatasetCatalog
 
 from d2freq.analysis.cost import measure_cost
 from d2freq.analysis.models import config_model
-from d2freq.evaluation.cso_oracles import oracles
+from d2freq.evaluation.cso.limits import oracles
 
 METHODS = {  # config, in the order of the table
     "Q_init": "least_squares",

@@ -5,7 +5,7 @@ from detectron2.data import build_detection_test_loader, get_detection_dataset_d
 
 from d2freq.data.build import build_seeded_train_loader
 from d2freq.data.seqcsist import SequenceMapper
-from d2freq.evaluation.cso_evaluator import CSOEvaluator
+from d2freq.evaluation.cso.evaluator import CSOEvaluator
 
 from .adam import optimizer
 from .sgd import multi_step

@@ -12,9 +12,9 @@ import numpy as np
 
 from d2freq.analysis.matching import match
 from d2freq.errors import UserError
-from d2freq.evaluation.detections_file import read_detections
-from d2freq.evaluation.guard import Detections
-from d2freq.evaluation.masks import decode
+from d2freq.evaluation.coco.detections_file import read_detections
+from d2freq.evaluation.coco.guard import Detections
+from d2freq.evaluation.coco.masks import decode
 
 logger = logging.getLogger(__name__)
 

@@ -42,11 +42,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from d2freq.data.coco.check import read_coco
     from d2freq.errors import UserError
-    from d2freq.evaluation.detections_file import read_detections, write_detections
-    from d2freq.evaluation.guard import DetectionError, guard_detections
-    from d2freq.evaluation.measure import check_truth, measure, read_truth
+    from d2freq.evaluation.coco.detections_file import read_detections, write_detections
+    from d2freq.evaluation.coco.guard import DetectionError, guard_detections
+    from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
+    from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
     from d2freq.evaluation.protocols import get_protocol
-    from d2freq.evaluation.tiles import MERGED_FILE, check_merge, merge_on_originals
 
     check_merge(arguments.merge, arguments.merge_iou)
     if not arguments.tiles and (arguments.merge, arguments.merge_iou) != ("nms", 0.5):

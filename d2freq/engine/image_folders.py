@@ -19,7 +19,7 @@ from detectron2.data import (
 from d2freq.data.image_folders.dataset import EVALUATOR_TYPE
 from d2freq.data.image_folders.mapper import ImageMapper
 from d2freq.errors import DatasetError, UserError
-from d2freq.evaluation.topk_evaluator import TopKEvaluator
+from d2freq.evaluation.topk import TopKEvaluator
 from d2freq.modeling.classification import ImageClassifier
 
 __all__ = [

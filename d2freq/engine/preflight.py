@@ -24,8 +24,8 @@ from d2freq.engine.optimizer import build_optimizer
 from d2freq.engine.registry_names import check_registry_names, meta_architectures
 from d2freq.engine.sequences import check_sequences
 from d2freq.errors import UserError
+from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
 from d2freq.evaluation.protocols import get_protocol
-from d2freq.evaluation.tiles import check_merge, originals_json
 
 # the key of the class count, by meta-architecture
 CLASS_KEYS = {

@@ -18,7 +18,7 @@ from detectron2.data import (
 
 from d2freq.data.seqcsist import SequenceMapper
 from d2freq.errors import DatasetError, UserError
-from d2freq.evaluation.cso_evaluator import CSOEvaluator
+from d2freq.evaluation.cso.evaluator import CSOEvaluator
 from d2freq.modeling.unmixing import UnmixingModel
 
 __all__ = [

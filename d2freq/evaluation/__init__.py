@@ -1,10 +1,16 @@
 """Evaluation of tiny-object detectors: protocols as data, guarded input, fast counting."""
 
-from d2freq.evaluation.cso_evaluator import CSOEvaluator
-from d2freq.evaluation.guard import DetectionError
-from d2freq.evaluation.protocols import PROTOCOLS, AreaRange, Protocol, get_protocol, register
-from d2freq.evaluation.tiny_coco import TinyCOCOEvaluator
-from d2freq.evaluation.topk_evaluator import TopKEvaluator
+from d2freq.evaluation.coco.evaluator import TinyCOCOEvaluator
+from d2freq.evaluation.coco.guard import DetectionError
+from d2freq.evaluation.cso.evaluator import CSOEvaluator
+from d2freq.evaluation.protocols import (
+    PROTOCOLS,
+    AreaRange,
+    Protocol,
+    get_protocol,
+    register,
+)
+from d2freq.evaluation.topk import TopKEvaluator
 
 __all__ = [
     "PROTOCOLS",

@@ -11,7 +11,7 @@ from d2freq.data.seqcsist.frames import add_noise, observe
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import UserError
-from d2freq.evaluation.cso import cso_map, grid_detections
+from d2freq.evaluation.cso.metric import cso_map, grid_detections
 from d2freq.modeling.derefnet import DeRefNet
 from d2freq.modeling.unmixing import LeastSquares
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from d2freq.evaluation.cso import cso_map, grid_detections
+from d2freq.evaluation.cso.metric import cso_map, grid_detections
 from d2freq.modeling.unmixing.decoding import decode
 from d2freq.modeling.unmixing.fits import Fit, Prior
 from d2freq.modeling.unmixing.fitting import criterion, fit, residuals

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from d2freq.data.tiles.tile_coco import tile_coco
-from d2freq.evaluation.guard import Detections
-from d2freq.evaluation.tiles import map_to_originals, merge
+from d2freq.evaluation.coco.guard import Detections
+from d2freq.evaluation.coco.merge_tiles import map_to_originals, merge
 
 
 @pytest.mark.parametrize("scales", [(1.0,), (1.0, 0.5)])

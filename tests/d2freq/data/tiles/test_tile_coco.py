@@ -14,8 +14,8 @@ from d2freq.data import check_coco
 from d2freq.data.tiles.counts import describe_tiles
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError, UserError
-from d2freq.evaluation.guard import Detections
-from d2freq.evaluation.tiles import map_to_originals
+from d2freq.evaluation.coco.guard import Detections
+from d2freq.evaluation.coco.merge_tiles import map_to_originals
 
 SIZES = {"a/1.png": (150, 90), "b/1.png": (61, 77), "c.png": (30, 20)}
 QUICK = {"size": (64, 48), "overlap": (16, 12), "progress": False, "workers": 1}

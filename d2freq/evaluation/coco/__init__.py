@@ -1,0 +1,1 @@
+"""Detections counted against COCO ground truth by a protocol, guarded and reported."""

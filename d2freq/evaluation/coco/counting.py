@@ -1,0 +1,156 @@
+"""Precision and recall by COCO's rules under any protocol, and oLRP, counted on arrays.
+
+T overlap thresholds, R recall points, K categories, A areas ("all" first), M limits; of one
+category N detections, of which C overlap some ground truth.
+
+The count is our own because the libraries' want a Python dictionary a detection. Of 4.2 million
+detections on two shared cores faster-coco-eval took 71 s, and 65 s where its compiled part was fed
+past its public interface; this takes 10 s, holds arrays alone, and knows which detection hit what,
+which oLRP needs. pycocotools is the oracle of the tests.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from d2freq.evaluation.coco.guard import Detections, GroundTruth
+from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match
+from d2freq.evaluation.coco.olrp import Olrp, olrp_of
+from d2freq.evaluation.coco.regions import in_regions
+from d2freq.evaluation.protocols.protocol import Protocol
+
+LARGE = 300_000  # detections from which on counting takes seconds and shows a progress bar
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a protocol counts.
+
+    Attributes:
+        precision: (T, R, K, A, M) in [0, 1], -1 where a category has no ground truth in an area.
+        recall: (T, K, A, M), likewise.
+        olrp: oLRP, its parts and the best score cuts, (K, A) each; None where the protocol has
+            none.
+        excused: detections and ground truth boxes that were left out because they lie in
+            the image's ignore regions.
+    """
+
+    protocol: Protocol
+    categories: tuple[str, ...]
+    precision: np.ndarray
+    recall: np.ndarray
+    olrp: Olrp | None = None
+    excused: tuple[int, int] = (0, 0)
+
+    def ap(self, area: str = "all", iou: float | None = None, category: int | None = None) -> float:
+        """Average precision in percent at ``protocol.ap_limit``; NaN without ground truth."""
+        values = self.precision[:, :, :, self._area(area), self.protocol.ap_index]
+        if iou is not None:
+            values = values[[self._iou(iou)]]
+        return _percent(values if category is None else values[:, :, [category]])
+
+    def ar(self, area: str = "all", limit: int = -1, category: int | None = None) -> float:
+        """Average recall in percent; ``limit`` is an index into ``protocol.max_dets``."""
+        values = self.recall[:, :, self._area(area), limit]
+        return _percent(values if category is None else values[:, [category]])
+
+    def has_iou(self, iou: float) -> bool:
+        """Whether the protocol counts at this overlap."""
+        return bool(np.isclose(self.protocol.iou_thresholds, iou).any())
+
+    def _iou(self, iou: float) -> int:
+        return int(np.flatnonzero(np.isclose(self.protocol.iou_thresholds, iou))[0])
+
+    def _area(self, label: str) -> int:
+        return [area.label for area in self.protocol.all_areas].index(label)
+
+
+def _percent(values: np.ndarray) -> float:
+    known = values[values > -1]
+    return float(np.mean(known)) * 100 if known.size else float("nan")
+
+
+def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Counts:
+    """Match detections with ground truth and count, category by category."""
+    truth, detections, excused = _outside_regions(truth, detections, protocol)
+    parts = []
+    for matches in _matches(truth, detections, protocol):
+        olrp = olrp_of(matches, protocol) if protocol.olrp else None
+        parts.append((*accumulate(matches, protocol), olrp))
+    precision, recall, olrps = zip(*parts, strict=True)
+    return Counts(
+        protocol=protocol,
+        categories=tuple(truth.categories.values()),
+        precision=np.stack(precision, 2),
+        recall=np.stack(recall, 1),
+        olrp=Olrp(*np.stack(olrps, 1)) if protocol.olrp else None,
+        excused=excused,
+    )
+
+
+def _outside_regions(
+    truth: GroundTruth, detections: Detections, protocol: Protocol
+) -> tuple[GroundTruth, Detections, tuple[int, int]]:
+    share = protocol.region_share
+    if share is None or not len(truth.region_xywh):
+        return truth, detections, (0, 0)
+    found = in_regions(truth, detections.image_id, detections.xywh, share)
+    boxes = in_regions(truth, truth.image_id, truth.xywh, share)
+    excused = int(found.sum()), int(boxes.sum())
+    return truth.take(~boxes), detections.select(~found), excused
+
+
+def _matches(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Iterable[Matches]:
+    """The matches of each category, under a progress bar where there are many detections."""
+    kinds = np.array(list(truth.categories), np.int64)
+    boxes, found = (_split(ids, kinds) for ids in (truth.category_id, detections.category_id))
+    quiet = len(detections) < LARGE
+    with tqdm(total=len(detections), desc="counting", unit=" detections", disable=quiet) as bar:
+        for own, candidates in zip(boxes, found, strict=True):
+            yield match(truth.take(own), detections.select(candidates), protocol, bar.update)
+
+
+def _split(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:
+    """The rows of each category, in their order."""
+    order = np.argsort(category_id, kind="stable")
+    ends = [np.searchsorted(category_id, kinds, side, sorter=order) for side in ("left", "right")]
+    return [order[start:stop] for start, stop in zip(*ends, strict=True)]
+
+
+def accumulate(matches: Matches, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Precision (T, R, A, M) and recall (T, A, M) of one category.
+
+    Recall rises, and precision peaks, at hits alone, so both are needed there only; hits are
+    candidates, and the detections that are none are counted up to there.
+    """
+    points = np.linspace(0.0, 1.0, protocol.recall_points)
+    levels, areas = len(protocol.iou_thresholds), len(protocol.all_areas)
+    precision = np.full((levels, len(points), areas, len(protocol.max_dets)), -1.0)
+    recall = np.full((levels, areas, len(protocol.max_dets)), -1.0)
+    state = np.ascontiguousarray(matches.state.transpose(1, 2, 0))  # (A, T, C)
+    alone = np.ones(len(matches.score), bool)
+    alone[matches.candidate] = False
+    most = int(matches.rank.max(initial=0)) + 1
+    for m, limit in enumerate(protocol.max_dets):
+        if m and protocol.max_dets[m - 1] >= most:  # neither cuts
+            precision[..., m], recall[..., m] = precision[..., m - 1], recall[..., m - 1]
+            continue
+        takes_part = matches.rank < limit
+        own = takes_part[matches.candidate]
+        for a in np.flatnonzero(matches.positives):
+            inside = matches.inside[:, a] & takes_part
+            others = np.cumsum(alone & inside)[matches.candidate]
+            misses = inside[matches.candidate]
+            for t in range(levels):
+                hit = (state[a, t] == HIT) & own
+                judged = np.cumsum(hit | ((state[a, t] == MISS) & misses)) + others
+                places = np.flatnonzero(hit)
+                right = np.arange(1, len(places) + 1)
+                best = np.maximum.accumulate((right / judged[places])[::-1])[::-1]
+                recalls = right / matches.positives[a]
+                recall[t, a, m] = recalls[-1] if len(recalls) else 0.0
+                reached = np.searchsorted(recalls, points, side="left")
+                precision[t, :, a, m] = np.append(best, 0.0)[reached]
+    return precision, recall

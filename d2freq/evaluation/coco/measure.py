@@ -1,0 +1,129 @@
+"""From guarded detections to the numbers, tables and record that are published.
+
+The evaluator in training and ``d2freq evaluate`` both end here, so they give the same.
+"""
+
+import json
+import logging
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from d2freq.data.coco.check import read_coco
+from d2freq.evaluation.coco.counting import count
+from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
+from d2freq.evaluation.coco.report import category_rows, summary, tables
+from d2freq.evaluation.protocols import Protocol
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILES = {"bbox": "tiny_results.json", "segm": "tiny_results_segm.json"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, of boxes ("bbox") or of masks ("segm").
+
+    ``results`` is the flat dictionary of report.summary; ``text`` has a title and the tables;
+    ``record`` adds the protocol, what was counted, and what was dropped or repaired.
+    """
+
+    results: dict[str, float]
+    text: str
+    record: dict[str, object]
+    task: str = "bbox"
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write ``record`` to the file of RESULTS_FILES in ``folder``, null for NaN."""
+        path = Path(folder) / RESULTS_FILES[self.task]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(_without_nan(self.record), file, indent=1, allow_nan=False)
+        return path
+
+
+def read_truth(path: str | os.PathLike, protocol: Protocol) -> GroundTruth:
+    """Checked ground truth of a COCO file; a warning says what was repaired.
+
+    Raises:
+        DatasetError: the file is missing or faulty; the message names the record and the cure.
+    """
+    return check_truth(read_coco(path), protocol, os.fspath(path))
+
+
+def check_truth(data: Any, protocol: Protocol, name: str, *, masks: bool = False) -> GroundTruth:
+    """As read_truth, of a COCO file that is loaded already; ``name`` is for messages.
+
+    With ``masks`` these are what is measured.
+    """
+    truth = guard_ground_truth(data, protocol, name, masks=masks)
+    if truth.report.repairs:
+        logger.warning(truth.report.warning())
+    return truth
+
+
+def measure(
+    truth: GroundTruth,
+    detections: Detections,
+    protocol: Protocol,
+    *,
+    name: str,
+    merged: dict[str, object] | None = None,
+) -> Measurement:
+    """Count by a protocol; a warning says what was dropped, or that AP is NaN.
+
+    Args:
+        truth, detections: as the guard gives them; masks are measured where they have some.
+        name: what is measured on, a data set or a file.
+        merged: how detections on tiles became ``detections``, for the record.
+    """
+    for kind, number in detections.dropped.items():
+        logger.warning("%d detections dropped: %s", number, kind)
+    if truth.crowd.all():
+        logger.warning("%s has no annotation that counts: AP is NaN", name)
+    counts = count(truth, detections, protocol)
+    results = summary(counts)
+    task = "bbox" if truth.masks is None else "segm"
+    title = f"{name}, protocol {protocol.name}: {protocol.source}"
+    if task == "segm":
+        title += "\noverlaps are those of masks"
+    if counts.olrp is not None:
+        title += "\nin percent; oLRP and its parts are errors: lower is better"
+    if any(counts.excused):
+        found, boxes = counts.excused
+        title += f"\n{found} detections and {boxes} boxes in ignore regions are left out"
+    record = {
+        "dataset": name,
+        "protocol": protocol.name,
+        "source": protocol.source,
+        "areas": {area.label: [area.low, area.high] for area in protocol.areas},
+        "max_dets": list(protocol.max_dets),
+        "precision_at": protocol.max_dets[protocol.ap_index],
+        "iou_thresholds": list(protocol.iou_thresholds),
+        "ignore": protocol.ignore,
+        "region_share": protocol.region_share,
+        "images": len(truth.image_ids),
+        "ground_truth": int((~truth.crowd).sum()),
+        "ignored_ground_truth": int(truth.crowd.sum()),
+        "detections": len(detections),
+        "dropped_detections": detections.dropped,
+        "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
+        "repaired_ground_truth": {f.kind: f.count for f in truth.report.repairs},
+        "merged_tiles": merged,
+        task: results,
+        "per_category": category_rows(counts),
+    }
+    return Measurement(results, f"{title}\n{tables(counts, results)}", record, task)
+
+
+def _without_nan(value: object) -> object:
+    """JSON knows no NaN: null instead."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return value

@@ -1,0 +1,1 @@
+"""CSO-mAP, the metric of unmixing closely spaced infrared targets."""

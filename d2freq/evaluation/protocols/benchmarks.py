@@ -1,0 +1,143 @@
+"""The protocols of the benchmarks, each with its source, and how to add one.
+
+One of your own is a call, ``register(Protocol(name="mine", source="our paper",
+areas=(AreaRange("t", 0, 256),), max_dets=(100, 1000)))``, or a YAML file of the same keys, whose
+path then stands for the name (see from_yaml.load_protocol).
+"""
+
+import difflib
+import os
+
+from d2freq.errors import UserError
+from d2freq.evaluation.protocols.from_yaml import load_protocol
+from d2freq.evaluation.protocols.protocol import AreaRange, Protocol
+
+__all__ = ["PROTOCOLS", "get_protocol", "register"]
+
+PROTOCOLS: dict[str, Protocol] = {}
+
+
+def register(protocol: Protocol) -> Protocol:
+    """Make a protocol known by its name.
+
+    Raises:
+        UserError: the name is taken.
+    """
+    if protocol.name in PROTOCOLS:
+        raise UserError(f"protocol {protocol.name!r} is registered already; choose another name")
+    PROTOCOLS[protocol.name] = protocol
+    return protocol
+
+
+def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
+    """The protocol of that name, or in that YAML file.
+
+    Args:
+        name: a registered name, or a path that ends in .yaml or .yml.
+
+    Raises:
+        UserError: there is none; the message lists those that there are. Or the file is faulty.
+    """
+    if isinstance(name, Protocol):
+        return name
+    if str(name).endswith((".yaml", ".yml")):
+        return load_protocol(name)
+    if name not in PROTOCOLS:
+        near = difflib.get_close_matches(str(name), PROTOCOLS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(PROTOCOLS))}"
+        raise UserError(
+            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}; {hint}; or give a "
+            ".yaml file"
+        )
+    return PROTOCOLS[str(name)]
+
+
+# Every protocol says how far it follows its benchmark; [U] marks what its sources leave open.
+
+AITOD_AREAS = (
+    AreaRange("vt", 0.0, 8.0**2),
+    AreaRange("t", 8.0**2, 16.0**2),
+    AreaRange("s", 16.0**2, 32.0**2),
+    AreaRange("m", 32.0**2, 1e10),
+)
+
+# cocoapi-aitod itself gives recall at 1, 100 and 1500; the tables of papers at these three.
+register(
+    Protocol(
+        name="aitod",
+        source="AI-TOD (ICPR 2020, AI-TOD-v2 2022): cocoapi-aitod with maxDets 100, 300, 1500",
+        areas=AITOD_AREAS,
+        max_dets=(100, 300, 1500),
+        olrp=True,
+    )
+)
+
+# The page says "at most 500 detections per image (across all categories)" in COCO's words, which
+# COCO's own code reads as per category; so it is here [U]. That half of a detection inside a region
+# excuses it, and that ground truth goes with it, is from descriptions of the toolkit [U]. VisDrone
+# has no size classes: those of SET (AAAI 2025), which evaluates VisDrone with AI-TOD's.
+register(
+    Protocol(
+        name="visdrone",
+        source=(
+            "VisDrone2019-DET (aiskyeye.com, Object Detection Evaluation): maxDets 1, 10, 100, "
+            "500, ignored regions; size classes of AI-TOD"
+        ),
+        areas=AITOD_AREAS,
+        max_dets=(1, 10, 100, 500),
+        region_share=0.5,
+    )
+)
+
+# Its ignore regions are boxes with the flag `ignore`, which every protocol measures by IoD.
+# 200 detections are of the first benchmark; TOV_mmdetection looks at 1000 [U].
+register(
+    Protocol(
+        name="tinyperson",
+        source="TinyPerson (Yu et al., WACV 2020): IoU 0.25, 0.5, 0.75, maxDets 200",
+        areas=(
+            AreaRange("tiny", 1.0, 20.0**2),
+            AreaRange("tiny1", 1.0, 8.0**2),
+            AreaRange("tiny2", 8.0**2, 12.0**2),
+            AreaRange("tiny3", 12.0**2, 20.0**2),
+            AreaRange("small", 20.0**2, 32.0**2),
+            AreaRange("reasonable", 32.0**2, 1e10),
+        ),
+        max_dets=(200,),
+        iou_thresholds=(0.25, 0.5, 0.75),
+        whole=AreaRange("all", 1.0, 1e10),
+    )
+)
+
+# Objects over 2000 square pixels are annotated as ignored there. The evaluation is on the original
+# images "without ignore boxes"; read as: these boxes excuse nothing [U].
+register(
+    Protocol(
+        name="soda-d",
+        source="SODA-D (Cheng et al., TPAMI 2023): AP at 100 of maxDets 100, 300, 1000",
+        areas=(
+            AreaRange("S", 0.0, 32.0**2),
+            AreaRange("eS", 0.0, 12.0**2),
+            AreaRange("rS", 12.0**2, 20.0**2),
+            AreaRange("gS", 20.0**2, 32.0**2),
+            AreaRange("N", 32.0**2, 2000.0),
+        ),
+        max_dets=(100, 300, 1000),
+        ap_limit=100,
+        ignore="left out",
+    )
+)
+
+register(
+    Protocol(
+        name="coco",
+        source="COCO (Lin et al., ECCV 2014): pycocotools' defaults",
+        areas=(
+            AreaRange("s", 0.0, 32.0**2),
+            AreaRange("m", 32.0**2, 96.0**2),
+            AreaRange("l", 96.0**2, 1e10),
+        ),
+        max_dets=(1, 10, 100),
+        ignore="iscrowd",
+    )
+)

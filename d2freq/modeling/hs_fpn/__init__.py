@@ -15,8 +15,8 @@ from d2freq.modeling.hs_fpn.high_frequency import (
     SpatialPath,
 )
 from d2freq.modeling.hs_fpn.neck import HSFPN
-from d2freq.modeling.hs_fpn.presets import PRESETS, Switches, resolve_switches
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+from d2freq.modeling.hs_fpn.switches import PRESETS, Switches, resolve_switches
 
 __all__ = [
     "HSFPN",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from d2freq.modeling.hs_fpn.layers import ConvReLUNorm, initialize
-from d2freq.modeling.hs_fpn.presets import Switches
+from d2freq.modeling.hs_fpn.switches import Switches
 from d2freq.ops.dct import autocast_off, high_pass, working_dtype
 from d2freq.ops.pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 

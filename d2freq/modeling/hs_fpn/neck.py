@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint
 
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
-from d2freq.modeling.hs_fpn.presets import Switches, resolve_switches
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
 
 __all__ = [
     "HSFPN",

@@ -10,7 +10,7 @@ from detectron2.utils.events import EventStorage
 
 from d2freq.engine import load_yaml
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml"
+CONFIG = Path(__file__).resolve().parents[4] / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml"
 LARGEST = 129
 
 

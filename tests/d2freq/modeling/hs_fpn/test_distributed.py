@@ -8,7 +8,7 @@ import torch.multiprocessing as mp
 
 import d2freq  # noqa: F401  a spawned process chooses the host anew
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml"
+CONFIG = Path(__file__).resolve().parents[4] / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml"
 
 
 def build():

@@ -19,7 +19,7 @@ from d2freq.modeling.assignment import (
     RFLAAnchorGenerator,
 )
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+CONFIGS = Path(__file__).resolve().parents[4] / "configs"
 BASE = CONFIGS / "_base_" / "faster_rcnn_R18_FPN"
 GENERATORS = {"NWDRPN": "DefaultAnchorGenerator", "RFLARPN": "RFLAAnchorGenerator"}
 FIELDS = [35, 91, 267, 427, 555]  # of ResNet-50, as RFLA has them

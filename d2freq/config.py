@@ -9,7 +9,7 @@ from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
-from d2freq.modeling.fcos.config import fcos_keys
+from d2freq.modeling.detectors.fcos.config import fcos_keys
 from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys

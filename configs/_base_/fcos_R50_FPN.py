@@ -5,7 +5,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
-from d2freq.modeling.fcos import FCOS
+from d2freq.modeling.detectors.fcos import FCOS
 
 from .faster_rcnn_R50_FPN import model as two_stage
 

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 from fvcore.common.registry import Registry
 
 from d2freq.errors import UserError
-from d2freq.modeling.fcos import FCOS, register_fcos
+from d2freq.modeling.detectors.fcos import FCOS, register_fcos
 
 
 @pytest.fixture

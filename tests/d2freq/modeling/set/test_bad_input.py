@@ -12,7 +12,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 
 from .set_cases import DETECTORS, batch, build, config
-from .set_toy import Toy, toy_batch
+from .toy import Toy, toy_batch
 
 
 @pytest.mark.parametrize("case", DETECTORS)

@@ -5,7 +5,7 @@ import torch
 
 from d2freq.modeling.set import SET
 
-from .set_toy import Toy, toy_batch
+from .toy import Toy, toy_batch
 
 LEVELS = ("p2", "p3")
 

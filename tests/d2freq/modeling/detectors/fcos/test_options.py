@@ -8,7 +8,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 
-from d2freq.modeling.fcos import losses as parts
+from d2freq.modeling.detectors.fcos import losses as parts
 
 SIZES = ((4, 5), (2, 3))  # H and W of two levels of stride 8 and 16
 CLASSES = 3

@@ -6,7 +6,7 @@ import torch
 from d2freq.modeling.set import SET
 
 from .set_cases import batch, build, gradients
-from .set_toy import Toy, toy_batch
+from .toy import Toy, toy_batch
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from torch import nn
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 
-from .set_toy import CHANNELS, Toy, toy_batch
+from .toy import CHANNELS, Toy, toy_batch
 
 
 class Remembering(Toy):

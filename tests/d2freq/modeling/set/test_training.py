@@ -8,7 +8,7 @@ import d2freq
 from d2freq.modeling.set import SET
 
 from .set_cases import batch, build
-from .set_toy import Toy, toy_batch
+from .toy import Toy, toy_batch
 
 
 class Mixed(torch.nn.Module):

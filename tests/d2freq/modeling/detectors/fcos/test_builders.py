@@ -5,7 +5,7 @@ import torch
 from detectron2.modeling import build_model
 from torch.nn import functional as F
 
-from d2freq.modeling.fcos import FCOS
+from d2freq.modeling.detectors.fcos import FCOS
 
 R50 = {"MODEL__RESNETS__DEPTH": 50, "MODEL__RESNETS__RES2_OUT_CHANNELS": 256}
 R50 |= {"MODEL__RESNETS__STRIDE_IN_1X1": False, "MODEL__FPN__OUT_CHANNELS": 256}

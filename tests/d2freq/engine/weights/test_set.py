@@ -12,7 +12,7 @@ from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
-from .set_cases import build
+from ...modeling.set.set_cases import build
 
 KINDS = [StrictCheckpointer, TorchvisionCheckpointer]
 

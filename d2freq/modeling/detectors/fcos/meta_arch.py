@@ -19,7 +19,7 @@ from fvcore.common.registry import Registry
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
-from d2freq.modeling.fcos.losses import (
+from d2freq.modeling.detectors.fcos.losses import (
     BOX_LOSSES,
     box_losses,
     centerness_loss,

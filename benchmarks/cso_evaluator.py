@@ -23,7 +23,7 @@ from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.evaluation.cso.limits import oracles
 from d2freq.evaluation.cso.metric import cso_map, grid_detections
-from d2freq.modeling.unmixing.decoding import decode
+from d2freq.modeling.unmixing.decoding.decode import decode
 from d2freq.ops.psf import sampling_matrix
 
 KEYS = ("CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25")

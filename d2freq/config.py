@@ -13,7 +13,7 @@ from d2freq.modeling.detectors.fcos.config import fcos_keys
 from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
-from d2freq.modeling.unmixing.methods_config import method_keys
+from d2freq.modeling.unmixing.methods.config import method_keys
 
 __all__ = ["add_d2freq_config"]
 

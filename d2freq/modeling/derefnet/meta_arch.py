@@ -15,14 +15,13 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 from d2freq.modeling.derefnet.alignment import TemporalAlignment
-from d2freq.modeling.derefnet.initialisation import INITS, begin_as_ista
+from d2freq.modeling.derefnet.begin_as_ista import INITS, begin_as_ista
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
-from d2freq.modeling.derefnet.presets import Switches, resolve_switches
-from d2freq.modeling.derefnet.tail import Tail
+from d2freq.modeling.derefnet.network import Tail, Unfolding
+from d2freq.modeling.derefnet.switches import Switches, resolve_switches
 from d2freq.modeling.derefnet.time_encoding import build_time_encoding
-from d2freq.modeling.derefnet.unfolding import Unfolding
 from d2freq.modeling.unmixing.base import UnmixingModel
-from d2freq.modeling.unmixing.decoding import BRIGHTNESS
+from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS
 from d2freq.modeling.unmixing.stages import squared_error
 
 __all__ = ["DeRefNet"]

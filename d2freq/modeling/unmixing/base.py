@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing.config import unmixing_arguments
-from d2freq.modeling.unmixing.decoding import BRIGHTNESS, decode
+from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS, decode
 from d2freq.ops.psf import sampling_matrix
 
 __all__ = ["UnmixingModel"]
@@ -165,7 +165,7 @@ class UnmixingModel(nn.Module):
             return frames.reshape(-1, self.size**2).float() @ self.phi
 
     def points(self, grids: Tensor, frames: Tensor) -> list[Tensor]:
-        """Sub-pixel targets of F frames, see :func:`d2freq.modeling.unmixing.decoding.decode`.
+        """Sub-pixel targets of F frames, see :func:`~d2freq.modeling.unmixing.decoding.decode`.
 
         Args:
             grids: (F, g, g), what :meth:`reconstruct` made of them.

@@ -17,7 +17,7 @@ from d2freq.modeling.unmixing import (
     ISTANetPlus,
 )
 
-from .methods_cases import small_model
+from ..modeling.unmixing.methods_cases import small_model
 
 Q_INIT = torch.zeros(1089, 121)
 GRAM = 1089 * 1089 * 121  # Phi^T Phi, which the published code multiplies anew in each forward

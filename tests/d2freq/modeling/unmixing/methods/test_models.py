@@ -9,7 +9,7 @@ from d2freq.engine.preflight import check_trainable, learns
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing import ESPCN, ISTA, FISTANet, ISTANetPlus, UnmixingModel
 
-from .methods_cases import (
+from ..methods_cases import (
     PARAMETERS,
     SMALL,
     TRAINING_FREE,

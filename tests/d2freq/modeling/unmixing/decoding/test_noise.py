@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import least_squares
 
 from d2freq.evaluation.cso.metric import cso_map, grid_detections
-from d2freq.modeling.unmixing.decoding import decode
-from d2freq.modeling.unmixing.fits import Fit, Prior
-from d2freq.modeling.unmixing.fitting import criterion, fit, residuals
+from d2freq.modeling.unmixing.decoding.decode import decode
+from d2freq.modeling.unmixing.decoding.levenberg_marquardt import criterion, fit, residuals
+from d2freq.modeling.unmixing.decoding.state import Fit, Prior
 from d2freq.ops.psf import pixel_to_grid, render
 
 DIRECTIONS = torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]], dtype=torch.float64)

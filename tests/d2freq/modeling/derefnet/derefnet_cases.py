@@ -7,7 +7,7 @@ from torchvision.ops import deform_conv2d
 from d2freq.modeling.derefnet import DeRefNet
 from d2freq.ops.psf import sampling_matrix
 
-from .methods_cases import records, stir
+from ..unmixing.methods_cases import records, stir
 
 SIZE, LENGTH = 5, 7  # pixels a side; frames, of which three have all their neighbours
 

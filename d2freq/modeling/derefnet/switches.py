@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from d2freq.errors import UserError
-from d2freq.modeling.derefnet.guides import GUIDES
+from d2freq.modeling.derefnet.alignment import GUIDES
 from d2freq.modeling.derefnet.losses import ALIGN_REDUCTIONS, REGRESSION_REDUCTIONS
 from d2freq.modeling.derefnet.time_encoding import TIME_ENCODINGS
 

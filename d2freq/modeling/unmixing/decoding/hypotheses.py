@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from d2freq.modeling.unmixing.fits import Fit, Prior
+from d2freq.modeling.unmixing.decoding.state import Fit, Prior
 from d2freq.ops.psf import grid_to_pixel, pixel_response, sampling_factor
 
 __all__ = ["Trials", "grown", "shrunk"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from d2freq.modeling.derefnet.windows import neighbour_frames, neighbour_pairs
+from d2freq.modeling.derefnet.alignment import neighbour_frames, neighbour_pairs
 
 from .derefnet_cases import batch, naive_frame, naive_window, small_derefnet
 

@@ -8,7 +8,7 @@ from d2freq.modeling.unmixing import EDSR, ESPCN, LISTA, SRCNN, FISTANet, ISTANe
 from d2freq.modeling.unmixing.stages import IstaNetStage
 from d2freq.ops.psf import sampling_matrix
 
-from .methods_cases import records, small_model, stir
+from ..methods_cases import records, small_model, stir
 
 PHI = sampling_matrix(5, 3, 0.5, torch.float32)
 

@@ -11,7 +11,7 @@ from detectron2.modeling import build_model
 from d2freq.errors import UserError
 from d2freq.modeling.derefnet import PRESETS, DeRefNet, Switches, resolve_switches
 
-from .methods_cases import config
+from ..unmixing.methods_cases import config
 
 OTHER = {
     "stages": 2,
@@ -73,7 +73,7 @@ def test_an_unknown_switch_is_refused():
 
 
 def test_keys_are_the_switches_and_reach_the_model(monkeypatch):
-    file = Path(__file__).resolve().parents[3] / "d2freq/modeling/derefnet/config.py"
+    file = Path(__file__).resolve().parents[4] / "d2freq/modeling/derefnet/config.py"
     keys = set(re.findall(r"node\.([A-Z_]+) =", file.read_text()))
     more = {"channels": 4, "blocks": 1, "init": "ista", "train_windows": 2, "preset": "paper"}
     assert keys == {name.upper() for name in OTHER | more}

@@ -10,7 +10,7 @@ from detectron2.engine import default_argument_parser
 from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
 from d2freq.engine import run_lazy, run_yaml
 
-CONFIG = str(Path(__file__).resolve().parents[3] / "configs/derefnet/derefnet_affine_seqcsist")
+CONFIG = str(Path(__file__).resolve().parents[4] / "configs/derefnet/derefnet_affine_seqcsist")
 NAME = "one_sequence"
 
 

@@ -15,7 +15,7 @@ from d2freq.evaluation.cso.metric import cso_map, grid_detections
 from d2freq.modeling.derefnet import DeRefNet
 from d2freq.modeling.unmixing import LeastSquares
 
-from .methods_cases import SMALL, config, small_model
+from ..methods_cases import SMALL, config, small_model
 
 NETWORK = {"stages": 1, "channels": 4, "blocks": 1}  # of DeRefNet
 

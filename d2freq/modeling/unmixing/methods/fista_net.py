@@ -45,7 +45,7 @@ class FISTANet(SingleFrameModel):
         sparsity_weight: float = 0.001,
         **optics: Any,
     ) -> None:
-        """See MODEL.FISTANET in methods_config.py.
+        """See MODEL.FISTANET in config.py.
 
         Args:
             iterations: of the shared block.

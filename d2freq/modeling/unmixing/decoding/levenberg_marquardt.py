@@ -23,7 +23,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from d2freq.modeling.unmixing.fits import Fit, Prior
+from d2freq.modeling.unmixing.decoding.state import Fit, Prior
 from d2freq.ops.psf import pixel_response
 
 __all__ = ["criterion", "fit", "residuals"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing.decoding import decode
+from d2freq.modeling.unmixing.decoding.decode import decode
 from d2freq.ops.psf import pixel_to_grid, render, sampling_matrix
 
 DIRECTIONS = torch.tensor([[-1, 0], [1, 0], [0, -1], [0, 1]], dtype=torch.float64)

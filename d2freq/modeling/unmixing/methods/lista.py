@@ -30,7 +30,7 @@ class LISTA(SingleFrameModel):
 
     @configurable
     def __init__(self, *, layers: int = 16, penalty: float = 1.0, **optics: Any) -> None:
-        """See MODEL.LISTA in methods_config.py.
+        """See MODEL.LISTA in config.py.
 
         Args:
             layers: iterations.

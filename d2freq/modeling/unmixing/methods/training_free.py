@@ -1,4 +1,8 @@
-"""ISTA: every frame is solved by itself, nothing is learned."""
+"""Methods without anything to learn: ISTA, FISTA, and Q_init alone.
+
+FISTA is ISTA with momentum, to the same minimum in far fewer iterations. Q_init's linear
+least-squares estimate is what the unfolded networks start from.
+"""
 
 from typing import Any, Literal
 
@@ -12,7 +16,8 @@ from d2freq.modeling.unmixing.config import unmixing_arguments
 from d2freq.modeling.unmixing.single_frame import TrainingFreeModel
 from d2freq.ops.shrinkage import sparse_solution
 
-__all__ = ["ISTA"]
+__all__ = ["FISTA", "ISTA", "LeastSquares"]
+
 
 STARTS = ("pinv", "q_init", "zeros")
 
@@ -35,7 +40,7 @@ class ISTA(TrainingFreeModel):
         nonnegative: bool = False,
         **optics: Any,
     ) -> None:
-        """See MODEL.ISTA in methods_config.py.
+        """See MODEL.ISTA in config.py.
 
         Args:
             penalty: weight of the L1 norm, in grey levels, above or at 0.
@@ -95,3 +100,19 @@ class ISTA(TrainingFreeModel):
                 tolerance=self.tolerance,
             )
         return x.reshape(-1, 1, self.grid, self.grid)
+
+
+@META_ARCH_REGISTRY.register()
+class FISTA(ISTA):
+    """See :class:`ISTA`, whose keys and arguments it takes."""
+
+    accelerated = True
+
+
+@META_ARCH_REGISTRY.register()
+class LeastSquares(TrainingFreeModel):
+    """``x = y Q^T``, Q fitted to the training data (DeRefNet, Eqs. 5 and 6); no parameters."""
+
+    def estimate(self, frames: Tensor) -> Tensor:
+        """(N, 1, m, m) frames -> (N, 1, g, g) grids."""
+        return self.initial(frames)

@@ -11,8 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from d2freq.modeling.derefnet.tail import Tail
-from d2freq.modeling.derefnet.unfolding import Unfolding
+from d2freq.modeling.derefnet.network import Tail, Unfolding
 
 __all__ = ["INITS", "begin_as_ista"]
 

@@ -1,17 +1,22 @@
-"""The unfolded iterations that turn a frame into a sparse grid (DeRefNet, Eqs. 7 to 15).
+"""DeRefNet's two networks: the unfolded iterations, and the tail behind the alignment.
 
-Shape shorthand: N frames, g x g grid. Every frame passes once, whatever the number of windows it
-lies in: the stages know nothing of time.
+The iterations turn a frame into a sparse grid (DeRefNet, Eqs. 7 to 15). Every frame passes once,
+whatever the number of windows it lies in: the stages know nothing of time. The tail turns a centre
+frame and its aligned neighbours into one grid (Fig. 4).
+
+Shape shorthand: N frames; M windows, W frames of each, C channels, g x g grid.
 """
 
 from collections.abc import Iterator
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
+from d2freq.modeling.unmixing.blocks import relu_conv3x3, residual_blocks
 from d2freq.modeling.unmixing.stages import IstaNetStage
 
-__all__ = ["Unfolding"]
+__all__ = ["Tail", "Unfolding"]
 
 
 class Unfolding(nn.Module):
@@ -51,3 +56,23 @@ class Unfolding(nn.Module):
     def each(self) -> Iterator[IstaNetStage]:
         """The stages in their order."""
         return (cast(IstaNetStage, stage) for stage in self.stages)
+
+
+class Tail(nn.Module):
+    """Convolution, residual blocks, convolution to one channel; no skip around it, no clamp."""
+
+    def __init__(self, frames: int = 5, channels: int = 32, blocks: int = 5) -> None:
+        super().__init__()
+        self.stem = relu_conv3x3(frames, channels)
+        self.blocks = residual_blocks(channels, blocks)
+        self.head = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """(M, W, g, g) in temporal order -> (M, g, g) float32 in grey levels.
+
+        The head runs in float32 also inside autocast: with 16 bits many cells of a frame, and many
+        frames, would share a score.
+        """
+        x = self.blocks(torch.relu(self.stem(window)))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(x.float()).squeeze(1)

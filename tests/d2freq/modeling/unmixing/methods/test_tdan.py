@@ -6,7 +6,7 @@ from torchvision.ops import deform_conv2d
 
 from d2freq.modeling.unmixing import TDAN
 
-from .methods_cases import records, small_model, stir
+from ..methods_cases import records, small_model, stir
 
 
 def align(model, centre, other):

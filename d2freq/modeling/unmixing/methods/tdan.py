@@ -42,7 +42,7 @@ class TDAN(UnmixingModel):
         align_weight: float = 0.01,
         **optics: Any,
     ) -> None:
-        """See MODEL.TDAN in methods_config.py.
+        """See MODEL.TDAN in config.py.
 
         Args:
             channels: of every layer.

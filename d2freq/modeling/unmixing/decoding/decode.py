@@ -5,7 +5,7 @@ Shape shorthand: F frames, m pixels a side, g grid cells a side, K slots for tar
 1. Cells that reach the threshold and are no darker than their four neighbours start a target each.
    (Diagonal neighbours are no rivals: targets at 0.3 px up and left lie on diagonal cells.)
 2. Their positions and intensities are fitted to the frame, with a plane as background:
-   d2freq.modeling.unmixing.fitting.
+   d2freq.modeling.unmixing.decoding.levenberg_marquardt.
 3. Other numbers are tried: the target that the residual pulls apart is split, one is added where
    the residual is brightest, the two closest are merged, the weakest is dropped. What lowers the
    Bayesian information criterion is kept, until nothing does. The criterion has the noise as an
@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing.fits import Fit, Prior
-from d2freq.modeling.unmixing.fitting import criterion, fit, residuals
-from d2freq.modeling.unmixing.hypotheses import grown, shrunk
+from d2freq.modeling.unmixing.decoding.hypotheses import grown, shrunk
+from d2freq.modeling.unmixing.decoding.levenberg_marquardt import criterion, fit, residuals
+from d2freq.modeling.unmixing.decoding.state import Fit, Prior
 from d2freq.ops.psf import grid_to_pixel
 
 __all__ = ["decode"]

@@ -1,0 +1,1 @@
+"""The methods beside DeRefNet in SeqCSIST's Table 7."""

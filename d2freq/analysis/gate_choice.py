@@ -21,7 +21,7 @@ from d2freq.engine.config_file import is_lazy, load_yaml
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, DCTStem, FrequencyStem
 from d2freq.modeling.frequency_input.channels import component_names
-from d2freq.modeling.frequency_input.stem import get_geometry
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["best_channels", "measure_gate"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.modeling.frequency_input import DCTStem
-from d2freq.modeling.frequency_input.stem import get_geometry
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
 from d2freq.ops.block_dct import zigzag
 
 __all__ = ["plot_gate", "raster_maps"]

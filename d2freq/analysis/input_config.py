@@ -21,7 +21,7 @@ from d2freq.modeling.frequency_input import (
 )
 from d2freq.modeling.frequency_input.build_stem import build_transform
 from d2freq.modeling.frequency_input.channels import PUBLISHED
-from d2freq.modeling.frequency_input.stem import get_geometry
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["load_stem", "stem_keys", "write_input_config"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import DCTStem, FixedStem
 from d2freq.modeling.frequency_input.channels import component_names
-from d2freq.modeling.frequency_input.stem import get_geometry
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["Statistics", "channel_names", "measure_statistics"]
 

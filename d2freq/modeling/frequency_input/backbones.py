@@ -11,8 +11,8 @@ from torch import nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.build_stem import build_stem
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
 from d2freq.modeling.frequency_input.stages import make_stages
-from d2freq.modeling.frequency_input.stem import get_geometry
 
 logger = logging.getLogger(__name__)
 

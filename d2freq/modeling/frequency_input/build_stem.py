@@ -7,12 +7,12 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 
 from d2freq.errors import UserError
-from d2freq.modeling.frequency_input.base import FixedStem, InputStem
 from d2freq.modeling.frequency_input.channels import select_channels
-from d2freq.modeling.frequency_input.controls import LearnedStem, UnshuffleStem
-from d2freq.modeling.frequency_input.entry import FrequencyStem, Projection
+from d2freq.modeling.frequency_input.control_stems import LearnedStem, UnshuffleStem
+from d2freq.modeling.frequency_input.dct_stem import DCTStem, get_geometry
 from d2freq.modeling.frequency_input.gate import ChannelGate
-from d2freq.modeling.frequency_input.stem import DCTStem, get_geometry
+from d2freq.modeling.frequency_input.input_stem import FixedStem, InputStem
+from d2freq.modeling.frequency_input.projection import FrequencyStem, Projection
 
 logger = logging.getLogger(__name__)
 

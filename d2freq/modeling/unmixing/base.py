@@ -165,7 +165,7 @@ class UnmixingModel(nn.Module):
             return frames.reshape(-1, self.size**2).float() @ self.phi
 
     def points(self, grids: Tensor, frames: Tensor) -> list[Tensor]:
-        """Sub-pixel targets of F frames, see :func:`~d2freq.modeling.unmixing.decoding.decode`.
+        """Sub-pixel targets of F frames, see decoding/decode.py.
 
         Args:
             grids: (F, g, g), what :meth:`reconstruct` made of them.

@@ -1,6 +1,6 @@
 """Detectors on frequencies, as small as they come."""
 
-from ..modeling.set.set_cases import FCOS, batch, config, gradients
+from ..set.set_cases import FCOS, batch, config, gradients
 
 __all__ = ["FCOS", "batch", "frequency_config", "gradients"]
 

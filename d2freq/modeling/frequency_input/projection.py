@@ -8,8 +8,8 @@ from detectron2.layers import Conv2d, get_norm
 from fvcore.nn.weight_init import c2_msra_fill
 from torch import Tensor, nn
 
-from d2freq.modeling.frequency_input.base import InputStem
 from d2freq.modeling.frequency_input.gate import ChannelGate
+from d2freq.modeling.frequency_input.input_stem import InputStem
 
 __all__ = ["FrequencyStem", "Projection"]
 

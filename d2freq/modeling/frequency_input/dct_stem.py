@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from d2freq.errors import UserError
-from d2freq.modeling.frequency_input.base import FixedStem
 from d2freq.modeling.frequency_input.channels import select_channels
+from d2freq.modeling.frequency_input.input_stem import FixedStem
 from d2freq.ops.block_dct import GEOMETRIES, YCBCR, Geometry, axis_basis
 
 __all__ = ["DCTStem", "dct_basis", "get_geometry"]

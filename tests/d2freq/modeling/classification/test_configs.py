@@ -19,7 +19,7 @@ from d2freq.engine.optimizer import build_optimizer
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
 
-from ..config_cases import CLASSIFIER, CONFIGS, readme
+from ...config_cases import CLASSIFIER, CONFIGS, readme
 from .conftest import NarrowBackbone
 
 NAMES = sorted(path.stem for path in CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.yaml"))

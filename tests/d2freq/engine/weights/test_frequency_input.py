@@ -13,7 +13,7 @@ from d2freq.engine.checkpoint import check_fits
 from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
-from .frequency_cases import frequency_config
+from ...modeling.frequency_input.frequency_cases import frequency_config
 
 KINDS = [StrictCheckpointer, TorchvisionCheckpointer]
 FREQ = "MODEL.FREQ_INPUT."

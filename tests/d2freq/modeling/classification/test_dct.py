@@ -7,8 +7,8 @@ from detectron2.utils.events import EventStorage
 
 from d2freq.engine import load_yaml
 
-from ..config_cases import CONFIGS
-from .test_classifier_configs import NAMES
+from ...config_cases import CONFIGS
+from .test_configs import NAMES
 
 SMALL = [
     *("MODEL.DEVICE", "cpu", "MODEL.CLASSIFIER.NUM_CLASSES", "3"),

@@ -16,8 +16,8 @@ from fvcore.nn.weight_init import c2_msra_fill
 from torch import Tensor
 
 from d2freq.errors import UserError
-from d2freq.modeling.frequency_input.base import FixedStem, InputStem
-from d2freq.modeling.frequency_input.stem import get_geometry
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
+from d2freq.modeling.frequency_input.input_stem import FixedStem, InputStem
 from d2freq.ops.block_dct import YCBCR, axis_basis
 
 __all__ = ["LearnedStem", "UnshuffleStem"]

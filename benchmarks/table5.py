@@ -11,7 +11,7 @@ from common import ROOT
 from tabulate import tabulate
 
 from d2freq.analysis.cost import measure_cost
-from d2freq.analysis.models import config_model
+from d2freq.engine.build import config_model
 
 FPN = "cascade_rcnn_R50_FPN_aitod.yaml"
 HSFPN = "cascade_rcnn_R50_HSFPN_aitod.yaml"

@@ -38,7 +38,7 @@ import d2freq  # noqa: F401  chooses the host
 from detectron2.data import DatasetCatalog
 
 from d2freq.analysis.cost import measure_cost
-from d2freq.analysis.models import config_model
+from d2freq.engine.build import config_model
 from d2freq.evaluation.cso.limits import oracles
 
 METHODS = {  # config, in the order of the table

@@ -3,7 +3,7 @@
 from detectron2.config import LazyCall as L
 from detectron2.solver.build import get_default_optimizer_params
 
-from d2freq.engine.clipped_sgd import clipped_sgd
+from d2freq.engine.solver import clipped_sgd
 
 from .sgd import multi_step
 

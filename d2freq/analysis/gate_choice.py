@@ -17,7 +17,7 @@ from d2freq.analysis.gate_maps import plot_gate
 from d2freq.analysis.input_config import stem_keys, write_input_config
 from d2freq.analysis.record import head, write_record
 from d2freq.analysis.subject import Subject, choose
-from d2freq.engine.config_file import is_lazy, load_yaml
+from d2freq.engine.config.yaml_config import is_lazy, load_yaml
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, DCTStem, FrequencyStem
 from d2freq.modeling.frequency_input.channels import component_names

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from d2freq.analysis.subject import choose
 from d2freq.data.coco.faults_of_images import look_at
-from d2freq.engine.image_folders import image_mapper, is_image_folder
-from d2freq.engine.preflight import check_names, lazy_datasets
+from d2freq.engine.checks import check_names, lazy_datasets
+from d2freq.engine.tasks.classification import image_mapper, is_image_folder
 from d2freq.errors import UserError
 
 __all__ = ["Images", "config_images"]

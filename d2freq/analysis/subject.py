@@ -17,9 +17,9 @@ from detectron2.data.detection_utils import build_augmentation
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from d2freq.analysis.models import build, read_config
-from d2freq.engine.image_folders import image_mapper, is_image_folder
-from d2freq.engine.preflight import check_names
+from d2freq.engine.build import build, read_config
+from d2freq.engine.checks import check_names
+from d2freq.engine.tasks.classification import image_mapper, is_image_folder
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import Protocol, get_protocol
 from d2freq.modeling.set import SET

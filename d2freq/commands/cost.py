@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     from d2freq.analysis.cost import measure_cost
-    from d2freq.analysis.models import build, read_config, square_of
+    from d2freq.engine.build import build, read_config, square_of
     from d2freq.errors import UserError
 
     given = arguments.size or []

@@ -44,8 +44,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.input_config import load_stem, stem_keys, write_input_config
     from d2freq.analysis.input_images import config_images
     from d2freq.analysis.input_statistics import channel_names, measure_statistics
-    from d2freq.analysis.models import read_config
-    from d2freq.engine.config_file import present_device
+    from d2freq.engine.build import read_config
+    from d2freq.engine.config.yaml_config import present_device
 
     source = arguments.config_file
     config = read_config(source, arguments.opts)

@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.models import config_model
+    from d2freq.engine.build import config_model
     from d2freq.engine.export import OUTPUTS, export_onnx, export_torchscript
-    from d2freq.engine.mask_data import gives_masks
+    from d2freq.engine.tasks.detection import gives_masks
 
     model = config_model(arguments.config_file, arguments.opts, weights=arguments.weights)
     write = export_torchscript if arguments.format == "torchscript" else export_onnx

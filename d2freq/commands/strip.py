@@ -14,6 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.engine.set_weights import strip
+    from d2freq.engine.weights.set import strip
 
     print(strip(arguments.checkpoint, arguments.output, overwrite=arguments.overwrite))

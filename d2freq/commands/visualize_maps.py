@@ -24,7 +24,7 @@ def _overrides(parser: argparse.ArgumentParser) -> None:
 
 def _recorded(arguments: argparse.Namespace):
     from d2freq.analysis.feature_maps import read_image, record
-    from d2freq.analysis.models import config_model
+    from d2freq.engine.build import config_model
 
     image = read_image(arguments.image)
     model = config_model(arguments.config_file, arguments.opts, weights=arguments.weights)

@@ -63,8 +63,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _scenes(arguments: argparse.Namespace, trajectories: list[int]):
-    from d2freq.analysis.models import config_model
     from d2freq.analysis.unmixing_maps import unmix
+    from d2freq.engine.build import config_model
 
     pairs = arguments.model or []
     names = arguments.names or [_name(words[0]) for words in pairs]

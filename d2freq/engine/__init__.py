@@ -1,11 +1,11 @@
 """Training and evaluation: what train_net.py stands on."""
 
-from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
-from d2freq.engine.config_file import is_lazy, load_yaml
-from d2freq.engine.lazy import run_lazy
-from d2freq.engine.lazy_config import load_lazy
-from d2freq.engine.preflight import check_lazy, check_yaml
-from d2freq.engine.trainer import Trainer, run_yaml
+from d2freq.engine.checks import check_lazy, check_yaml
+from d2freq.engine.config.lazy_config import load_lazy
+from d2freq.engine.config.yaml_config import is_lazy, load_yaml
+from d2freq.engine.train_lazy import run_lazy
+from d2freq.engine.train_yaml import Trainer, run_yaml
+from d2freq.engine.weights.strict import StrictCheckpointer, load_weights
 
 __all__ = [
     "StrictCheckpointer",

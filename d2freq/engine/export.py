@@ -135,7 +135,7 @@ def _made_room(path: str | os.PathLike) -> str:
 def _quiet_tracer() -> Iterator[None]:
     """Without the warnings about what a trace fixes: checks of shapes and Python's constants.
 
-    tests/d2freq/test_export.py compares files with models at other sizes than the traced one.
+    tests/d2freq/engine/test_export.py compares files with models at other sizes than traced.
     """
     with warnings.catch_warnings():
         for kind in (torch.jit.TracerWarning, DeprecationWarning, FutureWarning):

@@ -18,7 +18,7 @@ from detectron2.modeling import build_model
 
 from d2freq.data.builtin import SOURCES
 from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
-from d2freq.engine.lazy import train as train_lazy
+from d2freq.engine.train_lazy import train as train_lazy
 from d2freq.evaluation.protocols import get_protocol
 
 from .config_cases import CLASSIFIER, CONFIGS, commands, names, num_classes, readme

@@ -7,8 +7,8 @@ from torch import nn
 
 from d2freq.analysis.cost import measure_cost
 from d2freq.analysis.cost_paper import paper_macs, paper_parameters
-from d2freq.analysis.models import config_model
 from d2freq.cli import main
+from d2freq.engine.build import config_model
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 

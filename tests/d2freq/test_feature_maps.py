@@ -10,8 +10,8 @@ from scipy.fft import dctn, idctn
 
 from d2freq.analysis.clutter import filter_block, signal_to_clutter, windows
 from d2freq.analysis.feature_maps import energy, read_image, record, responses
-from d2freq.analysis.models import config_model
 from d2freq.cli import main
+from d2freq.engine.build import config_model
 from d2freq.errors import UserError
 from d2freq.ops.dct import high_pass
 

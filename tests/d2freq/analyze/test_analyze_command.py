@@ -106,7 +106,7 @@ def test_lazy_config_measures_as_its_twin(tiny_data, tmp_path):
 def test_weights_are_read(tiny_data, tmp_path):
     import torch
 
-    from d2freq.analysis.models import config_model
+    from d2freq.engine.build import config_model
 
     model = config_model(FCOS_SET, SMALL)
     path = tmp_path / "weights.pth"

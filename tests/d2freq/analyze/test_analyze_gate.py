@@ -10,9 +10,9 @@ from detectron2.modeling import build_model
 
 from d2freq.analysis.gate_choice import best_channels
 from d2freq.analysis.gate_maps import raster_maps
-from d2freq.analysis.models import config_model
 from d2freq.cli import main
 from d2freq.engine import load_yaml
+from d2freq.engine.build import config_model
 from d2freq.modeling.frequency_input import ChannelGate, DCTStem
 from d2freq.modeling.frequency_input.build_stem import build_stem
 

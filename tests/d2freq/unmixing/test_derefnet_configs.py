@@ -15,8 +15,8 @@ from detectron2.solver import LRMultiplier, build_lr_scheduler
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist
 from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy, run_yaml
-from d2freq.engine.optimizer import build_optimizer
-from d2freq.engine.sequences import build_sequence_evaluator, build_sequence_test_loader
+from d2freq.engine.solver import build_optimizer
+from d2freq.engine.tasks.unmixing import build_sequence_evaluator, build_sequence_test_loader
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs/derefnet"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))

@@ -9,8 +9,8 @@ from detectron2.modeling import build_backbone, build_model
 from torchvision import models
 
 from d2freq.engine import StrictCheckpointer
-from d2freq.engine.checkpoint import check_fits
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.weights.strict import check_fits
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
 from ...modeling.frequency_input.frequency_cases import frequency_config

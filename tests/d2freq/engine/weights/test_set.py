@@ -8,8 +8,8 @@ from torchvision import models
 
 from d2freq.cli import main
 from d2freq.engine import StrictCheckpointer
-from d2freq.engine.checkpoint import check_fits
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.weights.strict import check_fits
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
 from ...modeling.set.set_cases import build

@@ -14,7 +14,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from d2freq import add_d2freq_config
-from d2freq.engine.checkpoint import StrictCheckpointer
+from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.errors import UserError
 from d2freq.modeling.backbones import MobileNetV2, build_mobilenetv2_backbone
 from d2freq.modeling.hs_fpn import HSFPN

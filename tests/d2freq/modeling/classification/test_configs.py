@@ -14,8 +14,8 @@ from detectron2.modeling import build_model
 from detectron2.solver import LRMultiplier, build_lr_scheduler
 
 from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy, run_yaml
-from d2freq.engine.image_folders import image_mapper
-from d2freq.engine.optimizer import build_optimizer
+from d2freq.engine.solver import build_optimizer
+from d2freq.engine.tasks.classification import image_mapper
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
 
@@ -144,7 +144,7 @@ def run(colours, narrow, loggers, tmp_path, monkeypatch):
         cfg.model.backbone = L(NarrowBackbone)()
         return cfg
 
-    monkeypatch.setattr("d2freq.engine.lazy.load_lazy", load)
+    monkeypatch.setattr("d2freq.engine.train_lazy.load_lazy", load)
 
     def start(kind: str, steps: int, *flags: str) -> dict:
         out = tmp_path / kind

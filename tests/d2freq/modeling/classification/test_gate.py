@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from d2freq.analysis.models import config_model
 from d2freq.cli import main
 from d2freq.engine import load_yaml
+from d2freq.engine.build import config_model
 
 CONFIG = "configs/frequency_input/classifier_R50_DCT24_imagenet.yaml"
 GATED = (

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from d2freq.engine.preflight import check_yaml
+from d2freq.engine.checks import check_yaml
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, add_gate_loss
 

@@ -6,8 +6,8 @@ from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 from torch import nn
 
-from d2freq.engine.preflight import _classes_of
-from d2freq.engine.registry_names import check_registry_names, meta_architectures
+from d2freq.engine.checks import _classes_of
+from d2freq.engine.config.registry_names import check_registry_names, meta_architectures
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from d2freq.engine.preflight import check_trainable, learns
+from d2freq.engine.checks import check_trainable, learns
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing import ESPCN, ISTA, FISTANet, ISTANetPlus, UnmixingModel
 

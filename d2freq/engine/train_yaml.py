@@ -14,22 +14,22 @@ from detectron2.utils.logger import setup_logger
 from torch import nn
 from torch.optim import Optimizer
 
-from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
-from d2freq.engine.config_file import load_yaml
-from d2freq.engine.image_folders import (
+from d2freq.engine.config.yaml_config import load_yaml
+from d2freq.engine.solver import build_optimizer
+from d2freq.engine.tasks.classification import (
     build_image_evaluator,
     build_image_test_loader,
     build_image_train_loader,
     is_image_folder,
 )
-from d2freq.engine.optimizer import build_optimizer
-from d2freq.engine.sequences import (
+from d2freq.engine.tasks.unmixing import (
     build_sequence_evaluator,
     build_sequence_test_loader,
     build_sequence_train_loader,
     is_sequences,
 )
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.weights.strict import StrictCheckpointer, load_weights
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.evaluation import TinyCOCOEvaluator
 
 logger = logging.getLogger(__name__)

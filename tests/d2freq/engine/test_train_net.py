@@ -10,7 +10,7 @@ import pytest
 
 from d2freq.data.scenes.dataset import generate_scenes
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DEMO = str(ROOT / "configs/demo/faster_rcnn_R18_HSFPN_scenes")
 YAML = """
 MODEL.FPN.OUT_CHANNELS 32 MODEL.ROI_BOX_HEAD.FC_DIM 32 DATALOADER.NUM_WORKERS 0

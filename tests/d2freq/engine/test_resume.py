@@ -12,7 +12,7 @@ from detectron2.engine import SimpleTrainer, default_argument_parser
 from d2freq.engine import run_lazy, run_yaml
 from d2freq.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais")
 YAML = """
 MODEL.DEVICE cpu MODEL.FPN.OUT_CHANNELS 32 MODEL.ROI_BOX_HEAD.FC_DIM 32

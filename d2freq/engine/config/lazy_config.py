@@ -14,11 +14,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from d2freq.engine.config_file import present_device
+from d2freq.engine.config.yaml_config import present_device
 from d2freq.errors import UserError
 
 TOP_KEYS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
-# what d2freq.engine.lazy and default_setup read below ``train``
+# what d2freq.engine.train_lazy and default_setup read below ``train``
 TRAIN_KEYS = (
     "output_dir",
     "init_checkpoint",

@@ -5,8 +5,8 @@ import re
 
 from detectron2.checkpoint import DetectionCheckpointer
 
-from d2freq.engine.frequency_weights import fit_frequencies
-from d2freq.engine.set_weights import fit_set
+from d2freq.engine.weights.frequency_input import fit_frequencies
+from d2freq.engine.weights.set import fit_set
 
 logger = logging.getLogger(__name__)
 

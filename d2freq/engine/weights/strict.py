@@ -6,8 +6,8 @@ import warnings
 
 from torch import nn
 
-from d2freq.engine.set_weights import serves_training_alone
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.weights.set import serves_training_alone
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.errors import UserError
 
 

@@ -11,8 +11,8 @@ from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.derefnet import DeRefNet
 from d2freq.modeling.unmixing import ESPCN, LeastSquares
 
-from ..modeling.derefnet.derefnet_cases import batch, small_derefnet
-from ..modeling.unmixing.methods_cases import config
+from ...modeling.derefnet.derefnet_cases import batch, small_derefnet
+from ...modeling.unmixing.methods_cases import config
 
 
 @pytest.fixture

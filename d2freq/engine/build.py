@@ -9,9 +9,9 @@ from detectron2.modeling import build_model
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from d2freq.engine.checkpoint import load_weights
-from d2freq.engine.config_file import is_lazy, load_yaml
-from d2freq.engine.lazy_config import load_lazy
+from d2freq.engine.config.lazy_config import load_lazy
+from d2freq.engine.config.yaml_config import is_lazy, load_yaml
+from d2freq.engine.weights.strict import load_weights
 from d2freq.errors import UserError
 from d2freq.modeling.classification import ImageClassifier
 

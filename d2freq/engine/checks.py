@@ -16,13 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco.check import check_coco, check_dataset
-from d2freq.engine.checkpoint import check_fits
-from d2freq.engine.image_folders import check_image_folders
-from d2freq.engine.input_depth import check_depth
-from d2freq.engine.mask_data import check_lazy_masks, check_yaml_masks
-from d2freq.engine.optimizer import build_optimizer
-from d2freq.engine.registry_names import check_registry_names, meta_architectures
-from d2freq.engine.sequences import check_sequences
+from d2freq.engine.config.registry_names import check_registry_names, meta_architectures
+from d2freq.engine.solver import build_optimizer
+from d2freq.engine.tasks.classification import check_image_folders
+from d2freq.engine.tasks.detection import check_depth, check_lazy_masks, check_yaml_masks
+from d2freq.engine.tasks.unmixing import check_sequences
+from d2freq.engine.weights.strict import check_fits
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
 from d2freq.evaluation.protocols import get_protocol

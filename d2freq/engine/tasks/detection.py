@@ -1,6 +1,8 @@
-"""What a model with a mask head needs of its data, known before the first iteration.
+"""What a detector needs of its data, known before the first iteration.
 
-A mask on every object that is trained on or measured, and shapely where a crop cuts polygons.
+A mask head needs a mask on every object that is trained on or measured, and shapely where a crop
+cuts polygons. A model on frequencies needs 8 bits: Detectron2 reads images of 16 bits by cutting
+all values above 255 off, so such a stem would be trained on white.
 """
 
 import importlib.util
@@ -12,9 +14,13 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from omegaconf import DictConfig, OmegaConf
 
+from d2freq.data.coco.check import check_dataset
+from d2freq.data.coco.faults_of_images import DEEP
 from d2freq.errors import DatasetError, UserError
+from d2freq.modeling.frequency_input import InputStem
 
-__all__ = ["check_lazy_masks", "check_yaml_masks", "gives_masks"]
+__all__ = ["check_depth", "check_lazy_masks", "check_yaml_masks", "gives_masks"]
+
 
 # Detectron2's augmentations that cut images off at a border; others have these names within theirs
 CROPS = ("RandomCrop", "FixedSizeCrop")
@@ -100,3 +106,22 @@ def _is_polygons(annotation: dict) -> bool:
 
 def _where(record: dict) -> str:
     return f"{record.get('file_name')} (image_id {record.get('image_id')})"
+
+
+def check_depth(names: Iterable[str], model: torch.nn.Module) -> None:
+    """Raise where a model with a frequency input is to see images of more than 8 bits.
+
+    Args:
+        names: registered data sets, whose files have been checked already.
+        model: also on device "meta".
+
+    Raises:
+        DatasetError: such images, named and counted, with the cure.
+    """
+    if not any(isinstance(module, InputStem) for module in model.modules()):
+        return
+    for name in dict.fromkeys(names):
+        report = check_dataset(name)
+        for note in report.notes if report else ():
+            if note.kind == DEEP:
+                raise DatasetError(f"data set {name}: {note}")

@@ -8,10 +8,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
 from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
-from d2freq.engine.config_file import is_lazy
+from d2freq.engine.config.yaml_config import is_lazy
 from d2freq.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs/hs_fpn/faster_rcnn_R18_HSFPN_kit_ais.yaml")
 LAZY = CONFIG.replace(".yaml", ".py")
 

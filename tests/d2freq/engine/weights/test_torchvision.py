@@ -4,9 +4,9 @@ import pytest
 import torch
 from torchvision import models
 
-from d2freq.analysis.models import config_model
 from d2freq.engine import StrictCheckpointer
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.build import config_model
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 
 CONFIGS = {
     18: "configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml",

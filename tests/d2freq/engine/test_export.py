@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from d2freq.analysis.models import config_model
 from d2freq.cli import main
+from d2freq.engine.build import config_model
 from d2freq.engine.export import OUTPUTS, ImageDetector, export_onnx, export_torchscript
 from d2freq.errors import UserError
 

@@ -17,9 +17,9 @@ from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig, OmegaConf
 
-from d2freq.engine.checkpoint import StrictCheckpointer, load_weights
-from d2freq.engine.lazy_config import load_lazy
-from d2freq.engine.torchvision_weights import TorchvisionCheckpointer
+from d2freq.engine.config.lazy_config import load_lazy
+from d2freq.engine.weights.strict import StrictCheckpointer, load_weights
+from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""YAML and lazy configs, read with errors that name the culprit."""

@@ -1,0 +1,68 @@
+"""Optimizers: the one that D2FREQ.OPTIMIZER names, and SGD that clips for lazy configs.
+
+Both keep Detectron2's parameter groups and clipping; what SOLVER.CLIP_GRADIENTS is to YAML, the
+second is to a lazy config.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode, get_cfg
+from detectron2.solver import build_optimizer as build_sgd
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from torch.optim import SGD, Optimizer
+
+from d2freq.errors import UserError
+
+__all__ = ["OPTIMIZERS", "build_optimizer", "clipped_sgd"]
+
+
+OPTIMIZERS = ("sgd", "adam")
+
+
+def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """SGD as Detectron2 builds it, or Adam by the same keys of SOLVER, momentum apart.
+
+    Raises:
+        UserError: another name.
+    """
+    name = cfg.D2FREQ.OPTIMIZER
+    if name == "sgd":
+        return build_sgd(cfg, model)
+    if name != "adam":
+        raise UserError(
+            f"D2FREQ.OPTIMIZER: no optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}"
+        )
+    solver = cfg.SOLVER
+    groups = get_default_optimizer_params(
+        model,
+        base_lr=solver.BASE_LR,
+        weight_decay_norm=solver.WEIGHT_DECAY_NORM,
+        bias_lr_factor=solver.BIAS_LR_FACTOR,
+        weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
+    )
+    return maybe_add_gradient_clipping(cfg, torch.optim.Adam)(
+        params=groups, lr=solver.BASE_LR, weight_decay=solver.WEIGHT_DECAY
+    )
+
+
+def clipped_sgd(
+    params: Iterable[Any],
+    *,
+    lr: float,
+    clip_norm: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """SGD of torch that first scales each parameter's gradient down to an L2 norm of ``clip_norm``.
+
+    The optimizer that SOLVER.CLIP_GRADIENTS with CLIP_TYPE norm gives: the norm is of one
+    parameter, not of all together.
+    """
+    cfg = get_cfg()
+    cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "norm"
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_VALUE = clip_norm
+    clipping = maybe_add_gradient_clipping(cfg, SGD)
+    return clipping(params, lr=lr, momentum=momentum, weight_decay=weight_decay)

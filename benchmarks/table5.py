@@ -10,7 +10,7 @@ from functools import cache
 from common import ROOT
 from tabulate import tabulate
 
-from d2freq.analysis.cost import measure_cost
+from d2freq.analysis.cost.count import measure_cost
 from d2freq.engine.build import config_model
 
 FPN = "cascade_rcnn_R50_FPN_aitod.yaml"

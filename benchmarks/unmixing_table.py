@@ -37,7 +37,7 @@ import d2freq  # noqa: F401  chooses the host
 # isort: split
 from detectron2.data import DatasetCatalog
 
-from d2freq.analysis.cost import measure_cost
+from d2freq.analysis.cost.count import measure_cost
 from d2freq.engine.build import config_model
 from d2freq.evaluation.cso.limits import oracles
 

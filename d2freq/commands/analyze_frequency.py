@@ -76,8 +76,8 @@ def _occlusion(parser: argparse.ArgumentParser) -> None:
 def _run_occlusion(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from d2freq.analysis.band import parse_bands
-    from d2freq.analysis.occlusion import measure_occlusion
+    from d2freq.analysis.set.bands import parse_bands
+    from d2freq.analysis.set.occlusion import measure_occlusion
 
     bands = parse_bands(arguments.masks, "--masks")
     (subject,) = options.load(arguments)
@@ -122,7 +122,7 @@ def _spectrum(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_spectrum(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.object_spectrum import show_spectra
+    from d2freq.analysis.set.object_spectrum import show_spectra
 
     record = show_spectra(
         options.load(arguments),
@@ -157,8 +157,8 @@ def _bands(parser: argparse.ArgumentParser) -> None:
 def _run_bands(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from d2freq.analysis.band import parse_bands
-    from d2freq.analysis.band_statistics import measure_bands
+    from d2freq.analysis.set.background import measure_bands
+    from d2freq.analysis.set.bands import parse_bands
 
     bands = parse_bands(arguments.bands, "--bands")
     (subject,) = options.load(arguments)

@@ -28,7 +28,7 @@ def _gate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_gate(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.gate_choice import measure_gate
+    from d2freq.analysis.frequency_input.gate import measure_gate
 
     (subject,) = options.load(arguments, truth=False)
     record = measure_gate(

@@ -42,7 +42,7 @@ def _pca(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_pca(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.component import show_components
+    from d2freq.analysis.set.principal_component import show_components
 
     record = show_components(
         options.load(arguments),
@@ -78,7 +78,7 @@ def _saliency(parser: argparse.ArgumentParser) -> None:
 def _run_saliency(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from d2freq.analysis.saliency import measure_saliency
+    from d2freq.analysis.set.saliency import measure_saliency
 
     record = measure_saliency(
         options.load(arguments),

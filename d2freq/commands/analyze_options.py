@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from d2freq.analysis.subject import Subject
+    from d2freq.analysis.model_and_data import Subject
 
 __all__ = [
     "add_overrides",
@@ -84,7 +84,7 @@ def load(arguments: argparse.Namespace, *, truth: bool = True) -> "list[Subject]
 
     Without the need of boxes (``truth``) data sets of image folders are taken, too.
     """
-    from d2freq.analysis.subject import load_subject
+    from d2freq.analysis.model_and_data import load_subject
     from d2freq.engine.config.yaml_config import present_device
     from d2freq.errors import UserError
 

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from d2freq.analysis.cost import measure_cost
+    from d2freq.analysis.cost.count import measure_cost
     from d2freq.engine.build import build, read_config, square_of
     from d2freq.errors import UserError
 

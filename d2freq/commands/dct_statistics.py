@@ -41,9 +41,9 @@ def _run(arguments: argparse.Namespace) -> None:
     import json
     from pathlib import Path
 
-    from d2freq.analysis.input_config import load_stem, stem_keys, write_input_config
-    from d2freq.analysis.input_images import config_images
-    from d2freq.analysis.input_statistics import channel_names, measure_statistics
+    from d2freq.analysis.frequency_input.images import config_images
+    from d2freq.analysis.frequency_input.statistics import channel_names, measure_statistics
+    from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
     from d2freq.engine.build import read_config
     from d2freq.engine.config.yaml_config import present_device
 

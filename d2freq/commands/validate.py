@@ -143,7 +143,7 @@ def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:
 
 
 def _show_sizes(arguments: argparse.Namespace, data: dict) -> None:
-    from d2freq.analysis.size_histogram import plot_sizes, read_sizes, size_table
+    from d2freq.analysis.box_sizes import plot_sizes, read_sizes, size_table
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)

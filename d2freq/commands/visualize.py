@@ -33,7 +33,7 @@ def _detections(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_detections(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.visualize import visualize_detections
+    from d2freq.analysis.detections.pictures import visualize_detections
 
     paths = visualize_detections(
         arguments.dataset,
@@ -53,6 +53,6 @@ def _losses(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_losses(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.curves import plot_losses
+    from d2freq.analysis.loss_curve import plot_losses
 
     print(plot_losses(arguments.metrics, arguments.output))

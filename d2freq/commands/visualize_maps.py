@@ -23,7 +23,7 @@ def _overrides(parser: argparse.ArgumentParser) -> None:
 
 
 def _recorded(arguments: argparse.Namespace):
-    from d2freq.analysis.feature_maps import read_image, record
+    from d2freq.analysis.hs_fpn.maps import read_image, record
     from d2freq.engine.build import config_model
 
     image = read_image(arguments.image)
@@ -42,7 +42,7 @@ def _responses(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_responses(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.feature_plots import plot_responses
+    from d2freq.analysis.hs_fpn.plots import plot_responses
 
     options = {"stage": arguments.level, "alphas": arguments.alphas}
     print(plot_responses(_recorded(arguments), arguments.output, **options))
@@ -56,7 +56,7 @@ def _levels(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_levels(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.feature_plots import plot_levels
+    from d2freq.analysis.hs_fpn.plots import plot_levels
 
     print(plot_levels(_recorded(arguments), arguments.output, stages=arguments.levels))
 
@@ -68,7 +68,7 @@ def _channels(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_channels(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.feature_plots import plot_channels
+    from d2freq.analysis.hs_fpn.plots import plot_channels
 
     print(plot_channels(_recorded(arguments), arguments.output))
 
@@ -88,9 +88,9 @@ def _scr(parser: argparse.ArgumentParser) -> None:
 def _run_scr(arguments: argparse.Namespace) -> None:
     import numpy as np
 
-    from d2freq.analysis.clutter import boxes_of_image
-    from d2freq.analysis.feature_maps import read_image
-    from d2freq.analysis.feature_plots import plot_clutter
+    from d2freq.analysis.hs_fpn.clutter import boxes_of_image
+    from d2freq.analysis.hs_fpn.maps import read_image
+    from d2freq.analysis.hs_fpn.plots import plot_clutter
 
     weights = (0.299, 0.587, 0.114)  # grey by ITU-R BT.601, as OpenCV and Pillow
     grey = read_image(arguments.image).astype(np.float64) @ np.array(weights)

@@ -48,7 +48,7 @@ def _unmixing(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.unmixing_plots import plot_methods, plot_overlap, plot_sequence
+    from d2freq.analysis.unmixing.plots import plot_methods, plot_overlap, plot_sequence
 
     if arguments.figure == "overlap":
         print(plot_overlap(arguments.output, distances=arguments.distances))
@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _scenes(arguments: argparse.Namespace, trajectories: list[int]):
-    from d2freq.analysis.unmixing_maps import unmix
+    from d2freq.analysis.unmixing.maps import unmix
     from d2freq.engine.build import config_model
 
     pairs = arguments.model or []

@@ -11,8 +11,8 @@ from detectron2.layers import ShapeSpec
 from PIL import Image
 from scipy.fft import dctn
 
-from d2freq.analysis.input_config import stem_keys, write_input_config
-from d2freq.analysis.input_statistics import measure_statistics
+from d2freq.analysis.frequency_input.statistics import measure_statistics
+from d2freq.analysis.frequency_input.stem_config import stem_keys, write_input_config
 from d2freq.cli import main
 from d2freq.engine import load_yaml
 from d2freq.errors import UserError

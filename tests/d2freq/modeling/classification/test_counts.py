@@ -11,7 +11,7 @@ import torch
 from detectron2.modeling import build_model
 from torch import nn
 
-from d2freq.analysis.cost import measure_cost
+from d2freq.analysis.cost.count import measure_cost
 from d2freq.cli import main
 from d2freq.engine import load_yaml
 from d2freq.modeling.frequency_input import FixedStem

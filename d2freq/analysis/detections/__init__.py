@@ -1,0 +1,1 @@
+"""Detections beside the ground truth: hits, false alarms, misses, and pictures of them."""

@@ -1,0 +1,182 @@
+"""Pictures of detections against ground truth, in the colours of HS-FPN's Figures 16 and 17.
+
+Hits are green, false positives blue, missed objects red; a detected mask has its outline. Pictures
+are enlarged, so that an object of four pixels is seen.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+
+from d2freq.analysis.detections.hits import match
+from d2freq.errors import UserError
+from d2freq.evaluation.coco.detections_file import read_detections
+from d2freq.evaluation.coco.guard import Detections
+from d2freq.evaluation.coco.masks import decode
+
+logger = logging.getLogger(__name__)
+
+# BGR, as OpenCV draws.
+GREEN, BLUE, RED = (60, 220, 60), (255, 110, 40), (40, 40, 240)
+SIDE = 1024  # pixels that the longer side is enlarged to, at most MAX_ZOOM times
+MAX_ZOOM = 4
+LEGEND = 34  # height of the strip below the picture
+
+
+def visualize_detections(
+    dataset: str,
+    predictions: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    count: int = 12,
+    score_threshold: float = 0.3,
+    iou_threshold: float = 0.5,
+) -> list[Path]:
+    """Draw pictures of a registered data set with hits, false positives and misses.
+
+    Args:
+        predictions: detections in COCO's result format, coco_instances_results.json.
+        output: folder for the PNG files; it is created.
+        count: pictures, taken at even steps through the data set; 0 is all.
+        score_threshold: detections below it are not drawn and hit nothing.
+
+    Returns:
+        the files written.
+
+    Raises:
+        UserError: the predictions are missing or belong to another data set.
+    """
+    import cv2
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
+    if dataset not in DatasetCatalog.list():
+        raise UserError(f"data set {dataset!r} is not registered; tiny_scenes_val is, for example")
+    records = DatasetCatalog.get(dataset)
+    to_class = MetadataCatalog.get(dataset).get("thing_dataset_id_to_contiguous_id")
+    found = _read_predictions(predictions, [record["image_id"] for record in records], dataset)
+    found = found.select(found.score >= score_threshold)
+    if count > 0 and len(records) > count:
+        steps = np.linspace(0, len(records) - 1, count).round().astype(int)
+        records = [records[step] for step in steps]
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for record in records:
+        image = cv2.imread(record["file_name"], cv2.IMREAD_COLOR)
+        if image is None:
+            raise UserError(f"{record['file_name']}: missing or no image")
+        own = found.select(found.image_id == record["image_id"])
+        classes = [_class_of(kind, to_class, predictions) for kind in own.category_id.tolist()]
+        detected = {
+            "boxes": np.concatenate([own.xywh[:, :2], own.xywh[:, :2] + own.xywh[:, 2:]], axis=1),
+            "classes": np.array(classes, int),
+            "scores": own.score,
+        }
+        picture = draw_matches(
+            image,
+            **detected,
+            **_truth(record),
+            iou_threshold=iou_threshold,
+            masks=None if own.masks is None else decode(own.masks),
+        )
+        path = folder / f"{Path(record['file_name']).stem}.png"
+        if path in paths:  # the same name in two folders of the data set
+            path = path.with_name(f"{path.stem}_{record['image_id']}.png")
+        if not cv2.imwrite(str(path), picture):
+            raise OSError(f"{path}: cannot be written")
+        paths.append(path)
+    return paths
+
+
+def draw_matches(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    classes: np.ndarray,
+    scores: np.ndarray,
+    gt_boxes: np.ndarray,
+    gt_classes: np.ndarray,
+    gt_crowd: np.ndarray,
+    *,
+    iou_threshold: float = 0.5,
+    masks: np.ndarray | None = None,
+) -> np.ndarray:
+    """The enlarged picture with coloured boxes and a legend that counts them.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        boxes, gt_boxes: (N, 4) and (G, 4), x0, y0, x1, y1 in pixels of ``image``.
+        masks: (N, H, W) bool of the detections, for their outlines.
+    """
+    import cv2
+
+    matches = match(
+        boxes, classes, scores, gt_boxes, gt_classes, gt_crowd, iou_threshold=iou_threshold
+    )
+    zoom = min(max(SIDE / max(image.shape[:2]), 1.0), MAX_ZOOM)
+    picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    false = boxes[~matches.hit & ~matches.excused]
+    missed = gt_boxes[~matches.found & ~gt_crowd]
+    groups = [
+        (boxes[matches.hit], GREEN, "hit"),
+        (false, BLUE, "false positive"),
+        (missed, RED, "missed"),
+    ]
+    if masks is not None:
+        for number in np.flatnonzero(~matches.excused):
+            _outline(picture, masks[number], GREEN if matches.hit[number] else BLUE)
+    for group, colour, _ in groups:
+        for x0, y0, x1, y1 in np.round(group * zoom).astype(int).tolist():
+            # one pixel outside the object, so that the line does not cover it
+            cv2.rectangle(picture, (x0 - 2, y0 - 2), (x1 + 1, y1 + 1), colour, 2)
+    strip = np.full((LEGEND, picture.shape[1], 3), 255, np.uint8)
+    left = 8
+    for group, colour, name in groups:
+        cv2.rectangle(strip, (left, 9), (left + 16, 25), colour, -1)
+        text = f"{name} {len(group)}"
+        cv2.putText(strip, text, (left + 22, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1)
+        left += 44 + cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0]
+    return np.vstack([picture, strip])
+
+
+def _outline(picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Draw the border of a mask (H, W) into an enlarged picture, in place."""
+    import cv2
+
+    size = (picture.shape[1], picture.shape[0])
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    rings, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, rings, -1, colour, 1)
+
+
+def _read_predictions(path, image_ids: list[int], dataset: str) -> Detections:
+    found = read_detections(path, masks=True)
+    strange = np.flatnonzero(~np.isin(found.image_id, image_ids))
+    if len(strange):
+        raise UserError(
+            f"{path}: entry {strange[0]} has image_id {found.image_id[strange[0]]}, which "
+            f"{dataset} lacks; these detections were made on another data set"
+        )
+    return found
+
+
+def _class_of(category: int, to_class: dict[int, int] | None, path) -> int:
+    if to_class is None:
+        return category
+    if category not in to_class:
+        raise UserError(f"{path}: category_id {category} is unknown; known: {sorted(to_class)}")
+    return to_class[category]
+
+
+def _truth(record: dict) -> dict[str, np.ndarray]:
+    from detectron2.structures import BoxMode
+
+    annotations = record.get("annotations", [])
+    modes = [(a["bbox"], a["bbox_mode"]) for a in annotations]
+    boxes = [BoxMode.convert(list(box), mode, BoxMode.XYXY_ABS) for box, mode in modes]
+    return {
+        "gt_boxes": np.array(boxes, float).reshape(-1, 4),
+        "gt_classes": np.array([a["category_id"] for a in annotations], int),
+        "gt_crowd": np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
+    }

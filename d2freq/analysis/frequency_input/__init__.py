@@ -1,0 +1,1 @@
+"""What a frequency input sees and what its gate chooses."""

@@ -1,0 +1,148 @@
+"""Which channels a trained gate switches on over a data set (Learning in the Frequency Domain).
+
+Shape shorthand: C channels of the gate, N x N coefficients a block.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from torch import Tensor
+from tqdm import tqdm
+
+from d2freq.analysis.frequency_input.gate_plot import plot_gate
+from d2freq.analysis.frequency_input.stem_config import stem_keys, write_input_config
+from d2freq.analysis.model_and_data import Subject, choose
+from d2freq.analysis.result_file import head, write_record
+from d2freq.engine.config.yaml_config import is_lazy, load_yaml
+from d2freq.errors import UserError
+from d2freq.modeling.frequency_input import ChannelGate, DCTStem, FrequencyStem
+from d2freq.modeling.frequency_input.channels import component_names
+from d2freq.modeling.frequency_input.dct_stem import get_geometry
+
+__all__ = ["best_channels", "measure_gate"]
+
+
+@dataclass(frozen=True)
+class _Gated:
+    """A DCT stem and the gate behind it."""
+
+    transform: DCTStem
+    gate: ChannelGate
+
+
+def measure_gate(
+    subject: Subject,
+    output: str | os.PathLike,
+    *,
+    how: str,
+    top: int = 24,
+    count: int = 0,
+) -> dict[str, Any]:
+    """Average the gate's decisions over images; write PNG, JSON and the best channels as YAML.
+
+    Args:
+        subject: a model with a gate behind a DCT stem.
+        how: the description of the method, for the record.
+        top: channels that the static set has.
+        count: images at even steps; 0 is all.
+
+    Returns:
+        the record, as in the JSON file.
+
+    Raises:
+        UserError: a model without such a gate, or more channels than the gate has.
+    """
+    stem = _find(subject)
+    channels = stem.transform.channels
+    if not 0 < top <= len(channels):
+        raise UserError(f"--top {top}: the gate has {len(channels)} channels")
+    records = choose(subject.records, count)
+    on, chance = _decisions(subject, stem, records)
+    best = best_channels(on, chance, top)
+    names = component_names(channels, points=get_geometry(stem.transform.mode).points)
+    result = head("gate", how, [subject], top=top, count=count)
+    result["images"] = len(records)
+    result["channels_on"] = float(on.sum())
+    result["top"] = [channels[place] for place in best]
+    result["channels"] = [
+        {"number": number, "name": name, "share_on": float(share), "mean_chance": float(mean)}
+        for number, name, share, mean in zip(channels, names, on, chance, strict=True)
+    ]
+    plot_gate(stem.transform, on, best, output, images=len(records))
+    result["config"] = str(_write(subject, stem.transform, best, output))
+    write_record(result, output)
+    return result
+
+
+def best_channels(on: Tensor, chance: Tensor, top: int) -> list[int]:
+    """Places of the channels that are on most often; among equals those of the higher chance.
+
+    Args:
+        on: (C,) share of the images in which a channel is on.
+        chance: (C,) mean over the images of its chance to be drawn as on.
+
+    Returns:
+        ``top`` places in ascending order.
+    """
+    order = sorted(range(len(on)), key=lambda c: (-float(on[c]), -float(chance[c]), c))
+    return sorted(order[:top])
+
+
+def _find(subject: Subject) -> _Gated:
+    source = subject.about["config"]
+    for module in subject.model.modules():
+        if isinstance(module, FrequencyStem) and module.gate is not None:
+            transform = module.transform
+            if isinstance(transform, DCTStem) and transform.rotation_seed is None:
+                return _Gated(transform, module.gate)
+            raise UserError(f"{source}: its gate is not behind a DCT, so it has no frequencies")
+    raise UserError(
+        f"{source}: the model has no gate; MODEL.FREQ_INPUT.GATE.ENABLED True trains one"
+    )
+
+
+def _decisions(subject: Subject, stem: _Gated, records: list[dict]) -> tuple[Tensor, Tensor]:
+    """Means over the images of decision and chance, (C,) float64 each."""
+    total = torch.zeros(2, stem.gate.channels, dtype=torch.float64)
+    with torch.no_grad():
+        for record in tqdm(records, unit="image"):
+            images = subject.detector.preprocess_image([subject.mapper(record)])
+            pixels = getattr(images, "tensor", images)  # a classifier has no ImageList
+            logits = stem.gate.logits(stem.transform(pixels))[0].double().cpu()
+            more = logits[:, 1] - logits[:, 0]
+            total += torch.stack([(more > 0).double(), more.sigmoid()])
+    on, chance = total / len(records)
+    return on, chance
+
+
+def _write(subject: Subject, stem: DCTStem, best: list[int], output: str | os.PathLike) -> Path:
+    """The set as YAML: on top of the gate's config where that is YAML, and without the gate."""
+    static = DCTStem(mode=stem.mode, channels=[stem.channels[place] for place in best])
+    keys = stem_keys(static, stem.mean[best], stem.std[best])
+    keys["GATE"] = {"ENABLED": False}
+    source, overrides = subject.about["config"], subject.about["overrides"]
+    notes = [f"The {len(best)} channels that a gate of {Path(source).name} had on most often"]
+    notes.append(f"over {subject.dataset}, and their statistics; by d2freq analyze gate.")
+    base, model, folder = None, {}, None
+    if not is_lazy(source):
+        cfg = load_yaml(source, overrides)
+        base, model = source, _without_gate(cfg)
+        folder = f"{cfg.OUTPUT_DIR}_top{len(best)}"  # the gate's own keeps the gate's weights
+        if overrides:
+            notes.append(f"These overrides of that config are not in here: {' '.join(overrides)}")
+    path = Path(output).with_suffix(".yaml")
+    return write_input_config(path, keys, notes=notes, base=base, model=model, output_dir=folder)
+
+
+def _without_gate(cfg: CfgNode) -> dict[str, Any]:
+    """The keys of MODEL that name the detector which a gated one holds."""
+    detector = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
+    if cfg.MODEL.META_ARCHITECTURE == "Gated":
+        return {"META_ARCHITECTURE": detector}
+    if cfg.MODEL.META_ARCHITECTURE == "SET" and cfg.MODEL.SET.DETECTOR == "Gated":
+        return {"SET": {"DETECTOR": detector}}
+    return {}

@@ -1,0 +1,1 @@
+"""HS-FPN's maps, and the signal to clutter ratio against its filter."""

@@ -1,0 +1,1 @@
+"""SET's figures: bands, occlusion, saliency, components and spectra of the features."""

@@ -1,0 +1,235 @@
+"""The spectrum of a level around an object (SET, Fig. 2).
+
+Shape shorthand: C channels, h x w of a level, n x m the crop in cells.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2freq.analysis.figures import new_figure, outline, save_figure
+from d2freq.analysis.model_and_data import Image, Subject, areas_of, pick_record, scales_of
+from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.set.features import pick_level, pyramid, stride_of
+from d2freq.errors import UserError
+from d2freq.ops.spectrum import SpectrumSum, log_amplitude
+
+__all__ = ["crop_window", "show_spectra", "strongest_channel"]
+
+Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in cells; the end is not part of it
+# equal widths of radius in cycles per cell, for the numbers beside the picture
+RINGS = ((-1.0, 0.0), (0.0, 0.125), (0.125, 0.25), (0.25, 0.375), (0.375, 0.5), (0.5, 1.0))
+
+
+@dataclass(frozen=True)
+class _View:
+    """One object in one model: picture and box in network pixels, feature and spectrum (n, m)."""
+
+    picture: np.ndarray
+    box: list[float]
+    window: Window
+    stride: int
+    channel: int
+    feature: np.ndarray
+    spectrum: np.ndarray
+
+
+def show_spectra(
+    subjects: Sequence[Subject],
+    output: str | os.PathLike,
+    *,
+    how: str,
+    level: str | None = None,
+    image_id: int | None = None,
+    objects: Sequence[int] | None = None,
+    box: Sequence[float] | None = None,
+    cells: int = 16,
+    context: float = 2.0,
+) -> dict[str, Any]:
+    """Draw picture, feature and spectrum of each object, a row an object; write PNG and JSON.
+
+    Args:
+        subjects: one model, or two to compare, on one data set.
+        how: the description of the method, for the record.
+        level: a name; None for the highest resolution.
+        image_id: None for the first image with objects.
+        objects: numbers of its ground truth boxes; None for the first of each size class.
+        box: x, y, width, height in pixels of the image on disk, instead of objects.
+        cells, context: see crop_window.
+
+    Returns:
+        the record, as in the JSON file.
+
+    Raises:
+        UserError: no such level, image or object.
+    """
+    views: list[list[_View]] = []
+    names: list[str] = []
+    entries: list[dict[str, Any]] = []
+    record = pick_record(subjects[0], image_id)
+    chosen_level = pick_level(subjects[0].detector, level)
+    for subject in subjects:
+        image = subject.image(record)
+        targets = _targets(subject, image, objects, box)
+        names = list(targets)
+        name = pick_level(subject.detector, chosen_level)
+        feature = pyramid(subject.detector, image).features[name][0].float().cpu()
+        stride = stride_of(subject.detector, name)
+        rows = []
+        for target, corners in targets.items():
+            valid = [math.ceil(side / stride) for side in image.inputs["image"].shape[-2:]]
+            window = crop_window(corners, stride, (valid[0], valid[1]), cells, context)
+            crop = feature[:, window[1] : window[3], window[0] : window[2]]
+            channel = strongest_channel(crop)
+            spectrum = log_amplitude(crop[channel])
+            pixels = image.pixels(getattr(subject.detector, "input_format", "RGB"))
+            numbers = crop[channel].numpy(), spectrum.numpy()
+            rows.append(_View(pixels, corners, window, stride, channel, *numbers))
+            entries.append(_entry(subject, target, rows[-1], crop[channel]))
+        views.append(rows)
+    result = head("spectrum", how, list(subjects), level=chosen_level, cells=cells, context=context)
+    result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
+    result["spectra"] = entries
+    _plot(subjects, names, views, result, output)
+    write_record(result, output)
+    return result
+
+
+def crop_window(
+    corners: Sequence[float],
+    stride: int,
+    size: tuple[int, int],
+    cells: int = 16,
+    context: float = 2.0,
+) -> Window:
+    """A square of cells around a box, moved into the level, and cut only where it is larger.
+
+    Args:
+        corners: x0, y0, x1, y1 in pixels.
+        stride: pixels a cell.
+        size: h and w of the level without its padding.
+        cells: side of the square, at least.
+        context: side of the square, at least, in longer sides of the box.
+
+    Raises:
+        UserError: numbers that give no square, or a box whose centre is outside of the level.
+    """
+    if cells < 2 or context <= 0:
+        raise UserError("--cells is 2 or more, --context above 0")
+    longest = max(corners[2] - corners[0], corners[3] - corners[1]) / stride
+    side = max(cells, math.ceil(context * longest))
+    ends = []
+    for low, high, room in zip(corners[:2], corners[2:], size[::-1], strict=True):
+        centre = (low + high) / 2 / stride
+        if not 0 <= centre <= room:
+            raise UserError(f"box {list(corners)}: its centre lies outside of the image")
+        start = min(max(round(centre - side / 2), 0), max(room - side, 0))
+        ends.append((start, min(start + side, room)))
+    (x0, x1), (y0, y1) = ends
+    return x0, y0, x1, y1
+
+
+def strongest_channel(crop: Tensor) -> int:
+    """Of (C, n, m) the channel of the largest sum of squares."""
+    return int(crop.double().square().sum((1, 2)).argmax())
+
+
+def _targets(
+    subject: Subject, image: Image, objects: Sequence[int] | None, box: Sequence[float] | None
+) -> dict[str, list[float]]:
+    """Name -> corners in network pixels."""
+    height, width = image.inputs["image"].shape[-2:]
+    if box is not None:
+        x, y, w, h = box
+        across, down = width / image.inputs["width"], height / image.inputs["height"]
+        return {"box": [x * across, y * down, (x + w) * across, (y + h) * down]}
+    scales = scales_of(areas_of(image), subject.protocol)
+    if objects is None:
+        first = [int(inside.argmax()) for inside in scales.values() if inside.any()]
+        objects = list(dict.fromkeys(first))
+    wrong = [number for number in objects if not 0 <= number < len(image.boxes)]
+    if wrong or not objects:
+        raise UserError(
+            f"--objects {wrong[0] if wrong else ''}: image {image.inputs['image_id']} has "
+            f"{len(image.boxes)} objects, counted from 0"
+        )
+    found = {}
+    for number in objects:
+        classes = "/".join(label for label, inside in scales.items() if inside[number])
+        found[f"object {number} ({classes or 'no size class'})"] = image.boxes[number].tolist()
+    return found
+
+
+def _entry(subject: Subject, target: str, view: _View, crop: Tensor) -> dict[str, Any]:
+    total = SpectrumSum()
+    total.add(crop)
+    rings = total.statistics(RINGS)
+    return {
+        "model": subject.about["label"],
+        "object": target,
+        "box_in_network_pixels": view.box,
+        "crop_in_cells": view.window,
+        "channel": view.channel,
+        "energy": total.energy,
+        "largest_log_amplitude": float(view.spectrum.max()),
+        "rings_cycles_per_cell": [
+            {"low": max(low, 0), "high": high, "energy_share": ring.energy_share}
+            for (low, high), ring in zip(RINGS, rings, strict=True)
+        ],
+    }
+
+
+def _plot(subjects, names: list[str], views: list[list[_View]], record: dict, output) -> Path:
+    level = record["settings"]["level"]
+    columns = 1 + 2 * len(subjects)
+    figure = new_figure(3.4 * columns + 0.8, 3.4 * len(names) + 0.4)
+    grid = figure.subplots(len(names), columns, squeeze=False)
+    for row, (name, panels) in enumerate(zip(names, grid, strict=True)):
+        of_models = [rows[row] for rows in views]
+        _show_picture(panels[0], name, of_models[0])
+        top = max(float(view.spectrum.max()) for view in of_models)
+        for n, (subject, view) in enumerate(zip(subjects, of_models, strict=True)):
+            x0, y0, x1, y1 = view.window
+            label = subject.about["label"]
+            panel = panels[1 + 2 * n]
+            shown = panel.imshow(view.feature, cmap="viridis", extent=(x0, x1, y1, y0))
+            corners = [value / view.stride for value in view.box]
+            panel.add_patch(outline(corners, "tab:red"))
+            title = f"{label}: {level}, channel {view.channel}"
+            panel.set(title=title, xlabel="x, cells", ylabel="y, cells")
+            figure.colorbar(shown, ax=panel, fraction=0.045, label="feature")
+            panel = panels[2 + 2 * n]
+            shown = panel.imshow(
+                view.spectrum, cmap="magma", vmin=0, vmax=top or 1, extent=_cycles(view.spectrum)
+            )
+            panel.set(
+                title=f"{label}: spectrum", xlabel="x, cycles per cell", ylabel="y, cycles per cell"
+            )
+            figure.colorbar(shown, ax=panel, fraction=0.045, label="log(1 + amplitude)")
+    return save_figure(figure, output, how=record["how"])
+
+
+def _show_picture(panel, name: str, view: _View) -> None:
+    x0, y0, x1, y1 = (value * view.stride for value in view.window)
+    height, width = view.picture.shape[:2]
+    panel.imshow(view.picture, extent=(0, width, height, 0), interpolation="nearest")
+    panel.add_patch(outline(view.box, "tab:red"))
+    panel.set(xlim=(x0, x1), ylim=(y1, y0), title=name, xlabel="x, pixels", ylabel="y, pixels")
+
+
+def _cycles(spectrum: np.ndarray) -> tuple[float, float, float, float]:
+    """Borders of the shifted spectrum's cells: left, right, bottom, top."""
+    ends = []
+    for side in spectrum.shape[::-1]:
+        frequencies = torch.fft.fftshift(torch.fft.fftfreq(side))
+        half = 0.5 / side
+        ends.append((float(frequencies[0]) - half, float(frequencies[-1]) + half))
+    (left, right), (top, bottom) = ends
+    return left, right, bottom, top

@@ -1,0 +1,254 @@
+"""AP without a band of frequencies in the features: occlusion by frequency (SET, Fig. 1).
+
+Shape shorthand: C channels, h x w of a level, M its foreground mask (1, 1, h, w).
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.evaluation import DatasetEvaluator
+from torch import Tensor
+from tqdm import tqdm
+
+from d2freq.analysis.figures import new_figure, save_figure
+from d2freq.analysis.model_and_data import Subject, areas_of, choose, scales_of
+from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.set.bands import Band, Radii, fixed_radii
+from d2freq.analysis.set.features import Pyramid, detect, pick_level, pyramid
+from d2freq.errors import UserError
+from d2freq.evaluation import TinyCOCOEvaluator
+from d2freq.modeling.set.masks import foreground_mask
+from d2freq.ops.spectrum import BELOW_ZERO, SpectrumSum, band_mask, filter_bands
+
+__all__ = ["REGIONS", "calibrate", "mask_level", "measure_occlusion"]
+
+REGIONS = ("full", "background")
+UNMASKED = "none"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A band that is taken out of all chosen levels, everywhere or in the background alone."""
+
+    band: Band
+    region: str
+
+    @property
+    def name(self) -> str:
+        return self.band.name if self.region == "full" else f"{self.band.name}, {self.region}"
+
+    @property
+    def label(self) -> str:
+        return self.band.label + (" (background)" if self.region == "background" else "")
+
+
+def measure_occlusion(
+    subject: Subject,
+    output: str | os.PathLike,
+    *,
+    how: str,
+    bands: Sequence[Band],
+    regions: Sequence[str] = REGIONS,
+    levels: Sequence[str] = (),
+    count: int = 0,
+    calibration: int = 32,
+    rule: str = "nearest",
+    zero_frequency: bool = False,
+) -> dict[str, Any]:
+    """Run the detector on masked features over a data set, measure AP, write PNG and JSON.
+
+    Args:
+        how: the description of the method, for the record.
+        bands: what to mask, one after the other.
+        regions: "full", "background" or both.
+        levels: names; none for all levels of the backbone.
+        count: images at even steps through the data set; 0 is all.
+        calibration: images at even steps whose features fix the radii; 0 is all.
+        rule: of the foreground mask, see foreground_mask.
+        zero_frequency: whether it counts as energy, see SpectrumSum.radius.
+
+    Returns:
+        the record, as in the JSON file.
+
+    Raises:
+        UserError: an unknown level, a level without energy, or no band.
+    """
+    if not bands:
+        raise UserError("--masks: name a band at least, such as high=90-100")
+    names = [pick_level(subject.detector, level) for level in levels]
+    names = names or list(subject.detector.backbone.output_shape())
+    masks = [Mask(band, region) for region in regions for band in bands]
+    learned = choose(subject.records, calibration)
+    radii, energies = calibrate(subject, learned, bands, names, zero_frequency=zero_frequency)
+    records = choose(subject.records, count)
+    evaluators = {name: _evaluator(subject) for name in (UNMASKED, *(m.name for m in masks))}
+    objects = dict.fromkeys((area.label for area in subject.protocol.areas), 0)
+    for record in tqdm(records, desc="masked detection", unit="image"):
+        image = subject.image(record)
+        seen = pyramid(subject.detector, image)
+        for label, inside in scales_of(areas_of(image), subject.protocol).items():
+            objects[label] += int(inside.sum())
+        found = detect(subject.detector, image, seen.features)
+        evaluators[UNMASKED].process([image.inputs], [found])
+        for mask in masks:
+            masked = dict(seen.features)
+            for level in names:
+                ends = radii[level][mask.band.name]
+                kept = _kept(seen, level, image.boxes, rule) if mask.region != "full" else None
+                masked[level] = mask_level(seen.features[level], ends, kept)
+            found = detect(subject.detector, image, masked)
+            evaluators[mask.name].process([image.inputs], [found])
+    ids = None if len(records) == len(subject.records) else [r["image_id"] for r in records]
+    results = {name: evaluator.evaluate(ids)["bbox"] for name, evaluator in evaluators.items()}
+    keys = ["AP", *(f"AP{area.label}" for area in subject.protocol.areas)]
+    chosen = {name: {key: result[key] for key in keys} for name, result in results.items()}
+    record = head(
+        "occlusion",
+        how,
+        [subject],
+        levels=names,
+        regions=list(regions),
+        foreground=rule,
+        zero_frequency_counts=zero_frequency,
+        calibration_images=len(learned),
+    )
+    notes = [f"no object of scale {label}: its AP is null" for label, n in objects.items() if not n]
+    notes += _empty_bands(energies, bands)
+    record |= {
+        "images": len(records),
+        "objects": objects,
+        "bands": [vars(band) for band in bands],
+        "radii_cycles_per_cell": radii,
+        "per_cent_of_all_energy": energies,
+        "AP": chosen,
+        "change_per_cent": {m.name: _change(chosen[m.name], chosen[UNMASKED]) for m in masks},
+        "all_measures": results,
+        "notes": notes,
+    }
+    _plot(record, masks, keys, output)
+    write_record(record, output)
+    return record
+
+
+def calibrate(
+    subject: Subject,
+    records: Sequence[dict],
+    bands: Sequence[Band],
+    levels: Sequence[str],
+    *,
+    zero_frequency: bool = False,
+) -> tuple[dict[str, Radii], dict[str, dict[str, float]]]:
+    """Fix the radii of the bands at each level from the energy of all the records' features.
+
+    Returns:
+        level -> band -> radii, and level -> band -> the share of all energy that lies between
+        them, in per cent, and that of the zero frequency.
+    """
+    totals = {level: SpectrumSum() for level in levels}
+    for record in tqdm(records, desc="radii of the bands", unit="image"):
+        features = pyramid(subject.detector, subject.image(record)).features
+        for level, total in totals.items():
+            total.add(features[level])
+    radii, energies = {}, {}
+    for level, total in totals.items():
+        ends = fixed_radii(total, bands, level, zero_frequency=zero_frequency)
+        zero, *held = total.statistics([(BELOW_ZERO, 0.0), *ends.values()])
+        radii[level] = ends
+        energies[level] = {b.name: 100 * s.energy_share for b, s in zip(bands, held, strict=True)}
+        energies[level]["zero frequency"] = 100 * zero.energy_share
+    return radii, energies
+
+
+def mask_level(
+    feature: Tensor, ends: tuple[float, float], foreground: Tensor | None = None
+) -> Tensor:
+    """The feature without the amplitudes of a band.
+
+    Args:
+        feature: (1, C, h, w).
+        ends: radii of the band.
+        foreground: (1, 1, h, w) bool; these cells keep their features, and the others are
+            transformed with zeros there. None masks the band everywhere.
+
+    Returns:
+        (1, C, h, w).
+    """
+    height, width = feature.shape[-2:]
+    keep = ~band_mask(height, width, *ends, device=feature.device)
+    if foreground is None:
+        return filter_bands(feature, keep)
+    filtered = filter_bands(feature.masked_fill(foreground, 0), keep)
+    return torch.where(foreground, feature, filtered)
+
+
+def _kept(seen: Pyramid, level: str, boxes: Tensor, rule: str) -> Tensor:
+    feature = seen.features[level]
+    size = feature.shape[-2], feature.shape[-1]
+    return foreground_mask([boxes.to(feature.device)], seen.padded, size, rule=rule)
+
+
+def _evaluator(subject: Subject) -> DatasetEvaluator:
+    return TinyCOCOEvaluator(subject.dataset, distributed=False, protocol=subject.protocol)
+
+
+def _change(masked: dict[str, float], plain: dict[str, float]) -> dict[str, float]:
+    """Per cent of the unmasked AP; NaN where that is 0 or NaN."""
+    return {
+        key: 100 * (masked[key] / value - 1) if value > 0 else np.nan
+        for key, value in plain.items()
+    }
+
+
+def _empty_bands(energies: dict[str, dict[str, float]], bands: Sequence[Band]) -> list[str]:
+    return [
+        f"band {band.name} holds no frequency at {level}: one circle of frequencies spans it, "
+        "so masking it changes nothing there"
+        for level, held in energies.items()
+        for band in bands
+        if not held[band.name]
+    ]
+
+
+def _plot(record: dict[str, Any], masks: list[Mask], keys: list[str], output) -> Path:
+    figure = new_figure(13, 4.6)
+    left, right = figure.subplots(1, 2)
+    rows = [UNMASKED, *(mask.name for mask in masks)]
+    labels = ["no mask", *(mask.label for mask in masks)]
+    colors = ["0.6", *(f"C{n}" for n in range(len(masks)))]
+    width = 0.85 / len(rows)
+    place = np.arange(len(keys))
+    for n, (name, label, color) in enumerate(zip(rows, labels, colors, strict=True)):
+        shift = (n - (len(rows) - 1) / 2) * width
+        values = [record["AP"][name][key] for key in keys]
+        left.bar(place + shift, values, width, label=label, color=color)
+        if name != UNMASKED:
+            change = [record["change_per_cent"][name][key] for key in keys]
+            bars = right.bar(place + shift, change, width, label=label, color=color)
+            texts = ["null" if np.isnan(value) else f"{value:+.0f}" for value in change]
+            right.bar_label(bars, texts, fontsize=7, padding=1)
+    left.set(ylabel="AP, per cent", title="AP with a band of frequencies masked")
+    right.set(ylabel="change against no mask, per cent", title="Relative change")
+    right.axhline(0, color="black", linewidth=0.8)
+    counts = ["all"] + [f"{n} objects" for n in record["objects"].values()]
+    for panel in (left, right):
+        ticks = [f"{key}\n{number}" for key, number in zip(keys, counts, strict=True)]
+        panel.set_xticks(place, ticks)
+        panel.grid(axis="y", alpha=0.3)
+        panel.set_axisbelow(True)
+        panel.margins(y=0.12)
+        panel.set_xlim(-0.6, len(keys) - 0.4)
+    left.set_ylim(0, max(left.get_ylim()[1], 1))
+    if not any(value > 0 for value in record["AP"][UNMASKED].values()):
+        right.set(ylim=(-1, 1), title="Relative change: none, AP without a mask is 0")
+    left.legend(fontsize=8)
+    figure.suptitle(
+        f"{record['models'][0]['model']} on {record['images']} images of {record['dataset']}, "
+        f"masks at {', '.join(record['settings']['levels'])}; protocol {record['protocol']}",
+        fontsize=10,
+    )
+    return save_figure(figure, output, how=record["how"])

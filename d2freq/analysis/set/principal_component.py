@@ -1,0 +1,210 @@
+"""A level as one picture: its first principal component, before and after HBS (SET, Fig. 4).
+
+Shape shorthand: C channels, h x w of a level without its padding, M cells that an object covers.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from d2freq.analysis.figures import new_figure, outline, save_figure
+from d2freq.analysis.model_and_data import Image, Subject, pick_record
+from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.set.features import Pyramid, pick_level, pyramid
+from d2freq.errors import UserError
+from d2freq.modeling.set.masks import foreground_mask
+
+__all__ = ["Component", "first_component", "show_components", "smoothed"]
+
+
+@dataclass(frozen=True)
+class Component:
+    """``values`` (h, w) float64, and the share of the variance that they hold."""
+
+    values: Tensor
+    explained: float
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A map with its title; ``ends`` are its right and lower border in network pixels."""
+
+    title: str
+    image: Image
+    component: Component
+    ends: tuple[float, float]
+
+
+def first_component(feature: Tensor, inside: Tensor) -> Component:
+    """Project the cells on the axis of their largest variance, centred on their mean.
+
+    An axis has no direction: it is turned so that the mean over ``inside`` is not below that over
+    the other cells, or, where there are no cells of one kind, so that the value of the largest
+    magnitude is positive.
+
+    Args:
+        feature: (C, h, w).
+        inside: (h, w) bool.
+    """
+    channels, height, width = feature.shape
+    cells = feature.reshape(channels, -1).t().double()
+    cells = cells - cells.mean(0)
+    variances, axes = torch.linalg.eigh(cells.t() @ cells)
+    values = (cells @ axes[:, -1]).reshape(height, width)
+    if inside.any() and not inside.all():
+        turned = values[inside].mean() < values[~inside].mean()
+    else:
+        turned = values.flatten()[values.abs().argmax()] < 0
+    total = float(variances.sum())
+    explained = float(variances[-1]) / total if total > 0 else math.nan
+    return Component(-values if turned else values, explained)
+
+
+def show_components(
+    subjects: Sequence[Subject],
+    output: str | os.PathLike,
+    *,
+    how: str,
+    level: str | None = None,
+    image_id: int | None = None,
+    own_scale: bool = False,
+) -> dict[str, Any]:
+    """Draw the level of each model, and after HBS where the model has it; write PNG and JSON.
+
+    Args:
+        subjects: one model, or two to compare, on one data set.
+        how: the description of the method, for the record.
+        level: a name; None for the highest resolution.
+        image_id: None for the first image with objects.
+        own_scale: each map from its own lowest to its own highest value, instead of one range for
+            all, on which a smaller map is nearly one colour.
+
+    Returns:
+        the record, as in the JSON file.
+
+    Raises:
+        UserError: no such level or image.
+    """
+    record = pick_record(subjects[0], image_id)
+    chosen = pick_level(subjects[0].detector, level)
+    panels: list[_Panel] = []
+    entries, notes = [], []
+    for subject in subjects:
+        image = subject.image(record)
+        seen = pyramid(subject.detector, image)
+        states = {"before HBS": seen.features[pick_level(subject.detector, chosen)]}
+        label = subject.about["label"]
+        if chosen in (getattr(subject.model, "smoothing", None) or ()):
+            states["after HBS"] = smoothed(subject, image, seen)[chosen]
+        else:
+            notes.append(f"{label} has no HBS at {chosen}: its level is shown as it is")
+        for state, feature in states.items():
+            cut, inside = _without_padding(feature, image, seen.padded)
+            component = first_component(cut, inside)
+            name = f"{label}, {state}" if len(states) > 1 else label
+            ends = tuple(
+                cells * whole / all_cells
+                for cells, whole, all_cells in zip(
+                    cut.shape[:0:-1], seen.padded[::-1], feature.shape[:1:-1], strict=True
+                )
+            )
+            panels.append(_Panel(name, image, component, (ends[0], ends[1])))
+            entries.append({"model": label, "state": state, **_numbers(component, cut, inside)})
+    result = head("pca", how, list(subjects), level=chosen, own_scale=own_scale)
+    result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
+    result |= {"objects": len(panels[0].image.boxes), "maps": entries, "notes": notes}
+    values = torch.stack([each for p in panels for each in p.component.values.aminmax()])
+    result["range"] = [float(values.min()), float(values.max())]
+    _plot(subjects[0], panels, result, output)
+    write_record(result, output)
+    return result
+
+
+def smoothed(subject: Subject, image: Image, seen: Pyramid) -> dict[str, Tensor]:
+    """P^E of every level, with the image's own ground truth.
+
+    Raises:
+        UserError: the model has no HBS.
+    """
+    smoothing = getattr(subject.model, "smoothing", None)
+    if smoothing is None:
+        raise UserError(
+            f"{subject.about['config']}: {subject.about['model']} has no background smoothing; "
+            "take a config with MODEL.META_ARCHITECTURE SET and MODEL.SET.SMOOTHING on"
+        )
+    with torch.no_grad():
+        return smoothing(seen.features, [image.boxes], seen.padded)
+
+
+def _without_padding(
+    feature: Tensor, image: Image, padded: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """(C, h, w) and M (h, w): the cells that hold a pixel of the image."""
+    size = feature.shape[-2], feature.shape[-1]
+    inside = foreground_mask([image.boxes], padded, size, rule="any")[0, 0]
+    shape = image.inputs["image"].shape[-2:]
+    rows, columns = (
+        math.ceil(side * cells / whole)
+        for side, cells, whole in zip(shape, size, padded, strict=True)
+    )
+    return feature[0, :, :rows, :columns].float().cpu(), inside[:rows, :columns]
+
+
+def _numbers(component: Component, feature: Tensor, inside: Tensor) -> dict[str, Any]:
+    values = component.values
+    found: dict[str, Any] = {
+        "explained_variance": component.explained,
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+    }
+    for name, cells in (("objects", inside), ("background", ~inside)):
+        several = int(cells.sum()) > 1
+        found[name] = {
+            "cells": int(cells.sum()),
+            "mean": float(values[cells].mean()),
+            "deviation": float(values[cells].std()) if several else math.nan,
+            "feature_variance": (
+                float(feature[:, cells].double().var(1).mean()) if several else math.nan
+            ),
+        }
+    return found
+
+
+def _plot(
+    subject: Subject, panels: Sequence[_Panel], record: dict[str, Any], output: str | os.PathLike
+) -> None:
+    level, own_scale = record["settings"]["level"], record["settings"]["own_scale"]
+    label = "first principal component"
+    height, width = panels[0].image.inputs["image"].shape[-2:]
+    tall = 4 * min(max(height / width, 0.4), 2.5) + 1
+    figure = new_figure(4.4 * (len(panels) + 1), tall)
+    axes = figure.subplots(1, len(panels) + 1)
+    axes[0].imshow(panels[0].image.pixels(getattr(subject.detector, "input_format", "RGB")))
+    axes[0].set(title="image, ground truth", ylabel="y, pixels")
+    for axis, panel in zip(axes[1:], panels, strict=True):
+        values = panel.component.values
+        low, high = map(float, values.aminmax()) if own_scale else record["range"]
+        shown = axis.imshow(
+            values.numpy(),
+            cmap="Blues",
+            vmin=low,
+            vmax=high,
+            extent=(0, panel.ends[0], panel.ends[1], 0),
+            interpolation="nearest",
+        )
+        axis.set_title(f"{panel.title}\n{level}: {panel.component.explained:.0%} of the variance")
+        if own_scale:
+            figure.colorbar(shown, ax=axis, fraction=0.045, label=label)
+    if not own_scale:
+        figure.colorbar(shown, ax=axes[1:], fraction=0.03, label=label)
+    for axis, panel in zip(axes, [panels[0], *panels], strict=True):
+        rows, columns = panel.image.inputs["image"].shape[-2:]
+        axis.set(xlim=(0, columns), ylim=(rows, 0), xlabel="x, pixels")
+        for corners in panel.image.boxes.tolist():
+            axis.add_patch(outline(corners, "tab:green"))
+    save_figure(figure, output, how=record["how"])

@@ -1,0 +1,214 @@
+"""How much a detector's losses depend on the features of each object (SET, Fig. 5).
+
+Shape shorthand: C channels, h x w of a level, H x W the padded input, N objects.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from d2freq.analysis.model_and_data import Image, Subject, areas_of, choose, pick_record, scales_of
+from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.set.features import (
+    Pyramid,
+    branch_gradients,
+    pick_level,
+    pyramid,
+    seeded_losses,
+)
+from d2freq.analysis.set.principal_component import smoothed
+from d2freq.analysis.set.saliency_plot import plot_saliency
+from d2freq.errors import UserError
+from d2freq.modeling.set import SET
+from d2freq.modeling.set.branches import branch_losses
+from d2freq.modeling.set.perturbation import perturbation
+from d2freq.modeling.set.tap import replayed
+
+__all__ = ["RECIPES", "box_sums", "measure_saliency", "released_features", "saliency_map"]
+
+RECIPES = ("plain", "released")
+RELEASED_NOISE = 3.0  # of the published figure's SET panel, where training uses 1
+RELEASED_SCORE = 3.0  # by which its printed numbers are multiplied on top
+
+
+def measure_saliency(
+    subjects: Sequence[Subject],
+    output: str | os.PathLike,
+    *,
+    how: str,
+    level: str | None = None,
+    image_id: int | None = None,
+    count: int = 50,
+    seed: int = 0,
+    recipe: str = "plain",
+) -> dict[str, Any]:
+    """Sum each object's saliency, take means by size class, draw one image; write PNG and JSON.
+
+    Args:
+        subjects: one model, or two to compare, on one data set.
+        how: the description of the method, for the record.
+        level: a name; None for the highest resolution.
+        image_id: which image is drawn; None for the first with objects.
+        count: images at even steps through the data set that the means are of; 0 is all.
+        seed: of the anchors and proposals that the losses are taken of.
+        recipe: "plain", or "released" for the published figure's: see released_features.
+
+    Returns:
+        the record, as in the JSON file.
+
+    Raises:
+        UserError: no such level or image, an unknown loss, or nothing to perturb in "released".
+    """
+    chosen = pick_level(subjects[0].detector, level)
+    if recipe == "released" and not any(_perturbs(subject) for subject in subjects):
+        raise UserError("--recipe released needs a SET model with MODEL.SET.PERTURBATION on")
+    drawn = pick_record(subjects[0], image_id)
+    records = choose(subjects[0].records, count)
+    entries, panels = [], []
+    for subject in subjects:
+        branches: dict[str, str] = {}
+        for each in subjects:  # a plain detector beside a SET model has that one's branches
+            branches |= getattr(each.model, "branches", {}) if isinstance(each.model, SET) else {}
+        factor = RELEASED_SCORE if recipe == "released" and _perturbs(subject) else 1.0
+        heat_of = partial(
+            _heat,
+            subject,
+            level=pick_level(subject.detector, chosen),
+            branches=branches,
+            seed=seed,
+            recipe=recipe,
+        )
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        for record in tqdm(records, desc=subject.about["label"], unit="image"):
+            image = subject.image(record)
+            if len(image.boxes):
+                heat = factor * heat_of(image)
+                found.append((areas_of(image), box_sums(heat, image.boxes)))
+        image = subject.image(drawn)
+        heat = factor * heat_of(image)
+        means = _means(subject, found)
+        panels.append((subject.about["label"], image, heat, means))
+        entries.append(
+            {
+                "model": subject.about["label"],
+                "measured_at": (
+                    f"perturbed feature, noise x {RELEASED_NOISE:g}, sums x {RELEASED_SCORE:g}"
+                    if factor != 1
+                    else "plain feature, factor 1"
+                ),
+                "input_height_width": list(image.inputs["image"].shape[-2:]),
+                "objects": {label: number for label, (number, _) in means.items()},
+                "mean_saliency": {label: mean for label, (_, mean) in means.items()},
+                "drawn_image_objects": box_sums(heat, image.boxes).tolist(),
+            }
+        )
+    record = head("saliency", how, list(subjects), level=chosen, recipe=recipe, seed=seed)
+    record |= {"images": len(records), "drawn_image_id": drawn["image_id"]}
+    record |= {"drawn_file_name": drawn["file_name"], "saliency": entries}
+    empty = [label for label, number in entries[0]["objects"].items() if not number]
+    record["notes"] = [f"no object of scale {label}: its mean is null" for label in empty]
+    if len({tuple(entry["input_height_width"]) for entry in entries}) > 1:
+        record["notes"].append("the models see images of different sizes: sums do not compare")
+    plot_saliency(panels, record, output, getattr(subjects[0].detector, "input_format", "RGB"))
+    write_record(record, output)
+    return record
+
+
+def saliency_map(gradients: Mapping[str, Tensor], padded: tuple[int, int]) -> Tensor:
+    """L2 norm over the channels of the branches' mean gradient, resized bilinearly.
+
+    Args:
+        gradients: branch -> (C, h, w).
+        padded: H, W.
+
+    Returns:
+        (H, W) float32.
+    """
+    mean = torch.stack(list(gradients.values())).mean(0)
+    norm = mean.norm(dim=0)[None, None]
+    return F.interpolate(norm, size=padded, mode="bilinear", align_corners=False)[0, 0]
+
+
+def box_sums(heat: Tensor, boxes: Tensor) -> np.ndarray:
+    """Sum over the pixels that each box touches: (H, W), (N, 4) -> (N,) float64."""
+    height, width = heat.shape
+    sums = []
+    for x0, y0, x1, y1 in boxes.tolist():
+        rows = slice(max(math.floor(y0), 0), min(math.ceil(y1), height))
+        columns = slice(max(math.floor(x0), 0), min(math.ceil(x1), width))
+        sums.append(float(heat[rows, columns].double().sum()))
+    return np.array(sums, np.float64)
+
+
+def released_features(
+    model: Any, image: Image, seen: Pyramid, base: Mapping[str, Tensor], *, seed: int
+) -> dict[str, Tensor]:
+    """Where the published figure looks at a SET model: P^E plus three times the perturbation.
+
+    Args:
+        model: a SET model.
+        seen: the image's features, at which the perturbation is found.
+        base: P^E, or the features themselves in a model without HBS.
+    """
+    leaves = {name: x.detach().clone().requires_grad_() for name, x in seen.features.items()}
+    with (
+        torch.enable_grad(),
+        seeded_losses(model.detector, seed),
+        replayed(model.detector, leaves),
+    ):
+        losses = branch_losses(model.detector([image.inputs]), model.branches)
+        noise = perturbation(
+            losses,
+            {name: leaves[name] for name in model.in_features},
+            rho=model.rho,
+            weights=model.branch_weights,
+            norm=model.norm,
+        )
+    return {**base, **{name: base[name] + RELEASED_NOISE * x for name, x in noise.items()}}
+
+
+def _heat(
+    subject: Subject,
+    image: Image,
+    *,
+    level: str,
+    branches: Mapping[str, str],
+    seed: int,
+    recipe: str,
+) -> Tensor:
+    """Saliency of the image without its padding, (H, W) on the CPU."""
+    seen = pyramid(subject.detector, image)
+    features = seen.features
+    if recipe == "released" and _perturbs(subject):
+        base = smoothed(subject, image, seen) if subject.model.smoothing is not None else features
+        features = released_features(subject.model, image, seen, base, seed=seed)
+    gradients = branch_gradients(
+        subject.detector, image, features, level, branches=branches, seed=seed
+    )
+    height, width = image.inputs["image"].shape[-2:]
+    return saliency_map(gradients, seen.padded)[:height, :width].cpu()
+
+
+def _perturbs(subject: Subject) -> bool:
+    return isinstance(subject.model, SET) and subject.model.perturbation
+
+
+def _means(
+    subject: Subject, found: list[tuple[np.ndarray, np.ndarray]]
+) -> dict[str, tuple[int, float]]:
+    """Size class -> number of objects, mean of their sums; "all" first."""
+    areas = np.concatenate([np.zeros(0), *(area for area, _ in found)])
+    sums = np.concatenate([np.zeros(0), *(values for _, values in found)])
+    classes = {"all": np.ones(len(sums), bool), **scales_of(areas, subject.protocol)}
+    return {
+        label: (int(inside.sum()), float(sums[inside].mean()) if inside.any() else math.nan)
+        for label, inside in classes.items()
+    }

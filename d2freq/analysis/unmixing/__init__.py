@@ -1,0 +1,1 @@
+"""Figures of unmixing: grids, targets and decoded points of each method."""

@@ -1,0 +1,128 @@
+"""``d2freq cost``: both rules against arithmetic by hand on HS-FPN's parts."""
+
+import pytest
+import torch
+from detectron2.layers import FrozenBatchNorm2d
+from torch import nn
+
+from d2freq.analysis.cost.count import measure_cost
+from d2freq.analysis.cost.paper_rule import paper_macs, paper_parameters
+from d2freq.cli import main
+from d2freq.engine.build import config_model
+from d2freq.errors import UserError
+from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+
+FPN = "configs/hs_fpn/faster_rcnn_R50_FPN_scenes.yaml"
+HSFPN = "configs/hs_fpn/faster_rcnn_R50_HSFPN_scenes.yaml"
+POSITIONS = {2: 200**2, 3: 100**2, 4: 50**2, 5: 25**2}  # pixels of a level of an 800 px image
+
+
+@pytest.fixture(scope="module")
+def costs():
+    """Costs of the two necks by both rules, at 800 pixels."""
+    necks = (("fpn", FPN), ("hsfpn", HSFPN))
+    models = {name: config_model(path, device="meta") for name, path in necks}
+    return {
+        (name, rule): measure_cost(model, rule=rule)
+        for name, model in models.items()
+        for rule in ("all", "paper")
+    }
+
+
+def test_paper_rule_gives_the_differences_of_table_5(costs):
+    """HS-FPN, Table 5, "ALL" less the baseline: 2.78 M parameters and 38.31 G."""
+    (p0, m0), (p1, m1) = (costs[name, "paper"].total for name in ("fpn", "hsfpn"))
+    assert p1 - p0 == 2_783_232
+    assert (m1 - m0) / 1e9 == pytest.approx(38.310, abs=0.001)
+
+
+def test_rule_all_adds_dct_and_attention(costs):
+    rows = costs["hsfpn", "all"].rows()
+    # P2: two DCT projections of 50 of 200 rows; by columns first, then down, up and across
+    high_pass = 256 * (200 * 200 * 50 + 2 * 200 * 50 * 50 + 200 * 200 * 50)
+    tail, spatial = 589_824 * POSITIONS[2], 256 * POSITIONS[2]
+    gates = 2 * 256 * 8 + 256 * 16  # score of both pools, fuse; 32 groups
+    assert rows["backbone.fpn_hfp2"][1] == high_pass + tail + spatial + gates
+    # 64 windows of 25 x 25 queries and 13 x 13 keys (the window's 12.5, rounded up)
+    attention = 2 * 64 * 25**2 * 13**2 * 256
+    projections = 65_536 * (POSITIONS[2] + POSITIONS[3])
+    assert rows["backbone.fpn_sdp2"][1] == attention + projections
+
+
+def test_parameters_count_frozen_ones_in_rule_all_alone(costs):
+    model = config_model(FPN)
+    everything = sum(p.numel() for p in model.parameters())
+    assert costs["fpn", "all"].total[0] == everything
+    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    norms = 53_120 - 128 - 2_816  # of ResNet-50; less stem and res2, which are frozen
+    assert costs["fpn", "paper"].total[0] == everything - frozen + norms
+
+
+def test_paper_formulas_of_each_layer():
+    x = torch.zeros(1, 8, 6, 5)
+    layers = nn.Sequential(
+        nn.Conv2d(8, 16, 3, padding=1, groups=4), nn.GroupNorm(4, 16), nn.ReLU(), nn.Flatten()
+    )
+    model = nn.ModuleDict(dict(body=layers, top=nn.Linear(480, 7)))
+    macs = paper_macs(model, lambda: model["top"](model["body"](x)))
+    assert macs == {
+        "body.0": 30 * 16 * 2 * 9 + 30 * 16,  # products, and one a bias
+        "body.1": 2 * 480,
+        "body.2": 480,
+        "top": 480 * 7,
+    }
+
+
+def test_sdp_counts_its_keys_after_upsampling():
+    sdp = SpatialDependencyPerception(64)
+    macs = paper_macs(sdp, lambda: sdp(torch.zeros(1, 64, 8, 8), torch.zeros(1, 64, 4, 4), 2))
+    assert macs["query.conv"] == macs["key.conv"] == 64 * 64 * 64
+    assert macs["query.norm"] == macs["key.norm"] == 2 * 64 * 64
+
+
+def test_norms_of_frozen_convolutions_do_not_count():
+    from detectron2.layers import Conv2d
+
+    conv = Conv2d(2, 4, 1, bias=False, norm=FrozenBatchNorm2d(4))
+    assert sum(paper_parameters(conv).values()) == 8 + 8
+    conv.weight.requires_grad = False
+    assert sum(paper_parameters(conv).values()) == 0
+
+
+def test_command_prints_a_row_a_module(capsys):
+    assert main(["cost", "--config-file", HSFPN, "--size", "64", "--proposals", "2"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("backbone.bottom_up", "backbone.fpn_hfp2", "roi_heads.box_head", "total"):
+        assert name in printed
+
+
+def test_a_mask_head_has_a_mask_a_detection():
+    model = config_model("configs/frequency_input/mask_rcnn_R18_FPN_scenes.yaml")
+    for proposals, masks in ((3, 3), (101, 100)):
+        cost = measure_cost(model, size=(32, 32), proposals=proposals)
+        assert cost.subject == f"32 x 32 pixels, {proposals} proposals, {masks} masks"
+        rows, head = cost.rows(), model.roi_heads.mask_head
+        products = sum(
+            layer.weight.numel() * 14**2 * (4 if layer is head.predictor else 1)
+            for layer in head.modules()
+            if hasattr(layer, "weight")
+        )
+        assert rows["roi_heads.mask_head"] == (
+            sum(p.numel() for p in head.parameters()),
+            products * masks,
+        )
+
+
+def test_lazy_config_costs_the_same():
+    yaml, lazy = (config_model(HSFPN.replace(".yaml", end)) for end in (".yaml", ".py"))
+    for rule in ("all", "paper"):
+        a, b = (measure_cost(m, rule=rule, size=(64, 96), proposals=3) for m in (yaml, lazy))
+        assert a == b
+
+
+def test_errors(capsys):
+    with pytest.raises(UserError, match="neither RPN"):
+        measure_cost(nn.Linear(2, 2))
+    assert main(["cost", "--config-file", "nowhere.yaml"]) == 2
+    assert "nowhere.yaml" in capsys.readouterr().err
+    assert main(["cost", "--config-file", FPN, "--size", "0"]) == 2

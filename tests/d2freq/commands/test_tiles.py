@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2freq.commands.convert_tiles import TOPICS
+from d2freq.commands.convert.tiles import TOPICS
 from d2freq.data.convert.dota import convert_dota
 from d2freq.data.convert.dotamini10 import convert_dotamini10
 from d2freq.data.tiles.ignored_category import as_regions

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from d2freq.commands import Topics, add_topics, convert_tiles
+from d2freq.commands import Topics, add_topics
+from d2freq.commands.convert.tiles import TOPICS as TILES
 
 SUMMARY = "convert data sets to COCO files, whole or in tiles, and back"
 
@@ -159,7 +160,7 @@ TOPICS: Topics = {
     "yolo": ("YOLO labels to a COCO file", _yolo),
     "voc": ("Pascal VOC to a COCO file", _voc),
     "tinyperson": ("TinyPerson or SeaPerson to tiles with COCO boxes", _tinyperson),
-    **convert_tiles.TOPICS,
+    **TILES,
     "coco-to-yolo": ("a COCO file to YOLO labels", _coco_to_yolo),
     "coco-to-voc": ("a COCO file to Pascal VOC", _coco_to_voc),
 }

@@ -3,8 +3,8 @@
 import argparse
 
 from d2freq.commands import add_topics
-from d2freq.commands.visualize_maps import TOPICS
-from d2freq.commands.visualize_unmixing import TOPICS as UNMIXING
+from d2freq.commands.visualize.hs_fpn import TOPICS
+from d2freq.commands.visualize.unmixing import TOPICS as UNMIXING
 
 SUMMARY = "draw what a detector found, how it learned, and what HS-FPN makes of an image"
 

@@ -3,7 +3,7 @@
 import argparse
 
 from d2freq.commands import add_topics
-from d2freq.commands.generate_seqcsist import add_seqcsist
+from d2freq.commands.generate.seqcsist import add_seqcsist
 
 SUMMARY = "write synthetic data sets"
 

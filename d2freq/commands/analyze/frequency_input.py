@@ -2,8 +2,7 @@
 
 import argparse
 
-from d2freq.commands import Topics
-from d2freq.commands import analyze_options as options
+from d2freq.commands import Topics, options
 
 __all__ = ["TOPICS"]
 

@@ -10,7 +10,7 @@ from detectron2.data.transforms import RandomCrop
 from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.errors import DatasetError, UserError
 
-from ...config_cases import CONFIGS
+from ....configs.config_cases import CONFIGS
 
 CONFIG = str(CONFIGS / "frequency_input/mask_rcnn_R18_FPN_scenes")
 CROP = ["INPUT.CROP.ENABLED", "True"]

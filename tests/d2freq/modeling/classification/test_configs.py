@@ -19,7 +19,7 @@ from d2freq.engine.tasks.classification import image_mapper
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
 
-from ...config_cases import CLASSIFIER, CONFIGS, readme
+from ....configs.config_cases import CLASSIFIER, CONFIGS, readme
 from .conftest import NarrowBackbone
 
 NAMES = sorted(path.stem for path in CONFIGS.glob(f"frequency_input/{CLASSIFIER}*.yaml"))

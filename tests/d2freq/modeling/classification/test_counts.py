@@ -16,7 +16,7 @@ from d2freq.cli import main
 from d2freq.engine import load_yaml
 from d2freq.modeling.frequency_input import FixedStem
 
-from ...config_cases import CONFIGS
+from ....configs.config_cases import CONFIGS
 
 # config: parameters in M, multiply-adds in G
 PUBLISHED = {

@@ -7,7 +7,7 @@ from detectron2.utils.events import EventStorage
 
 from d2freq.engine import load_yaml
 
-from ...config_cases import CONFIGS
+from ....configs.config_cases import CONFIGS
 from .test_configs import NAMES
 
 SMALL = [

@@ -10,7 +10,7 @@ from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input import FrequencyStem, LearnedStem, UnshuffleStem
 
-from ...config_cases import CONFIGS
+from ....configs.config_cases import CONFIGS
 
 DCT = str(CONFIGS / "frequency_input/faster_rcnn_R18_DCT_FPN_kit_ais")
 CLASSIFIER = str(CONFIGS / "frequency_input/classifier_R50_DCT24_imagenet")

@@ -26,7 +26,7 @@ from d2freq.cli import main
 from d2freq.data import check_dataset
 from d2freq.data.builtin import AITOD, SODA_D, SOURCES
 
-README = (Path(__file__).resolve().parents[2] / "datasets/README.md").read_text()
+README = (Path(__file__).resolve().parents[3] / "datasets/README.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
 DETECTIONS = "coco_instances_results.json"
 

@@ -18,7 +18,7 @@ from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks.unmixing import build_sequence_evaluator, build_sequence_test_loader
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs/derefnet"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs/derefnet"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 TRAINING_FREE = ("least_squares", "ista_seqcsist", "fista_seqcsist")
 

@@ -10,7 +10,7 @@ from detectron2.modeling import build_model
 
 from d2freq.engine import load_yaml
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs/derefnet"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs/derefnet"
 README = (CONFIGS / "README.md").read_text()
 COMMAND = re.compile(r"`python train_net\.py --config-file configs/derefnet/(\w+)\.yaml ?([^`]*)`")
 COUNTED = re.compile(r"^\|.*?([\d,]{5,}|, 0) \|.*--config-file configs/derefnet/(\w+)\.yaml", re.M)

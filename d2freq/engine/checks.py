@@ -1,7 +1,6 @@
 """What can be known before the first iteration: names, data, class counts, masks, weights."""
 
 import copy
-import difflib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ from d2freq.engine.weights.strict import check_fits
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
 from d2freq.evaluation.protocols import get_protocol
+from d2freq.utils.choices import did_you_mean
 
 # the key of the class count, by meta-architecture
 CLASS_KEYS = {
@@ -133,9 +133,9 @@ def check_names(names: Iterable[str], *, where: str) -> None:
     known = DatasetCatalog.list()
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"did you mean {', '.join(near)}?" if near else "register it before training"
-            raise UserError(f"{where}: data set {name!r} is not in the catalog; {hint}")
+            near = did_you_mean(name, known, n=3, cutoff=0.4)
+            hint = near or "; register it before training"
+            raise UserError(f"{where}: data set {name!r} is not in the catalog{hint}")
 
 
 def check_originals(names: Iterable[str]) -> None:

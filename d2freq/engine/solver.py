@@ -13,7 +13,7 @@ from detectron2.solver import build_optimizer as build_sgd
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch.optim import SGD, Optimizer
 
-from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 
 __all__ = ["OPTIMIZERS", "build_optimizer", "clipped_sgd"]
 
@@ -27,13 +27,8 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
     Raises:
         UserError: another name.
     """
-    name = cfg.D2FREQ.OPTIMIZER
-    if name == "sgd":
+    if choice(cfg.D2FREQ.OPTIMIZER, OPTIMIZERS, key="D2FREQ.OPTIMIZER") == "sgd":
         return build_sgd(cfg, model)
-    if name != "adam":
-        raise UserError(
-            f"D2FREQ.OPTIMIZER: no optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}"
-        )
     solver = cfg.SOLVER
     groups = get_default_optimizer_params(
         model,

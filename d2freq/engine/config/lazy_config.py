@@ -3,9 +3,7 @@
 Detectron2 takes a misspelt key of a lazy config without a word, or fails deep inside a call.
 """
 
-import difflib
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 from detectron2.config import LazyConfig
@@ -16,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.engine.config.yaml_config import present_device
 from d2freq.errors import UserError
+from d2freq.utils.choices import did_you_mean
 
 TOP_KEYS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
 # what d2freq.engine.train_lazy and default_setup read below ``train``
@@ -64,7 +63,9 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
         raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
     for key in cfg.train:
         if key not in TRAIN_KEYS:
-            raise UserError(f"{config_file}: train.{key} is not read{_nearest(key, TRAIN_KEYS)}")
+            raise UserError(
+                f"{config_file}: train.{key} is not read{did_you_mean(key, TRAIN_KEYS)}"
+            )
     _check_arguments(cfg, "", config_file)
     cfg.train.device = present_device(cfg.train.get("device", "cuda"), "train.device")
     return cfg
@@ -77,7 +78,7 @@ def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
         key = word.split("=", 1)[0]
         if word.startswith(("+", "~")) or key in known:
             continue
-        near = _nearest(key, known)
+        near = did_you_mean(key, known)
         raise UserError(f"command line: {key} is not in the config{near}; +{word} adds a new key")
 
 
@@ -122,13 +123,8 @@ def _check_call(target: Any, keys: list[str], path: str, source: str) -> None:
         if key not in parameters:
             name = str(getattr(function, "__qualname__", target))
             raise UserError(
-                f"{source}: {path}.{key}: {name} takes no {key!r}{_nearest(key, parameters)}"
+                f"{source}: {path}.{key}: {name} takes no {key!r}{did_you_mean(key, parameters)}"
             )
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _join_pairs(overrides: list[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """The names of a YAML config that stand for registered classes."""
 
-import difflib
-
 from detectron2.config import CfgNode
 from detectron2.modeling import (
     ANCHOR_GENERATOR_REGISTRY,
@@ -15,6 +13,7 @@ from detectron2.modeling import (
 )
 
 from d2freq.errors import UserError
+from d2freq.utils.choices import did_you_mean
 
 
 def meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
@@ -56,6 +55,5 @@ def check_registry_names(cfg: CfgNode) -> None:
     for key, name, registry in uses:
         if name not in registry:
             known = sorted(entry for entry, _ in registry)
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
-            raise UserError(f"{key}: no {name!r} is registered; {hint}")
+            hint = did_you_mean(name, known, n=3) or f"; known: {', '.join(known)}"
+            raise UserError(f"{key}: no {name!r} is registered{hint}")

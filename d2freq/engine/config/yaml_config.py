@@ -1,6 +1,5 @@
 """YAML configs read with errors that name the file, the key and the nearest key that exists."""
 
-import difflib
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ from detectron2.config import CfgNode, get_cfg
 from d2freq.config import add_d2freq_config
 from d2freq.data.catalog import register_coco
 from d2freq.errors import UserError
+from d2freq.utils.choices import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -112,11 +112,10 @@ def _nearest_key(message: str, known: list[str]) -> str:
     if not found:
         return message
     culprit = found.group(1)
-    near = difflib.get_close_matches(culprit, known, n=1, cutoff=0.5)
-    if not near:  # the parent may be misspelt or the leaf misplaced
-        leaf = culprit.rsplit(".", 1)[-1]
-        near = [key for key in known if key.rsplit(".", 1)[-1] == leaf][:1]
-    cure = f"; did you mean {near[0]}?" if near else ""
+    # where the parent is misspelt or the leaf misplaced, any key with that leaf will do
+    leaf = culprit.rsplit(".", 1)[-1]
+    namesakes = [key for key in known if key.rsplit(".", 1)[-1] == leaf]
+    cure = did_you_mean(culprit, known) or did_you_mean(culprit, namesakes, cutoff=0)
     return f"config key {culprit} does not exist{cure}"
 
 

@@ -5,12 +5,12 @@ areas=(AreaRange("t", 0, 256),), max_dets=(100, 1000)))``, or a YAML file of the
 path then stands for the name (see from_yaml.load_protocol).
 """
 
-import difflib
 import os
 
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols.from_yaml import load_protocol
 from d2freq.evaluation.protocols.protocol import AreaRange, Protocol
+from d2freq.utils.choices import did_you_mean
 
 __all__ = ["PROTOCOLS", "get_protocol", "register"]
 
@@ -43,10 +43,9 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
     if str(name).endswith((".yaml", ".yml")):
         return load_protocol(name)
     if name not in PROTOCOLS:
-        near = difflib.get_close_matches(str(name), PROTOCOLS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(PROTOCOLS))}"
+        hint = did_you_mean(str(name), PROTOCOLS) or f"; known: {', '.join(sorted(PROTOCOLS))}"
         raise UserError(
-            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}; {hint}; or give a "
+            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}{hint}; or give a "
             ".yaml file"
         )
     return PROTOCOLS[str(name)]

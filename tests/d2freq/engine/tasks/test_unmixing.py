@@ -97,7 +97,10 @@ def test_checks_pass_what_fits(sequences):
         (["MODEL.UNMIXING.WINDOW", 4], "odd"),
         (["MODEL.UNMIXING.WINDOW", 9], "has 7 frames, a window 9"),
         (["DATASETS.TEST", ("tiny_scenes_val",)], "tiny_scenes_val has images"),
-        (["D2FREQ.OPTIMIZER", "adamw"], "no optimizer 'adamw'; choose one of sgd, adam"),
+        (
+            ["D2FREQ.OPTIMIZER", "adamw"],
+            "'adamw' is unknown; choose one of sgd, adam",
+        ),
         (["MODEL.META_ARCHITECTURE", "LeastSquares"], "--eval-only"),
     ],
 )

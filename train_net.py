@@ -21,25 +21,18 @@ from d2freq.errors import UserError
 
 def main(args) -> dict:
     """One process of a training or an evaluation."""
-    from d2freq.engine import is_lazy, run_lazy, run_yaml
+    from d2freq.engine import run
 
-    return run_lazy(args) if is_lazy(args.config_file) else run_yaml(args)
-
-
-def check(args) -> None:
-    """What can be known to fail is said before a process starts or an iteration runs."""
-    from d2freq.engine import check_lazy, check_yaml, is_lazy, load_lazy, load_yaml
-
-    lazy = is_lazy(args.config_file)
-    cfg = (load_lazy if lazy else load_yaml)(args.config_file, args.opts)
-    (check_lazy if lazy else check_yaml)(cfg, eval_only=args.eval_only, resume=args.resume)
+    return run(args)
 
 
 if __name__ == "__main__":
     arguments = default_argument_parser().parse_args()
     print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
     try:
-        check(arguments)
+        from d2freq.engine import check_arguments
+
+        check_arguments(arguments)
         launch(
             main,
             arguments.num_gpus,

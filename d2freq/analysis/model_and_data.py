@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from detectron2.config import CfgNode, instantiate
-from detectron2.data import DatasetMapper, get_detection_dataset_dicts
-from detectron2.data.detection_utils import build_augmentation
-from omegaconf import DictConfig, OmegaConf
+from detectron2.data import get_detection_dataset_dicts
 from torch import Tensor, nn
 
-from d2freq.engine.build import build, read_config
+from d2freq.engine.build import build
 from d2freq.engine.checks import check_names
-from d2freq.engine.tasks.classification import image_mapper, is_image_folder
+from d2freq.engine.config import Config, load_config
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import Protocol, get_protocol
 from d2freq.modeling.set import SET
@@ -32,6 +29,7 @@ class Subject:
     """A model and what its config says about its data.
 
     Attributes:
+        config: that describes it.
         model: in evaluation mode, a SET model or a plain detector.
         mapper: from a record to the model's input with "instances"; of image folders without.
         dataset: name in the catalog.
@@ -40,6 +38,7 @@ class Subject:
         about: config, overrides, weights and model, for the record of an analysis.
     """
 
+    config: Config
     model: nn.Module
     mapper: Callable[[dict], dict]
     dataset: str
@@ -93,12 +92,12 @@ def load_subject(
         UserError: the config, the weights, the data set or the protocol is missing or faulty.
         DatasetError: the data set's files are missing or faulty.
     """
-    config = read_config(config_file, overrides)
-    lazy = isinstance(config, DictConfig)
-    name, measured, mapper = (_lazy_data if lazy else _yaml_data)(config, config_file, dataset)
+    config = load_config(config_file, overrides)
+    name = dataset or next(iter(config.test_sets()), "")
     if not name:
         raise UserError(f"{config_file}: names no test set; name one: --dataset")
     check_names([name], where="--dataset")
+    mapper = config.test_mapper(name, truth=True)
     records = get_detection_dataset_dicts(name, filter_empty=False)
     if truth and "annotations" not in records[0]:
         raise UserError(f"data set {name} has no annotations; take one with ground truth")
@@ -111,7 +110,8 @@ def load_subject(
         "label": _name(model),
         "device": device,
     }
-    return Subject(model, mapper, name, records, get_protocol(protocol or measured), about)
+    measured_by = get_protocol(protocol or config.protocol or "aitod")
+    return Subject(config, model, mapper, name, records, measured_by, about)
 
 
 def choose(records: Sequence[dict], count: int, *, seed: int | None = None) -> list[dict]:
@@ -142,36 +142,6 @@ def areas_of(image: Image) -> np.ndarray:
 def scales_of(areas: np.ndarray, protocol: Protocol) -> dict[str, np.ndarray]:
     """Which boxes are of each size class: label -> (N,) bool; ends belong to both sides."""
     return {area.label: (area.low <= areas) & (areas <= area.high) for area in protocol.areas}
-
-
-def _yaml_data(
-    cfg: CfgNode, _source: str, dataset: str | None
-) -> tuple[str, str, Callable[[dict], dict]]:
-    name = dataset or next(iter(cfg.DATASETS.TEST), "")
-    if name and is_image_folder(name):
-        return name, cfg.TEST.TINY.PROTOCOL, image_mapper(cfg, is_train=False)
-    mapper = DatasetMapper(
-        is_train=True,  # keeps the ground truth; the augmentations are those of testing
-        augmentations=build_augmentation(cfg, is_train=False),
-        image_format=cfg.INPUT.FORMAT,
-        use_instance_mask=False,
-    )
-    return name, cfg.TEST.TINY.PROTOCOL, mapper
-
-
-def _lazy_data(
-    cfg: DictConfig, source: str, dataset: str | None
-) -> tuple[str, str, Callable[[dict], dict]]:
-    mapper = copy.deepcopy(OmegaConf.select(cfg, "dataloader.test.mapper"))
-    if mapper is None:
-        raise UserError(f"{source}: has no dataloader.test.mapper, which prepares the images")
-    names = OmegaConf.select(cfg, "dataloader.test.dataset.names")
-    protocol = OmegaConf.select(cfg, "dataloader.evaluator.protocol") or "aitod"
-    name = dataset or (names if isinstance(names, str) or names is None else names[0]) or ""
-    if not (name and is_image_folder(name)):
-        mapper.is_train = True
-        mapper.use_instance_mask = False
-    return name, protocol, instantiate(mapper)
 
 
 def _name(model: nn.Module) -> str:

@@ -36,15 +36,18 @@ def _run(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     from d2freq.analysis.cost.count import measure_cost
-    from d2freq.engine.build import build, read_config, square_of
+    from d2freq.engine.build import build
+    from d2freq.engine.config import load_config
     from d2freq.errors import UserError
+    from d2freq.modeling.classification import ImageClassifier
 
     given = arguments.size or []
     if len(given) > 2 or min(*given, arguments.proposals, arguments.frames, arguments.depth) < 1:
         raise UserError("--size takes one side or height and width; all numbers are above 0")
-    config = read_config(arguments.config_file, arguments.opts)
+    config = load_config(arguments.config_file, arguments.opts)
     model = build(config)
-    sides = given or [square_of(config, model) or 800]
+    side = config.square if isinstance(model, ImageClassifier) else None
+    sides = given or [side or 800]
     height, width = sides[0], sides[-1]
     cost = measure_cost(
         model,

@@ -44,13 +44,13 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.frequency_input.images import config_images
     from d2freq.analysis.frequency_input.statistics import channel_names, measure_statistics
     from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
-    from d2freq.engine.build import read_config
-    from d2freq.engine.config.yaml_config import present_device
+    from d2freq.engine.config import load_config
+    from d2freq.engine.config.device import present_device
 
     source = arguments.config_file
-    config = read_config(source, arguments.opts)
-    stem = load_stem(config, source).to(present_device(arguments.device, "--device"))
-    images = config_images(config, source, dataset=arguments.dataset, count=arguments.images)
+    config = load_config(source, arguments.opts)
+    stem = load_stem(config).to(present_device(arguments.device, "--device"))
+    images = config_images(config, dataset=arguments.dataset, count=arguments.images)
     found = measure_statistics(stem, images)
     keys = stem_keys(stem, found.mean, found.std)
     over = f"{found.images} images, {found.blocks} blocks of {', '.join(images.datasets)}"

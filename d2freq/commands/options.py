@@ -85,7 +85,7 @@ def load(arguments: argparse.Namespace, *, truth: bool = True) -> "list[Subject]
     Without the need of boxes (``truth``) data sets of image folders are taken, too.
     """
     from d2freq.analysis.model_and_data import load_subject
-    from d2freq.engine.config.yaml_config import present_device
+    from d2freq.engine.config.device import present_device
     from d2freq.errors import UserError
 
     device = present_device(arguments.device, "--device")

@@ -11,13 +11,12 @@ import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import LazyCall as L
-from detectron2.config import instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 
 from d2freq.data.builtin import SOURCES
-from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
+from d2freq.engine import Trainer, check, load_lazy, load_yaml
 from d2freq.engine.train_lazy import train as train_lazy
 from d2freq.evaluation.protocols import get_protocol
 
@@ -113,7 +112,7 @@ def assert_trained(
 def test_yaml_config_trains_a_step_and_evaluates(file, overrides, miniature, saved, tmp_path):
     cfg = load_yaml(str(CONFIGS / file), shlex.split(overrides))
     miniature([*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST], num_classes(cfg))
-    check_yaml(cfg)
+    check(cfg)
     cfg.merge_from_list(
         ["MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", 2]
         + ["SOLVER.MAX_ITER", 1, "SOLVER.STEPS", (), "MODEL.ROI_BOX_HEAD.FC_DIM", 64]
@@ -145,7 +144,7 @@ def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     detector = cfg.model.get("detector", cfg.model)
     classes = detector.get("roi_heads", detector).num_classes
     miniature([loaders.train.dataset.names, loaders.test.dataset.names], classes)
-    check_lazy(cfg)
+    check(cfg)
     small = [L(ResizeShortestEdge)(short_edge_length=64)]
     loaders.train.mapper.augmentations = loaders.test.mapper.augmentations = small
     loaders.train.total_batch_size = 2
@@ -155,4 +154,4 @@ def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     cfg.train.update(device="cpu", max_iter=1, output_dir=str(tmp_path), eval_period=1)
     masks = "mask_head" in detector.get("roi_heads", {})
     wanted = dict(protocol=loaders.evaluator.protocol, masks=masks)
-    assert_trained(train_lazy(cfg, instantiate(cfg.model).cpu()), tmp_path, saved, **wanted)
+    assert_trained(train_lazy(cfg), tmp_path, saved, **wanted)

@@ -14,9 +14,9 @@ from detectron2.modeling import build_model
 from detectron2.solver import LRMultiplier, build_lr_scheduler
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist
-from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy, run_yaml
+from d2freq.engine import check, load_lazy, load_yaml, run
 from d2freq.engine.solver import build_optimizer
-from d2freq.engine.tasks.unmixing import build_sequence_evaluator, build_sequence_test_loader
+from d2freq.engine.tasks.unmixing import Unmixing
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/derefnet"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -117,7 +117,7 @@ def test_same_data_and_evaluator(twins):
     assert cfg.DATALOADER.NUM_WORKERS == loaders.train.num_workers == loaders.test.num_workers
     cfg.DATALOADER.NUM_WORKERS = 0
     name = cfg.DATASETS.TEST[0]
-    ours = next(iter(build_sequence_test_loader(cfg, name)))[0]
+    ours = next(iter(Unmixing().test_loader(cfg, name)))[0]
     test = twins.lazy.dataloader.test
     dataset = instantiate(test.dataset)
     theirs = next(iter(build_detection_test_loader(dataset, mapper=instantiate(test.mapper))))[0]
@@ -125,7 +125,7 @@ def test_same_data_and_evaluator(twins):
     assert all(torch.equal(ours[key], theirs[key]) for key in ("frames", "positions"))
     assert instantiate(twins.lazy.dataloader.train.mapper).noise == cfg.INPUT.UNMIXING.NOISE
     evaluators = [
-        build_sequence_evaluator(cfg, name, None),
+        Unmixing().evaluator(cfg, name, None),
         instantiate(twins.lazy.dataloader.evaluator),
     ]
     ours, theirs = (vars(evaluator) for evaluator in evaluators)
@@ -149,10 +149,7 @@ def test_trains_a_step_and_measures_alike_from_both(name, loggers, tmp_path, mon
     lazy += ["train.eval_period=1", f"train.output_dir={tmp_path / 'lazy'}"]
     flags = [] if trains(name) else ["--eval-only"]
     results = []
-    for run, check, load, suffix, words in (
-        (run_yaml, check_yaml, load_yaml, ".yaml", yaml),
-        (run_lazy, check_lazy, load_lazy, ".py", lazy),
-    ):
+    for load, suffix, words in ((load_yaml, ".yaml", yaml), (load_lazy, ".py", lazy)):
         file = str(CONFIGS / name) + suffix
         check(load(file, words), eval_only=bool(flags))
         arguments = default_argument_parser().parse_args(["--config-file", file, *flags, *words])

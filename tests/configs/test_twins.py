@@ -16,7 +16,7 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 from omegaconf import ListConfig
 
-from d2freq.engine import load_lazy, load_yaml, run_lazy, run_yaml
+from d2freq.engine import load_lazy, load_yaml, run
 
 from .config_cases import CONFIGS, names, num_classes
 
@@ -246,7 +246,7 @@ def test_same_losses_and_weights_after_two_steps_of_training(name, tiny_data, lo
     lazy += [f"dataloader.test.dataset.names={data}", "dataloader.test.num_workers=0"]
     lazy += [f"train.output_dir={out / 'lazy'}", "lr_multiplier.warmup_length=0"]
     records, weights = [], []
-    for run, suffix, options in ((run_yaml, ".yaml", yaml), (run_lazy, ".py", lazy)):
+    for suffix, options in ((".yaml", yaml), (".py", lazy)):
         file = str(CONFIGS / name) + suffix
         run(default_argument_parser().parse_args(["--config-file", file, *options]))
         folder = out / suffix.replace(".py", ".lazy")[1:]

@@ -17,7 +17,6 @@ from d2freq.analysis.frequency_input.gate_plot import plot_gate
 from d2freq.analysis.frequency_input.stem_config import stem_keys, write_input_config
 from d2freq.analysis.model_and_data import Subject, choose
 from d2freq.analysis.result_file import head, write_record
-from d2freq.engine.config.yaml_config import is_lazy, load_yaml
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, DCTStem, FrequencyStem
 from d2freq.modeling.frequency_input.channels import component_names
@@ -124,18 +123,21 @@ def _write(subject: Subject, stem: DCTStem, best: list[int], output: str | os.Pa
     static = DCTStem(mode=stem.mode, channels=[stem.channels[place] for place in best])
     keys = stem_keys(static, stem.mean[best], stem.std[best])
     keys["GATE"] = {"ENABLED": False}
-    source, overrides = subject.about["config"], subject.about["overrides"]
-    notes = [f"The {len(best)} channels that a gate of {Path(source).name} had on most often"]
+    config, overrides = subject.config, subject.about["overrides"]
+    notes = [
+        f"The {len(best)} channels that a gate of {Path(config.source).name} had on most often"
+    ]
     notes.append(f"over {subject.dataset}, and their statistics; by d2freq analyze gate.")
-    base, model, folder = None, {}, None
-    if not is_lazy(source):
-        cfg = load_yaml(source, overrides)
-        base, model = source, _without_gate(cfg)
-        folder = f"{cfg.OUTPUT_DIR}_top{len(best)}"  # the gate's own keeps the gate's weights
+    model, folder = {}, None
+    if config.yaml_base:
+        model = _without_gate(config.cfg)
+        folder = f"{config.output_dir}_top{len(best)}"  # the gate's own keeps the gate's weights
         if overrides:
             notes.append(f"These overrides of that config are not in here: {' '.join(overrides)}")
     path = Path(output).with_suffix(".yaml")
-    return write_input_config(path, keys, notes=notes, base=base, model=model, output_dir=folder)
+    return write_input_config(
+        path, keys, notes=notes, base=config.yaml_base, model=model, output_dir=folder
+    )
 
 
 def _without_gate(cfg: CfgNode) -> dict[str, Any]:

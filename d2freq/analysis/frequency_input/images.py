@@ -4,16 +4,14 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from detectron2.config import CfgNode, instantiate
-from detectron2.data import DatasetMapper, get_detection_dataset_dicts
-from omegaconf import DictConfig, OmegaConf
+from detectron2.data import get_detection_dataset_dicts
 from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.model_and_data import choose
 from d2freq.data.coco.faults_of_images import look_at
-from d2freq.engine.checks import check_names, lazy_datasets
-from d2freq.engine.tasks.classification import image_mapper, is_image_folder
+from d2freq.engine.checks import check_names
+from d2freq.engine.config import Config
 from d2freq.errors import UserError
 
 __all__ = ["Images", "config_images"]
@@ -49,38 +47,20 @@ class Images:
             yield self.mapper(copy.deepcopy(record))["image"]
 
 
-def config_images(
-    config: CfgNode | DictConfig, source: str, *, dataset: str | None = None, count: int = 0
-) -> Images:
+def config_images(config: Config, *, dataset: str | None = None, count: int = 0) -> Images:
     """Images of the data sets that a config trains on, at the sizes of its inference.
 
     Args:
-        config: read already.
-        source: its file, for messages.
+        config: of either kind.
         dataset: a registered name instead.
         count: images at even steps through the data set; 0 is all.
 
     Raises:
         UserError: there is no such data set, or none is named.
     """
-    is_yaml = isinstance(config, CfgNode)
-    trained = config.DATASETS.TRAIN if is_yaml else lazy_datasets(config, "train")
-    names = [dataset] if dataset else list(trained)
+    names = [dataset] if dataset else config.train_sets()
     if not names:
-        raise UserError(f"{source}: names no data set to train on; name one: --dataset")
-    check_names(names, where="--dataset" if dataset else source)
+        raise UserError(f"{config.source}: names no data set to train on; name one: --dataset")
+    check_names(names, where="--dataset" if dataset else config.source)
     records = get_detection_dataset_dicts(names, filter_empty=False)
-    mapper = _yaml_mapper(config, names) if is_yaml else _lazy_mapper(config, source)
-    return Images(names, choose(records, count), mapper)
-
-
-def _yaml_mapper(cfg: CfgNode, names: list[str]) -> Callable[[dict], dict]:
-    of_folders = any(map(is_image_folder, names))
-    return (image_mapper if of_folders else DatasetMapper)(cfg, is_train=False)
-
-
-def _lazy_mapper(cfg: DictConfig, source: str) -> Callable[[dict], dict]:
-    call = OmegaConf.select(cfg, "dataloader.test.mapper")
-    if call is None:
-        raise UserError(f"{source}: has no dataloader.test.mapper, which prepares the images")
-    return instantiate(call)
+    return Images(names, choose(records, count), config.test_mapper(names[0]))

@@ -1,16 +1,14 @@
 """The fixed stem of a config, and a stem with its statistics as keys of a config."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from detectron2.config import CfgNode, instantiate
-from detectron2.utils.registry import locate
-from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 
+from d2freq.engine.config import Config
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import (
     DCTStem,
@@ -19,30 +17,22 @@ from d2freq.modeling.frequency_input import (
     describe_stem,
     select_channels,
 )
-from d2freq.modeling.frequency_input.build_stem import build_transform
 from d2freq.modeling.frequency_input.channels import PUBLISHED
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["load_stem", "stem_keys", "write_input_config"]
 
 
-def load_stem(config: CfgNode | DictConfig, source: str) -> FixedStem:
+def load_stem(config: Config) -> FixedStem:
     """The stem of a config for pixels less 128, without statistics: mean 0, deviation 1.
-
-    Args:
-        config: read already; it is not changed.
-        source: its file, for messages.
 
     Raises:
         UserError: the config has no stem with fixed channels.
     """
-    if isinstance(config, CfgNode):
-        stem: Any = _yaml_stem(config)
-    else:
-        stem = _lazy_stem(config.model)
+    stem = config.frequency_stem()
     if not isinstance(stem, FixedStem):
         raise UserError(
-            f"{source}: no DCT stem, random basis or pixel unshuffle in its backbone, whose "
+            f"{config.source}: no DCT stem, random basis or pixel unshuffle in its backbone, whose "
             "channels could be measured; a learned stem takes no statistics"
         )
     return stem.eval()
@@ -100,42 +90,6 @@ def write_input_config(
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
     path.write_text("".join(f"# {note}\n" for note in notes) + text, encoding="utf-8")
     return path
-
-
-def _yaml_stem(config: CfgNode) -> Any:
-    cfg = config.clone()
-    cfg.defrost()
-    cfg.MODEL.FREQ_INPUT.MEAN, cfg.MODEL.FREQ_INPUT.STD = [], []
-    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [128.0] * 3, [1.0] * 3
-    if "dct" not in cfg.MODEL.BACKBONE.NAME:
-        return None
-    return build_transform(cfg)
-
-
-def _lazy_stem(node: Any) -> Any:
-    for found in _calls(node):
-        target = found["_target_"]
-        kind = locate(target) if isinstance(target, str) else target
-        if isinstance(kind, type) and issubclass(kind, FixedStem):
-            found = found.copy()
-            found.update(mean=None, std=None, pixel_mean=[128.0] * 3, pixel_std=[1.0] * 3)
-            return instantiate(found)
-    return None
-
-
-def _calls(node: Any) -> Iterator[DictConfig]:
-    """Every call below a node of a lazy config."""
-    children: list[Any]
-    if isinstance(node, DictConfig):
-        if "_target_" in node:
-            yield node
-        children = [node._get_node(key) for key in node]
-    elif isinstance(node, ListConfig):
-        children = [node._get_node(place) for place in range(len(node))]
-    else:
-        return
-    for child in children:
-        yield from _calls(child)
 
 
 def _short(stem: DCTStem) -> str | list[int]:

@@ -1,144 +1,163 @@
-"""Lazy configs read with errors that name the file, the key and the nearest key that exists.
+"""A lazy config, a DictConfig of calls, behind the interface of :class:`Config`."""
 
-Detectron2 takes a misspelt key of a lazy config without a word, or fails deep inside a call.
-"""
-
-import inspect
+import copy
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from detectron2.config import LazyConfig
+from detectron2.config import instantiate
+from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils.registry import locate
-from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from torch import nn
+from torch.optim import Optimizer
 
-from d2freq.engine.config.yaml_config import present_device
+from d2freq.engine.config.config import Config
+from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
-from d2freq.utils.choices import did_you_mean
+from d2freq.modeling.frequency_input import FixedStem
 
-TOP_KEYS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
-# what d2freq.engine.train_lazy and default_setup read below ``train``
-TRAIN_KEYS = (
-    "output_dir",
-    "init_checkpoint",
-    "strict_weights",
-    "max_iter",
-    "amp",
-    "ddp",
-    "checkpointer",
-    "eval_period",
-    "log_period",
-    "device",
-    "seed",
-    "cudnn_benchmark",
-    "float32_precision",
-)
+__all__ = ["LazyConfig"]
+
+# Detectron2's augmentations that cut images off at a border; others have these names within theirs
+CROPS = ("RandomCrop", "FixedSizeCrop")
 
 
-def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfig:
-    """A lazy config with ``key=value`` (or KEY VALUE) overrides; ``+key=value`` adds a key.
+class LazyConfig(Config):
+    """See :class:`Config`."""
 
-    Raises:
-        UserError: the file does not load, an override names no key, a key that train_net.py
-            reads is missing, or one that nothing reads is there.
-    """
-    try:
-        cfg = LazyConfig.load(config_file)
-    except Exception as error:  # the file is a program and may fail in any way
-        raise UserError(f"{config_file}: {type(error).__name__}: {error}") from error
-    words = _join_pairs(overrides or [])
-    _check_lazy_keys(cfg, words)
-    try:
-        cfg = LazyConfig.apply_overrides(cfg, words)
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        KeyError,
-        NotImplementedError,
-        ValueError,
-    ) as error:
-        raise UserError(f"command line: {error}") from error
-    missing = [key for key in TOP_KEYS if key not in cfg]
-    if missing:
-        raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
-    for key in cfg.train:
-        if key not in TRAIN_KEYS:
+    cfg: DictConfig
+    weights_key = "train.init_checkpoint"
+    sets_key = "dataloader"
+
+    @property
+    def output_dir(self) -> str:
+        return self.cfg.train.output_dir
+
+    @property
+    def weights(self) -> str:
+        return self.cfg.train.get("init_checkpoint", "")
+
+    @property
+    def strict(self) -> bool:
+        return self.cfg.train.get("strict_weights", True)
+
+    @property
+    def protocol(self) -> Any:
+        return self._evaluator.get("protocol")
+
+    @property
+    def merging(self) -> tuple[str, float] | None:
+        given = self._evaluator
+        if not given.get("originals"):
+            return None
+        return given.get("merge", "nms"), given.get("merge_iou", 0.5)
+
+    @property
+    def class_key(self) -> str:
+        """That of the detector, which SET has as ``detector``."""
+        model, at = self.cfg.model, "model"
+        while "detector" in model:
+            model, at = model.detector, f"{at}.detector"
+        return f"{at}.roi_heads.num_classes" if "roi_heads" in model else f"{at}.num_classes"
+
+    @property
+    def crops(self) -> bool:
+        steps = str(self._select("dataloader.train.mapper", {}).get("augmentations"))
+        return any(name in steps for name in CROPS)
+
+    @property
+    def measures_masks(self) -> bool:
+        given = self._evaluator
+        return "segm" in (given.get("tasks") or ["segm"]) and not given.get("originals")
+
+    @property
+    def square(self) -> int | None:
+        return self._select("dataloader.test.mapper.crop")
+
+    def train_sets(self) -> list[str]:
+        return self._sets("train")
+
+    def test_sets(self) -> list[str]:
+        return self._sets("test")
+
+    def model(self, device: str | None = None) -> nn.Module:
+        return instantiate(self.cfg.model).to(device or self.cfg.train.device)
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        optimizer = copy.deepcopy(self.cfg.optimizer)
+        optimizer.params.model = model
+        return instantiate(optimizer)
+
+    def schedule(self, optimizer: Optimizer) -> Any:
+        return instantiate(self.cfg.lr_multiplier)
+
+    def evaluator(
+        self, dataset_name: str, output_dir: str | None = None
+    ) -> DatasetEvaluator | None:
+        """``dataloader.evaluator``; None where there is none."""
+        if "evaluator" not in self.cfg.dataloader:
+            return None
+        call = copy.deepcopy(self.cfg.dataloader.evaluator)
+        if output_dir or call.get("output_dir") is None:
+            call.output_dir = output_dir or os.path.join(self.output_dir, "inference")
+        return instantiate(call)
+
+    def test_mapper(self, dataset_name: str, *, truth: bool = False) -> Callable[[dict], dict]:
+        call = copy.deepcopy(self._select("dataloader.test.mapper"))
+        if call is None:
             raise UserError(
-                f"{config_file}: train.{key} is not read{did_you_mean(key, TRAIN_KEYS)}"
+                f"{self.source}: has no dataloader.test.mapper, which prepares the images"
             )
-    _check_arguments(cfg, "", config_file)
-    cfg.train.device = present_device(cfg.train.get("device", "cuda"), "train.device")
-    return cfg
+        if truth:
+            call.update(task_of(dataset_name).truth_arguments)
+        return instantiate(call)
+
+    def frequency_stem(self) -> Any:
+        for call in _calls(self.cfg.model):
+            target = call["_target_"]
+            kind = locate(target) if isinstance(target, str) else target
+            if isinstance(kind, type) and issubclass(kind, FixedStem):
+                call = call.copy()
+                call.update(mean=None, std=None, pixel_mean=[128.0] * 3, pixel_std=[1.0] * 3)
+                return instantiate(call)
+        return None
+
+    def check(self, *, eval_only: bool) -> None:
+        """The reader of lazy configs has looked at every key and call."""
+
+    def check_mask_mapper(self) -> None:
+        mapper = self._select("dataloader.train.mapper", {})
+        is_usual = "DatasetMapper" in str(mapper.get("_target_"))
+        if is_usual and not mapper.get("use_instance_mask"):
+            raise UserError(
+                "the model has a mask head, but dataloader.train.mapper gives it no masks: set "
+                "dataloader.train.mapper.use_instance_mask to True"
+            )
+
+    @property
+    def _evaluator(self) -> Any:
+        return self._select("dataloader.evaluator", {})
+
+    def _select(self, key: str, otherwise: Any = None) -> Any:
+        found = OmegaConf.select(self.cfg, key)
+        return otherwise if found is None else found
+
+    def _sets(self, split: str) -> list[str]:
+        names = self._select(f"dataloader.{split}.dataset.names", [])
+        return [names] if isinstance(names, str) else list(names)
 
 
-def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
-    """Raise UserError for a misspelt key: Detectron2 would add it and train without a word."""
-    known = _lazy_keys(cfg)
-    for word in overrides:
-        key = word.split("=", 1)[0]
-        if word.startswith(("+", "~")) or key in known:
-            continue
-        near = did_you_mean(key, known)
-        raise UserError(f"command line: {key} is not in the config{near}; +{word} adds a new key")
-
-
-def _lazy_keys(node: DictConfig | ListConfig, prefix: str = "") -> list[str]:
-    keys = []
-    names: Any = range(len(node)) if isinstance(node, ListConfig) else node
-    for name in names:
-        keys.append(f"{prefix}{name}")
-        child = None if OmegaConf.is_missing(node, name) else node._get_node(name)
-        if isinstance(child, (DictConfig, ListConfig)) and not child._is_none():
-            keys.extend(_lazy_keys(child, f"{prefix}{name}."))
-    return keys
-
-
-def _check_arguments(node: Any, path: str, source: str) -> None:
-    """Raise UserError for a key beside ``_target_`` that the call does not take."""
-    if isinstance(node, ListConfig):
-        children = [(f"{path}[{i}]", node._get_node(i)) for i in range(len(node))]
-    elif isinstance(node, DictConfig) and not node._is_none():
-        children = [(f"{path}.{key!s}".lstrip("."), node._get_node(key)) for key in node]
-        target = node.get("_target_")
-        if target is not None:
-            _check_call(target, [str(key) for key in node if key != "_target_"], path, source)
+def _calls(node: Any) -> Iterator[DictConfig]:
+    """Every call below a node of a lazy config."""
+    children: list[Any]
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node
+        children = [node._get_node(key) for key in node]
+    elif isinstance(node, ListConfig):
+        children = [node._get_node(place) for place in range(len(node))]
     else:
         return
-    for child_path, child in children:
-        if isinstance(child, (DictConfig, ListConfig)) and not child._is_interpolation():
-            _check_arguments(child, child_path, source)
-
-
-def _check_call(target: Any, keys: list[str], path: str, source: str) -> None:
-    try:
-        function = locate(target) if isinstance(target, str) else target
-        parameters = inspect.signature(function).parameters
-    except ImportError as error:
-        raise UserError(f"{source}: {path}._target_: {error}") from error
-    except (TypeError, ValueError):  # something without a signature: its call will tell
-        return
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    for key in keys:
-        if key not in parameters:
-            name = str(getattr(function, "__qualname__", target))
-            raise UserError(
-                f"{source}: {path}.{key}: {name} takes no {key!r}{did_you_mean(key, parameters)}"
-            )
-
-
-def _join_pairs(overrides: list[str]) -> list[str]:
-    """``key=value`` words from ``key value`` or ``key=value`` words."""
-    words: list[str] = []
-    pending = ""
-    for word in overrides:
-        if pending:
-            words.append(f"{pending}={word}")
-            pending = ""
-        elif "=" in word or word.startswith("~"):  # ~key deletes and has no value
-            words.append(word)
-        else:
-            pending = word
-    if pending:
-        raise UserError(f"command line: override {pending} has no value: write key=value")
-    return words
+    for child in children:
+        yield from _calls(child)

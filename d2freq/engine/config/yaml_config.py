@@ -1,140 +1,137 @@
-"""YAML configs read with errors that name the file, the key and the nearest key that exists."""
+"""A YAML config, Detectron2's CfgNode, behind the interface of :class:`Config`."""
 
-import logging
 import os
-import re
+from collections.abc import Callable
+from typing import Any
 
-import torch
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.modeling import build_model
+from detectron2.solver import build_lr_scheduler
+from torch import nn
+from torch.optim import Optimizer
 
-from d2freq.config import add_d2freq_config
-from d2freq.data.catalog import register_coco
+from d2freq.engine.config.config import Config
+from d2freq.engine.config.registry_names import check_registry_names, meta_architectures
+from d2freq.engine.solver import build_optimizer
+from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
-from d2freq.utils.choices import did_you_mean
+from d2freq.modeling.frequency_input.build_stem import build_transform
 
-logger = logging.getLogger(__name__)
+__all__ = ["YamlConfig"]
 
-
-def is_lazy(config_file: str) -> bool:
-    """True for a lazy config (``.py``), False for YAML with ``_BASE_``.
-
-    Raises:
-        UserError: no file is named, it does not exist, or it has another suffix.
-    """
-    if not config_file:
-        raise UserError("no config: pass --config-file configs/....yaml (or a lazy .py)")
-    suffix = os.path.splitext(config_file)[1]
-    if suffix not in (".yaml", ".yml", ".py"):
-        raise UserError(f"{config_file}: a config is a .yaml, .yml or .py file, not {suffix!r}")
-    if not os.path.isfile(config_file):
-        raise UserError(f"{config_file}: no such config file; those of d2freq lie under configs/")
-    return suffix == ".py"
+# the key of the class count, by meta-architecture
+CLASS_KEYS = {
+    "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
+    "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
+    "FCOS": "MODEL.FCOS.NUM_CLASSES",
+    "D2FreqFCOS": "MODEL.FCOS.NUM_CLASSES",
+    "ImageClassifier": "MODEL.CLASSIFIER.NUM_CLASSES",
+}
 
 
-def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
-    """Detectron2's defaults, d2freq's keys, the file with its bases, then KEY VALUE overrides.
+class YamlConfig(Config):
+    """See :class:`Config`."""
 
-    Raises:
-        UserError: an unknown key, a value of the wrong type, or a file that is not YAML.
+    cfg: CfgNode
+    weights_key = "MODEL.WEIGHTS"
+    sets_key = "DATASETS"
 
-    Registers the data sets of D2FREQ.DATASETS.
-    """
-    cfg = get_cfg()
-    add_d2freq_config(cfg)
-    known = _flat_keys(cfg)
-    untyped = [key for key in known if _parent(cfg, key)[key.rsplit(".", 1)[-1]] is None]
-    for source, merge in (
-        (config_file, lambda: cfg.merge_from_file(config_file)),
-        ("command line", lambda: _merge_words(cfg, _strip_equals(overrides or []), untyped)),
-    ):
-        try:
-            merge()
-        except (KeyError, AssertionError) as error:  # of files and of overrides
-            raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
-        except (ValueError, OSError) as error:
-            raise UserError(f"{source}: {error}{_cure(str(error))}") from error
-        except Exception as error:  # a YAML parser's errors have no common base here
-            if type(error).__module__.startswith("yaml"):
-                raise UserError(f"{source}: not valid YAML: {error}") from error
-            raise
-    cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
-    _register_datasets(cfg.D2FREQ.DATASETS)
-    return cfg
+    @property
+    def yaml_base(self) -> str | None:  # type: ignore[override]
+        return self.source or None
 
+    @property
+    def output_dir(self) -> str:
+        return self.cfg.OUTPUT_DIR
 
-def _register_datasets(entries: list) -> None:
-    for entry in entries:
-        if not (isinstance(entry, list | tuple) and len(entry) == 3):
+    @property
+    def weights(self) -> str:
+        return self.cfg.MODEL.WEIGHTS
+
+    @property
+    def strict(self) -> bool:
+        return self.cfg.D2FREQ.STRICT_WEIGHTS
+
+    @property
+    def protocol(self) -> str:
+        return self.cfg.TEST.TINY.PROTOCOL
+
+    @property
+    def merging(self) -> tuple[str, float] | None:
+        tiny = self.cfg.TEST.TINY
+        return (tiny.MERGE, tiny.MERGE_IOU) if tiny.ORIGINALS else None
+
+    @property
+    def class_key(self) -> str:
+        return CLASS_KEYS.get(meta_architectures(self.cfg)[-1][1], "the model's class count")
+
+    @property
+    def crops(self) -> bool:
+        return self.cfg.INPUT.CROP.ENABLED
+
+    @property
+    def measures_masks(self) -> bool:
+        return not self.cfg.TEST.TINY.ORIGINALS  # where tiles are merged, boxes alone are measured
+
+    @property
+    def square(self) -> int:
+        return self.cfg.INPUT.CLASSIFICATION.CROP
+
+    def train_sets(self) -> list[str]:
+        return list(self.cfg.DATASETS.TRAIN)
+
+    def test_sets(self) -> list[str]:
+        return list(self.cfg.DATASETS.TEST)
+
+    def model(self, device: str | None = None) -> nn.Module:
+        return build_model(self.cfg if device is None else self._on(device))
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        return build_optimizer(self.cfg, model)
+
+    def schedule(self, optimizer: Optimizer) -> Any:
+        return build_lr_scheduler(self.cfg, optimizer)
+
+    def evaluator(self, dataset_name: str, output_dir: str | None = None) -> DatasetEvaluator:
+        """By the data set's task; where several are measured, each has a folder of its name."""
+        if output_dir is None:
+            output_dir = os.path.join(self.output_dir, "inference")
+            if len(self.cfg.DATASETS.TEST) > 1:
+                output_dir = os.path.join(output_dir, dataset_name)
+        return task_of(dataset_name).evaluator(self.cfg, dataset_name, output_dir)
+
+    def test_mapper(self, dataset_name: str, *, truth: bool = False) -> Callable[[dict], dict]:
+        task = task_of(dataset_name)
+        return task.truth_mapper(self.cfg) if truth else task.mapper(self.cfg, is_train=False)
+
+    def frequency_stem(self) -> Any:
+        if "dct" not in self.cfg.MODEL.BACKBONE.NAME:
+            return None
+        cfg = self._on(self.cfg.MODEL.DEVICE)
+        cfg.MODEL.FREQ_INPUT.MEAN, cfg.MODEL.FREQ_INPUT.STD = [], []
+        cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [128.0] * 3, [1.0] * 3
+        return build_transform(cfg)
+
+    def check(self, *, eval_only: bool) -> None:
+        check_registry_names(self.cfg)
+        if not eval_only and not self.cfg.DATASETS.TRAIN:
             raise UserError(
-                f"D2FREQ.DATASETS: {entry!r}: write a list of [name, COCO file, image folder]"
+                "DATASETS.TRAIN is empty: name a data set, for example (tiny_scenes_train,)"
             )
-        register_coco(*entry)
+        if eval_only and not self.cfg.DATASETS.TEST:
+            raise UserError("DATASETS.TEST is empty: --eval-only needs a data set to measure on")
 
+    def check_mask_mapper(self) -> None:
+        """Detectron2's mapper follows MODEL.MASK_ON."""
 
-def present_device(device: str, key: str) -> str:
-    """The device that a config names, or the CPU, with a warning, where there is no CUDA.
+    def set_up(self, args: Any) -> None:
+        self.cfg.freeze()
+        super().set_up(args)
 
-    Detectron2's default is "cuda"; without this every command on a CPU would need an override.
-    """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        logger.warning("%s is %s, but this machine has no CUDA device: using cpu", key, device)
-        return "cpu"
-    return device
-
-
-def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:
-    keys = []
-    for name, value in node.items():
-        keys.append(prefix + name)
-        if isinstance(value, CfgNode):
-            keys.extend(_flat_keys(value, f"{prefix}{name}."))
-    return keys
-
-
-def _parent(cfg: CfgNode, key: str) -> CfgNode:
-    """The node that holds a key, which may be under several others: A.B.KEY."""
-    for name in key.split(".")[:-1]:
-        cfg = cfg[name]
-    return cfg
-
-
-def _merge_words(cfg: CfgNode, words: list[str], untyped: list[str]) -> None:
-    """Merge KEY VALUE pairs; keys that are None by default take any type, whatever a file has."""
-    for key in set(words[::2]) & set(untyped):
-        _parent(cfg, key)[key.rsplit(".", 1)[-1]] = None
-    cfg.merge_from_list(words)
-
-
-def _nearest_key(message: str, known: list[str]) -> str:
-    """The message of a failed merge, with the nearest key where one key is to blame."""
-    message = message.strip("\"'")
-    found = re.search(r"key:?\s+['\"]?([A-Za-z0-9_.]+)", message)
-    if not found:
-        return message
-    culprit = found.group(1)
-    # where the parent is misspelt or the leaf misplaced, any key with that leaf will do
-    leaf = culprit.rsplit(".", 1)[-1]
-    namesakes = [key for key in known if key.rsplit(".", 1)[-1] == leaf]
-    cure = did_you_mean(culprit, known) or did_you_mean(culprit, namesakes, cutoff=0)
-    return f"config key {culprit} does not exist{cure}"
-
-
-def _cure(error: str) -> str:
-    """What to write in place of a map, which no key here takes."""
-    is_map = re.search(r"<class 'list'> vs\. <class '(dict|[\w.]*CfgNode)'>", error)
-    return "; write pairs, as [[name, value]], in place of a map" if is_map else ""
-
-
-def _strip_equals(overrides: list[str]) -> list[str]:
-    """KEY VALUE pairs from ``KEY VALUE`` or ``KEY=VALUE`` words."""
-    words: list[str] = []
-    for word in overrides:
-        if len(words) % 2 == 0 and word.startswith("--"):
-            raise ValueError(f"{word} stands behind KEY VALUE: flags go before them")
-        if len(words) % 2 == 0 and "=" in word:
-            words.extend(word.split("=", 1))
-        else:
-            words.append(word)
-    if len(words) % 2:
-        raise ValueError(f"override {words[-1]} has no value: write KEY VALUE")
-    return words
+    def _on(self, device: str) -> CfgNode:
+        """A copy that may be changed, for a device."""
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.MODEL.DEVICE = device
+        return cfg

@@ -1,111 +1,66 @@
-"""Trajectories in the trainer: loaders, evaluator and checks of data sets such as SeqCSIST.
+"""Trajectories, such as SeqCSIST's: mapper, evaluator and checks for an unmixing model.
 
-A data set is one of trajectories if its metadata has the evaluator_type "seqcsist"; an unmixing
-model takes these, and no other data.
+Detectron2's sampler shuffles each epoch anew, which the published training never did.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from detectron2.config import CfgNode
-from detectron2.data import (
-    DatasetCatalog,
-    MetadataCatalog,
-    build_detection_test_loader,
-    build_detection_train_loader,
-)
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from torch import nn
 
 from d2freq.data.seqcsist import SequenceMapper
+from d2freq.engine.tasks.task import Task
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.cso.evaluator import CSOEvaluator
 from d2freq.modeling.unmixing import UnmixingModel
 
-__all__ = [
-    "build_sequence_evaluator",
-    "build_sequence_test_loader",
-    "build_sequence_train_loader",
-    "check_sequences",
-    "is_sequences",
-]
+if TYPE_CHECKING:
+    from d2freq.engine.config import Config
+
+__all__ = ["Unmixing"]
 
 
-def is_sequences(name: str) -> bool:
-    """Whether a registered data set consists of trajectories."""
-    return MetadataCatalog.get(name).get("evaluator_type") == "seqcsist"
+class Unmixing(Task):
+    """Targets in each frame of a trajectory, measured by CSO-mAP; see :class:`Task`."""
 
+    evaluator_type = "seqcsist"
+    data = "trajectories"
+    takers = "unmixing models take trajectories (seqcsist_train)"
 
-def build_sequence_train_loader(cfg: CfgNode) -> Any:
-    """Endless batches of SOLVER.IMS_PER_BATCH trajectories in the order of Detectron2's sampler.
+    def accepts(self, model: nn.Module) -> bool:
+        return isinstance(model, UnmixingModel)
 
-    That one shuffles each epoch anew, which the published training never did.
-    """
-    # the keys of a batch's shapes are for images, which are grouped by them
-    return build_detection_train_loader(
-        cfg, mapper=_mapper(cfg, is_train=True), aspect_ratio_grouping=False
-    )
+    def mapper(self, cfg: CfgNode, *, is_train: bool) -> SequenceMapper:
+        keys = cfg.MODEL.UNMIXING
+        return SequenceMapper(
+            is_train,
+            size=keys.SIZE,
+            factor=keys.FACTOR,
+            noise=cfg.INPUT.UNMIXING.NOISE,
+            window=keys.WINDOW,
+        )
 
+    def evaluator(self, cfg: CfgNode, dataset_name: str, output_dir: str) -> CSOEvaluator:
+        """CSO-mAP by MODEL.UNMIXING's threshold, window and factor."""
+        keys = cfg.MODEL.UNMIXING
+        return CSOEvaluator(
+            dataset_name,
+            output_dir=output_dir,
+            threshold=keys.THRESHOLD,
+            window=keys.WINDOW,
+            factor=keys.FACTOR,
+        )
 
-def build_sequence_test_loader(cfg: CfgNode, dataset_name: str) -> Any:
-    """Every trajectory once."""
-    return build_detection_test_loader(cfg, dataset_name, mapper=_mapper(cfg, is_train=False))
-
-
-def build_sequence_evaluator(
-    cfg: CfgNode, dataset_name: str, output_folder: str | None
-) -> CSOEvaluator:
-    """CSO-mAP by MODEL.UNMIXING's threshold, window and factor."""
-    keys = cfg.MODEL.UNMIXING
-    return CSOEvaluator(
-        dataset_name,
-        output_dir=output_folder,
-        threshold=keys.THRESHOLD,
-        window=keys.WINDOW,
-        factor=keys.FACTOR,
-    )
-
-
-def _mapper(cfg: CfgNode, *, is_train: bool) -> SequenceMapper:
-    keys = cfg.MODEL.UNMIXING
-    return SequenceMapper(
-        is_train,
-        size=keys.SIZE,
-        factor=keys.FACTOR,
-        noise=cfg.INPUT.UNMIXING.NOISE,
-        window=keys.WINDOW,
-    )
-
-
-def check_sequences(names: Iterable[str], model: torch.nn.Module) -> list[str]:
-    """Check each data set of trajectories against the model.
-
-    Args:
-        names: registered data sets.
-        model: of any kind, also on device "meta".
-
-    Returns:
-        The names that are left: data sets of images.
-
-    Raises:
-        DatasetError: a faulty file, or a trajectory shorter than the window.
-        UserError: an unmixing model on images, another model on trajectories, or optics that are
-            not the data's.
-    """
-    images = []
-    for name in dict.fromkeys(names):
-        if is_sequences(name) != isinstance(model, UnmixingModel):
-            data = "trajectories" if is_sequences(name) else "images"
-            raise UserError(
-                f"data set {name} has {data}, which {type(model).__name__} does not take: unmixing "
-                "models take trajectories (seqcsist_train), detectors take images; set DATASETS or "
-                "MODEL.META_ARCHITECTURE"
-            )
-        if isinstance(model, UnmixingModel):
+    def check(
+        self, names: Sequence[str], model: nn.Module, config: "Config", *, train: Sequence[str]
+    ) -> None:
+        """Raise for a faulty file, too short a trajectory, or optics that are not the data's."""
+        assert isinstance(model, UnmixingModel)
+        for name in names:
             _check_optics(name, model)
             _check_lengths(name, model.window)
-        else:
-            images.append(name)
-    return images
 
 
 def _check_optics(name: str, model: UnmixingModel) -> None:

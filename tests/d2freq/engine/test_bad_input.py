@@ -7,8 +7,8 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import build_model
 
-from d2freq.engine import Trainer, check_lazy, check_yaml, load_lazy, load_yaml
-from d2freq.engine.config.yaml_config import is_lazy
+from d2freq.engine import Trainer, check, load_lazy, load_yaml
+from d2freq.engine.config import is_lazy
 from d2freq.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,31 +85,31 @@ def test_a_missing_config_is_refused():
 )
 def test_an_unregistered_name_is_refused_with_the_nearest(vehicles, tmp_path, key, value, near):
     with pytest.raises(UserError, match=f"{key}.*{value}.*{near}"):
-        check_yaml(small_cfg(tmp_path, key, value))
+        check(small_cfg(tmp_path, key, value))
 
 
 def test_a_switch_without_such_a_choice_is_refused(vehicles, tmp_path):
     with pytest.raises(UserError, match="papper.*paper, released"):
-        check_yaml(small_cfg(tmp_path, "MODEL.HSFPN.PRESET", "papper"))
+        check(small_cfg(tmp_path, "MODEL.HSFPN.PRESET", "papper"))
 
 
 def test_data_sets_are_checked_before_training(vehicles, tmp_path):
     cfg = small_cfg(tmp_path)
     with pytest.raises(UserError, match="vehicles_tesst.*vehicles_test"):
-        check_yaml(small_cfg(tmp_path, "DATASETS.TRAIN", ("vehicles_tesst",)))
+        check(small_cfg(tmp_path, "DATASETS.TRAIN", ("vehicles_tesst",)))
     third = (tmp_path / "3.png").read_bytes()
     (tmp_path / "3.png").unlink()
     with pytest.raises(UserError, match=r"3\.png"):
-        check_yaml(cfg)
+        check(cfg)
     (tmp_path / "3.png").write_bytes(third)
     whole = vehicles.read_text()
     vehicles.write_text(whole[:-40])
     with pytest.raises(UserError, match=r"gt\.json"):
-        check_yaml(cfg)
+        check(cfg)
     vehicles.write_text(whole)
-    check_yaml(cfg)
+    check(cfg)
     with pytest.raises(UserError, match=r"NUM_CLASSES is 3.*1 classes \(vehicle\)"):
-        check_yaml(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
+        check(small_cfg(tmp_path, "MODEL.ROI_HEADS.NUM_CLASSES", 3))
 
 
 def test_data_sets_of_a_config_are_registered(vehicles, tmp_path):
@@ -117,7 +117,7 @@ def test_data_sets_of_a_config_are_registered(vehicles, tmp_path):
     options = ["D2FREQ.DATASETS", [entry], "DATASETS.TRAIN", ("of_a_config",)]
     try:
         for _ in range(2):  # train_net.py reads a config more than once
-            check_yaml(small_cfg(tmp_path, *options))
+            check(small_cfg(tmp_path, *options))
         assert len(DatasetCatalog.get("of_a_config")) == 4
     finally:
         DatasetCatalog.remove("of_a_config")
@@ -147,16 +147,16 @@ def test_class_count_of_a_dense_detector_is_checked(vehicles):
     ]
     cfg = load_yaml("configs/_base_/retinanet_R50_FPN.yaml", [*sets, *words])
     with pytest.raises(UserError, match=r"MODEL.RETINANET.NUM_CLASSES is 80.*1 classes"):
-        check_yaml(cfg)
+        check(cfg)
     cfg.MODEL.RETINANET.NUM_CLASSES = 1
-    check_yaml(cfg)
+    check(cfg)
 
 
 def test_weights_that_are_not_there_are_refused(vehicles, tmp_path):
     with pytest.raises(UserError, match=r"none\.pth: no such file"):
-        check_yaml(small_cfg(tmp_path, "MODEL.WEIGHTS", "none.pth"))
+        check(small_cfg(tmp_path, "MODEL.WEIGHTS", "none.pth"))
     with pytest.raises(UserError, match="MODEL.WEIGHTS is empty"):
-        check_yaml(small_cfg(tmp_path), eval_only=True)
+        check(small_cfg(tmp_path), eval_only=True)
 
 
 @pytest.mark.parametrize(
@@ -170,21 +170,20 @@ def test_weights_that_are_not_there_are_refused(vehicles, tmp_path):
     ],
 )
 def test_a_lazy_config_is_checked_before_training(vehicles, tmp_path, options, words):
-    check_lazy(small_lazy(tmp_path))
+    check(small_lazy(tmp_path))
     with pytest.raises(UserError, match=words):
-        check_lazy(small_lazy(tmp_path, *options))
+        check(small_lazy(tmp_path, *options))
 
 
 def test_a_lazy_config_names_the_missing_image(vehicles, tmp_path):
     (tmp_path / "2.png").unlink()
     with pytest.raises(UserError, match=r"2\.png"):
-        check_lazy(small_lazy(tmp_path))
+        check(small_lazy(tmp_path))
 
 
 CHECKS = {
-    "yaml": (check_yaml, small_cfg, "MODEL.WEIGHTS", ["DATASETS.TRAIN", ("not_needed",)]),
+    "yaml": (small_cfg, "MODEL.WEIGHTS", ["DATASETS.TRAIN", ("not_needed",)]),
     "lazy": (
-        check_lazy,
         small_lazy,
         "train.init_checkpoint",
         ["dataloader.train.dataset.names", "not_needed"],
@@ -193,78 +192,78 @@ CHECKS = {
 
 
 @pytest.fixture(params=list(CHECKS))
-def check(request, vehicles, tmp_path):
+def check_with(request, vehicles, tmp_path):
     """A function that checks a config, before training or as flags say, with some weights."""
-    whole, config, key, no_train = CHECKS[request.param]
+    config, key, no_train = CHECKS[request.param]
 
-    def check(weights: object = "", **flags: bool) -> None:
+    def check_with(weights: object = "", **flags: bool) -> None:
         options = [key, str(weights)] if weights else []
         options += no_train if flags.get("eval_only") else []
-        whole(config(tmp_path / "out", *options), **flags)
+        check(config(tmp_path / "out", *options), **flags)
 
-    return check
+    return check_with
 
 
-def test_evaluation_needs_weights(check, tmp_path):
+def test_evaluation_needs_weights(check_with, tmp_path):
     for flags in ({"eval_only": True}, {"eval_only": True, "resume": True}):
         with pytest.raises(UserError, match=r"(WEIGHTS|init_checkpoint) is empty"):
-            check(**flags)
+            check_with(**flags)
     out = tmp_path / "out"
     out.mkdir()
     (out / "last_checkpoint").write_text("model_0000009.pth")
     for flags in ({"resume": True}, {"eval_only": True, "resume": True}):
         with pytest.raises(UserError, match=r"model_0000009\.pth: no such file"):
-            check(**flags)
+            check_with(**flags)
     weights = build_model(small_cfg(out)).state_dict()
     torch.save({"model": weights}, out / "model_0000009.pth")
-    check(eval_only=True, resume=True)
-    check(out / "model_0000009.pth", eval_only=True)
+    check_with(eval_only=True, resume=True)
+    check_with(out / "model_0000009.pth", eval_only=True)
 
 
-def test_weights_are_read_before_training(check, tmp_path):
+def test_weights_are_read_before_training(check_with, tmp_path):
     plain = load_yaml(CONFIG.replace("HSFPN", "FPN"), ["MODEL.DEVICE", "cpu"])
     file = tmp_path / "weights.pth"
     weights = build_model(plain).state_dict()
     torch.save({"model": weights}, file)
-    check(file)  # a plain FPN is a start for HS-FPN
+    check_with(file)  # a plain FPN is a start for HS-FPN
     with pytest.raises(UserError, match=r"(?s)weights\.pth.*backbone\.fpn_.*"):
-        check(file, eval_only=True)  # but not a trained HS-FPN
+        check_with(file, eval_only=True)  # but not a trained HS-FPN
     weights["roi_heads.box_predictor.cls_score.bias"] = torch.zeros(81)
     torch.save({"model": weights}, file)
     with pytest.raises(UserError, match=r"(?s)cls_score\.bias: \(81,\).*NUM_CLASSES"):
-        check(file)
+        check_with(file)
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"weights\.pth.*1000 bytes"):
-        check(file)
+        check_with(file)
 
 
 def test_an_unknown_protocol_is_refused(vehicles, tmp_path):
     with pytest.raises(UserError, match="aitodd"):
-        check_yaml(small_cfg(tmp_path, "TEST.TINY.PROTOCOL", "aitodd"))
+        check(small_cfg(tmp_path, "TEST.TINY.PROTOCOL", "aitodd"))
     with pytest.raises(UserError, match="aitodd"):
-        check_lazy(small_lazy(tmp_path, "dataloader.evaluator.protocol=aitodd"))
+        check(small_lazy(tmp_path, "dataloader.evaluator.protocol=aitodd"))
 
 
 def test_measuring_on_originals_needs_tiles_with_their_file(vehicles, tmp_path):
     yaml = small_cfg(tmp_path, "TEST.TINY.ORIGINALS", True)
     lazy = small_lazy(tmp_path, "+dataloader.evaluator.originals=True")
-    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+    for cfg in (yaml, lazy):
         with pytest.raises(UserError, match="vehicles_test: its metadata has no originals_json"):
-            check()
+            check(cfg)
     originals = vehicles.with_name("originals.json")
     originals.write_text(vehicles.read_text())
     MetadataCatalog.get("vehicles_test").originals_json = str(originals)
-    check_yaml(yaml)
-    check_lazy(lazy)
+    check(yaml)
+    check(lazy)
     yaml.TEST.TINY.MERGE = lazy.dataloader.evaluator.merge = "soft"
-    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+    for cfg in (yaml, lazy):
         with pytest.raises(UserError, match="'soft' to merge"):
-            check()
+            check(cfg)
     yaml.TEST.TINY.MERGE, lazy.dataloader.evaluator.merge = "weighted", "weighted"
     originals.write_text(vehicles.read_text()[:-30])
-    for check in (lambda: check_yaml(yaml), lambda: check_lazy(lazy)):
+    for cfg in (yaml, lazy):
         with pytest.raises(UserError, match=r"originals\.json.*cut off"):
-            check()
+            check(cfg)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from detectron2.engine import SimpleTrainer, default_argument_parser
 
-from d2freq.engine import run_lazy, run_yaml
+from d2freq.engine import run
 from d2freq.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +32,7 @@ train.eval_period=6
 """
 KINDS = {
     "yaml": SimpleNamespace(
-        run=run_yaml,
+        run=run,
         file=CONFIG + ".yaml",
         options=YAML,
         max_iter="SOLVER.MAX_ITER",
@@ -41,7 +41,7 @@ KINDS = {
         strict="D2FREQ.STRICT_WEIGHTS",
     ),
     "lazy": SimpleNamespace(
-        run=run_lazy,
+        run=run,
         file=CONFIG + ".py",
         options=LAZY,
         max_iter="train.max_iter",

@@ -97,7 +97,7 @@ def test_tiles_of_dota(split, tmp_path, capsys):
     assert [a["visible"] for a in cut if a["bbox"] == [60, 20, 4, 20]] == [pytest.approx(0.4)]
 
 
-def test_classes_of_each_version_in_published_order():
+def testclasses_of_each_version_in_published_order():
     assert [len(CLASSES[v]) for v in ("1.0", "1.5", "2.0")] == [15, 16, 18]
     assert CLASSES["1.5"] == (*DOTA_V1, "container-crane")
     assert CLASSES["2.0"] == DOTA_V2 == (*DOTA_V1, "container-crane", "airport", "helipad")

@@ -7,7 +7,7 @@ import pytest
 from detectron2.config import LazyCall
 from detectron2.data.transforms import RandomCrop
 
-from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
+from d2freq.engine import check, load_lazy, load_yaml
 from d2freq.errors import DatasetError, UserError
 
 from ....configs.config_cases import CONFIGS
@@ -26,11 +26,8 @@ def lazy(train: str, test: str, *options: str):
     return load_lazy(f"{CONFIG}.py", [*sets, "model.roi_heads.num_classes=1", *options])
 
 
-def checks(train: str, test: str) -> list:
-    return [
-        lambda: check_yaml(yaml(train, test)),
-        lambda: check_lazy(lazy(train, test)),
-    ]
+def both(train: str, test: str) -> list:
+    return [yaml(train, test), lazy(train, test)]
 
 
 @pytest.fixture
@@ -51,46 +48,46 @@ def no_shapely(monkeypatch):
 
 def test_objects_without_masks_are_refused(vehicles, masked):
     words = r"vehicles_test has no mask for 4 of 4 objects.*1\.png \(image_id 1\).*MASK_ON False"
-    for check in (*checks("vehicles_test", masked), *checks(masked, "vehicles_test")):
+    for cfg in (*both("vehicles_test", masked), *both(masked, "vehicles_test")):
         with pytest.raises(DatasetError, match=words):
-            check()
-    check_yaml(yaml("vehicles_test", "vehicles_test", "MODEL.MASK_ON", "False"))
+            check(cfg)
+    check(yaml("vehicles_test", "vehicles_test", "MODEL.MASK_ON", "False"))
 
     content = json.loads(vehicles.read_text())
     for annotation in content["annotations"][:2]:
         annotation["segmentation"] = [[1, 1, 9, 1, 9, 9]]
     content["annotations"][2]["iscrowd"] = 1  # no target, so it needs no mask
     vehicles.write_text(json.dumps(content))
-    for check in checks("vehicles_test", masked):
+    for cfg in both("vehicles_test", masked):
         with pytest.raises(DatasetError, match=r"no mask for 1 of 3 objects, .*4\.png"):
-            check()
+            check(cfg)
 
 
 def test_where_boxes_alone_are_measured_the_test_data_need_no_masks(vehicles, masked):
     with pytest.raises(DatasetError, match="no mask"):
-        check_lazy(lazy(masked, "vehicles_test"))
+        check(lazy(masked, "vehicles_test"))
     cfg = lazy(masked, "vehicles_test")
     cfg.dataloader.evaluator.tasks = ["bbox"]
-    check_lazy(cfg)
+    check(cfg)
 
 
 def test_a_lazy_mapper_that_drops_the_masks_is_refused(masked):
-    check_lazy(lazy(masked, masked))
+    check(lazy(masked, masked))
     with pytest.raises(UserError, match=r"mapper\.use_instance_mask to True"):
-        check_lazy(lazy(masked, masked, "dataloader.train.mapper.use_instance_mask=False"))
+        check(lazy(masked, masked, "dataloader.train.mapper.use_instance_mask=False"))
 
 
 def test_polygons_are_cropped_with_shapely_alone(masked, no_shapely):
-    for check in checks(masked, masked):
-        check()
+    for cfg in both(masked, masked):
+        check(cfg)
     with pytest.raises(UserError, match=r"polygons.*1\.png.*pip install shapely.*CROP\.ENABLED"):
-        check_yaml(yaml(masked, masked, *CROP))
+        check(yaml(masked, masked, *CROP))
     cfg = lazy(masked, masked)
     crop = LazyCall(RandomCrop)(crop_type="absolute", crop_size=[32, 32])
     cfg.dataloader.train.mapper.augmentations.insert(0, crop)
     with pytest.raises(UserError, match=r"polygons.*1\.png.*pip install shapely"):
-        check_lazy(cfg)
-    check_yaml(yaml(masked, masked, *CROP, "MODEL.MASK_ON", "False"))
+        check(cfg)
+    check(yaml(masked, masked, *CROP, "MODEL.MASK_ON", "False"))
 
 
 def test_run_lengths_are_cropped_without_shapely(vehicles, no_shapely):
@@ -98,4 +95,4 @@ def test_run_lengths_are_cropped_without_shapely(vehicles, no_shapely):
     for annotation in content["annotations"]:
         annotation["segmentation"] = {"size": [64, 64], "counts": [100, 50, 64 * 64 - 150]}
     vehicles.write_text(json.dumps(content))
-    check_yaml(yaml("vehicles_test", "vehicles_test", *CROP, "INPUT.MASK_FORMAT", "bitmask"))
+    check(yaml("vehicles_test", "vehicles_test", *CROP, "INPUT.MASK_FORMAT", "bitmask"))

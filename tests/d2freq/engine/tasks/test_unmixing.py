@@ -6,7 +6,7 @@ import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
-from d2freq.engine import check_yaml
+from d2freq.engine import check
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.derefnet import DeRefNet
 from d2freq.modeling.unmixing import ESPCN, LeastSquares
@@ -75,14 +75,14 @@ def test_a_q_init_that_is_missing_or_of_other_optics_is_refused():
 def test_q_init_of_other_optics_is_refused_by_name(sequences, tmp_path):
     np.save(tmp_path / "other.npy", np.zeros((1089, 121)))
     with pytest.raises(UserError, match=r"other.npy.*\(1089, 121\)"):
-        check_yaml(small_config(sequences, "MODEL.UNMIXING.Q_INIT", str(tmp_path / "other.npy")))
+        check(small_config(sequences, "MODEL.UNMIXING.Q_INIT", str(tmp_path / "other.npy")))
     with pytest.raises(UserError, match="nowhere"):
-        check_yaml(small_config(sequences, "MODEL.UNMIXING.Q_INIT", "nowhere"))
+        check(small_config(sequences, "MODEL.UNMIXING.Q_INIT", "nowhere"))
 
 
 def test_checks_pass_what_fits(sequences):
-    check_yaml(small_config(sequences))
-    check_yaml(small_config(sequences, "MODEL.META_ARCHITECTURE", "LeastSquares"), eval_only=True)
+    check(small_config(sequences))
+    check(small_config(sequences, "MODEL.META_ARCHITECTURE", "LeastSquares"), eval_only=True)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_checks_pass_what_fits(sequences):
 )
 def test_checks_refuse_what_does_not_fit(sequences, overrides, words):
     with pytest.raises(UserError, match=f"(?s){words}"):
-        check_yaml(small_config(sequences, *overrides))
+        check(small_config(sequences, *overrides))
 
 
 def test_a_detector_does_not_take_trajectories(sequences):
@@ -115,10 +115,10 @@ def test_a_detector_does_not_take_trajectories(sequences):
     words += ["MODEL.RESNETS.OUT_FEATURES", ["res3", "res4", "res5"]]
     words += ["MODEL.FPN.IN_FEATURES", ["res3", "res4", "res5"]]
     with pytest.raises(UserError, match="has trajectories, which RetinaNet does not take"):
-        check_yaml(small_config(sequences, *words, "MODEL.WEIGHTS", ""))
+        check(small_config(sequences, *words, "MODEL.WEIGHTS", ""))
 
 
 def test_missing_data_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     with pytest.raises(DatasetError, match="d2freq generate seqcsist"):
-        check_yaml(small_config("seqcsist_train"))
+        check(small_config("seqcsist_train"))

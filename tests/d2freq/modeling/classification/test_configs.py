@@ -13,9 +13,10 @@ from detectron2.engine import default_argument_parser
 from detectron2.modeling import build_model
 from detectron2.solver import LRMultiplier, build_lr_scheduler
 
-from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml, run_lazy, run_yaml
+from d2freq.engine import check, load_lazy, load_yaml
+from d2freq.engine import run as run_config
 from d2freq.engine.solver import build_optimizer
-from d2freq.engine.tasks.classification import image_mapper
+from d2freq.engine.tasks.classification import Classification
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
 
@@ -102,7 +103,7 @@ def test_twins_are_equal(name):
         (loaders.test.dataset.names,),
     )
     for is_train, loader in ((True, loaders.train), (False, loaders.test)):
-        ours, theirs = image_mapper(cfg, is_train=is_train), instantiate(loader.mapper)
+        ours, theirs = Classification().mapper(cfg, is_train=is_train), instantiate(loader.mapper)
         assert (ours.crop, ours.image_format) == (theirs.crop, theirs.image_format)
         assert list(map(repr, ours.steps)) == list(map(repr, theirs.steps))
         assert loader.num_workers == cfg.DATALOADER.NUM_WORKERS
@@ -144,17 +145,17 @@ def run(colours, narrow, loggers, tmp_path, monkeypatch):
         cfg.model.backbone = L(NarrowBackbone)()
         return cfg
 
-    monkeypatch.setattr("d2freq.engine.train_lazy.load_lazy", load)
+    monkeypatch.setattr("d2freq.engine.config.load.load_lazy", load)
 
     def start(kind: str, steps: int, *flags: str) -> dict:
         out = tmp_path / kind
         words = [word.format(out=out, steps=steps) for word in SMALL[kind]]
         is_lazy = kind == "lazy"
         file = RGB + (".py" if is_lazy else ".yaml")
-        check, read = (check_lazy, load) if is_lazy else (check_yaml, load_yaml)
+        read = load if is_lazy else load_yaml
         check(read(file, words), eval_only="--eval-only" in flags, resume="--resume" in flags)
         arguments = ["--config-file", file, *flags, *words]
-        return (run_lazy if is_lazy else run_yaml)(default_argument_parser().parse_args(arguments))
+        return run_config(default_argument_parser().parse_args(arguments))
 
     return start
 
@@ -189,7 +190,7 @@ def test_colours_are_learnt_resumed_and_measured_alike_from_both(run, tmp_path):
 def test_what_cannot_be_trained_is_said_before(run, colours, monkeypatch):
     with pytest.raises(UserError, match="imagenet_train has classes of whole images alone"):
         detector = str(CONFIGS / "demo/faster_rcnn_R18_FPN_scenes.yaml")
-        check_yaml(load_yaml(detector, ["DATASETS.TRAIN", "('imagenet_train',)"]))
+        check(load_yaml(detector, ["DATASETS.TRAIN", "('imagenet_train',)"]))
     monkeypatch.setitem(SMALL, "yaml", [*SMALL["yaml"], "MODEL.CLASSIFIER.NUM_CLASSES", "4"])
     with pytest.raises(UserError, match="NUM_CLASSES is 4, but data set imagenet_train has 3"):
         run("yaml", 1)

@@ -8,7 +8,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import default_argument_parser
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
-from d2freq.engine import run_lazy, run_yaml
+from d2freq.engine import run as run_config
 
 CONFIG = str(Path(__file__).resolve().parents[4] / "configs/derefnet/derefnet_affine_seqcsist")
 NAME = "one_sequence"
@@ -35,11 +35,11 @@ def run(request, tmp_path, loggers):
             words = [*yaml.split(), "SOLVER.MAX_ITER", str(stop), "OUTPUT_DIR", str(out)]
             words += ["MODEL.WEIGHTS", weights]
             given = ["--config-file", f"{CONFIG}.yaml", *flags, *words]
-            return run_yaml(default_argument_parser().parse_args(given))
+            return run_config(default_argument_parser().parse_args(given))
         words = [*lazy.split(), f"train.max_iter={stop}", f"train.output_dir={out}"]
         words += [f"train.init_checkpoint={weights}"] if weights else []
         given = ["--config-file", f"{CONFIG}.py", *flags, *words]
-        return run_lazy(default_argument_parser().parse_args(given))
+        return run_config(default_argument_parser().parse_args(given))
 
     yield run
     DatasetCatalog.remove(NAME)

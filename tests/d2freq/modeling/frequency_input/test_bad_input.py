@@ -6,7 +6,7 @@ import torch
 from detectron2.config import instantiate
 from PIL import Image
 
-from d2freq.engine import check_lazy, check_yaml, load_lazy, load_yaml
+from d2freq.engine import check, load_lazy, load_yaml
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.frequency_input import FrequencyStem, LearnedStem, UnshuffleStem
 
@@ -39,10 +39,10 @@ def lazy(*options, file=DCT):
 )
 def test_channels_that_there_are_not(channels, said):
     with pytest.raises(UserError, match=said):
-        check_yaml(yaml("MODEL.FREQ_INPUT.CHANNELS", channels))
+        check(yaml("MODEL.FREQ_INPUT.CHANNELS", channels))
     quoted = f"'{channels}'" if channels == "25" else channels
     with pytest.raises(UserError, match=said):
-        check_lazy(lazy(f"{STEM}.channels={quoted}"))
+        check(lazy(f"{STEM}.channels={quoted}"))
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_statistics_of_another_channel_set(options):
     named = [f"MODEL.FREQ_INPUT.{key}" for key in options[::2]]
     words = [word for pair in zip(named, options[1::2], strict=True) for word in pair]
     with pytest.raises(UserError, match=MEASURE):
-        check_yaml(yaml(*words))
+        check(yaml(*words))
 
 
 def test_statistics_of_another_channel_set_in_a_lazy_config():
     with pytest.raises(UserError, match=MEASURE):
-        check_lazy(lazy(f"{STEM}.channels='48'"))
+        check(lazy(f"{STEM}.channels='48'"))
 
 
 @pytest.mark.parametrize("stem", ["DCT", "unshuffle", "learned", "gate"])
@@ -100,12 +100,12 @@ def test_a_square_of_a_classifier_that_the_blocks_do_not_divide():
 )
 def test_grey_input(options, said):
     with pytest.raises(UserError, match=said):
-        check_yaml(yaml(*options))
+        check(yaml(*options))
 
 
 def test_grey_input_in_a_lazy_config():
     with pytest.raises(UserError, match="INPUT.FORMAT 'L'.*RGB or BGR"):
-        check_lazy(lazy(f"{STEM}.input_format=L"))
+        check(lazy(f"{STEM}.input_format=L"))
 
 
 def test_images_of_16_bits_are_refused_before_training(vehicles):
@@ -116,8 +116,8 @@ def test_images_of_16_bits_are_refused_before_training(vehicles):
     said = r"vehicles_test: 16-bit image \(4\): .*1\.png.*convert it to 8 bit"
     words = ["DATASETS.TRAIN", data[1], "DATASETS.TEST", data[1]]
     with pytest.raises(DatasetError, match=said):
-        check_yaml(yaml(*words))
+        check(yaml(*words))
     names = [f"dataloader.{split}.dataset.names={data[0]}" for split in ("train", "test")]
     with pytest.raises(DatasetError, match=said):
-        check_lazy(lazy(*names))
-    check_yaml(yaml(*words, file=DCT.replace("DCT_", "")))  # a note of d2freq validate for RGB
+        check(lazy(*names))
+    check(yaml(*words, file=DCT.replace("DCT_", "")))  # a note of d2freq validate for RGB

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from d2freq.engine.checks import check_yaml
+from d2freq.engine.checks import check
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, add_gate_loss
 
@@ -155,4 +155,4 @@ def test_a_gate_without_its_loss_is_an_error_with_the_cure():
 )
 def test_keys_of_the_gate_that_do_not_fit_are_refused_before_training(options, message):
     with pytest.raises(UserError, match=message):
-        check_yaml(frequency_config("faster", *options))
+        check(frequency_config("faster", *options))

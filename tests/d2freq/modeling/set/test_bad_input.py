@@ -6,8 +6,8 @@ from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 from torch import nn
 
-from d2freq.engine.checks import _classes_of
 from d2freq.engine.config.registry_names import check_registry_names, meta_architectures
+from d2freq.engine.tasks.detection import classes_of
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 
@@ -166,4 +166,4 @@ def test_preflight_knows_the_detector_within_set():
         check_registry_names(config("faster", "MODEL.ROI_HEADS.NAME", "Nothing", with_set=True))
     assert meta_architectures(config("faster", with_set=True))[-1] == ("MODEL.SET.DETECTOR", name)
     for case in ("fcos", "faster"):
-        assert _classes_of(build(case)) == _classes_of(build(case, with_set=False)) == 3
+        assert classes_of(build(case)) == classes_of(build(case, with_set=False)) == 3

@@ -1,0 +1,136 @@
+"""One interface for both kinds of config: what training, checks, analysis and commands ask of one.
+
+Whoever holds a :class:`Config` need not know whether it was YAML or lazy; the two subclasses alone
+know where a value stands.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from detectron2.engine import default_setup
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+from torch import nn
+from torch.optim import Optimizer
+
+__all__ = ["Config"]
+
+
+class Config(ABC):
+    """A config that has been read, with the file that it came from.
+
+    Attributes:
+        cfg: CfgNode or DictConfig, the config as Detectron2 knows it.
+        source: its file, for messages; "" where there is none.
+    """
+
+    weights_key: str  # where the config names its weights, for messages
+    sets_key: str  # and its data sets
+
+    def __init__(self, cfg: Any, source: str = "") -> None:
+        self.cfg = cfg
+        self.source = source
+
+    yaml_base: str | None = None  # its file, where a YAML config can take it as _BASE_
+
+    @property
+    @abstractmethod
+    def output_dir(self) -> str:
+        """The folder that a run writes to."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> str:
+        """The checkpoint to start from or to measure; "" for none."""
+
+    @property
+    @abstractmethod
+    def strict(self) -> bool:
+        """Whether weights that do not fit the model are refused."""
+
+    @property
+    @abstractmethod
+    def protocol(self) -> Any:
+        """What detections are measured by: a name, a file, a Protocol, or None for no protocol."""
+
+    @property
+    @abstractmethod
+    def merging(self) -> tuple[str, float] | None:
+        """How detections on tiles are merged on the originals: method and IoU; None: not at all."""
+
+    @property
+    @abstractmethod
+    def class_key(self) -> str:
+        """The key of the model's class count, for messages."""
+
+    @property
+    @abstractmethod
+    def crops(self) -> bool:
+        """Whether training cuts images off."""
+
+    @property
+    @abstractmethod
+    def measures_masks(self) -> bool:
+        """Whether masks are measured where the model gives some."""
+
+    @property
+    @abstractmethod
+    def square(self) -> int | None:
+        """Pixels a side of the images that a classifier is measured on."""
+
+    @abstractmethod
+    def train_sets(self) -> list[str]:
+        """Names of the data sets that are trained on."""
+
+    @abstractmethod
+    def test_sets(self) -> list[str]:
+        """Names of the data sets that are measured."""
+
+    @abstractmethod
+    def model(self, device: str | None = None) -> nn.Module:
+        """The model with initial weights, on ``device`` or on the config's own."""
+
+    @abstractmethod
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        """The optimizer of a model's parameters."""
+
+    @abstractmethod
+    def schedule(self, optimizer: Optimizer) -> Any:
+        """What Detectron2's hook LRScheduler takes as ``scheduler``."""
+
+    @abstractmethod
+    def evaluator(
+        self, dataset_name: str, output_dir: str | None = None
+    ) -> DatasetEvaluator | None:
+        """What measures a test set; its files go to OUTPUT_DIR/inference unless named otherwise."""
+
+    @abstractmethod
+    def test_mapper(self, dataset_name: str, *, truth: bool = False) -> Callable[[dict], dict]:
+        """From a record to the model's input, with the augmentations of testing.
+
+        Args:
+            dataset_name: decides the task, and with it the mapper.
+            truth: keep the ground truth as "instances", which testing drops.
+
+        Raises:
+            UserError: the config has no mapper.
+        """
+
+    @abstractmethod
+    def frequency_stem(self) -> Any:
+        """The fixed stem on frequencies for pixels less 128, mean 0 and deviation 1; else None."""
+
+    @abstractmethod
+    def check(self, *, eval_only: bool) -> None:
+        """Raise UserError for what is wrong in the config by itself, before a model is built."""
+
+    @abstractmethod
+    def check_mask_mapper(self) -> None:
+        """Raise UserError where a model with a mask head would train without masks."""
+
+    def set_up(self, args: Any) -> None:
+        """Logger, seed and output folder of a run, as Detectron2's ``default_setup`` makes them."""
+        default_setup(self.cfg, args)
+        setup_logger(self.output_dir, distributed_rank=comm.get_rank(), name="d2freq")

@@ -1,0 +1,53 @@
+"""A config file of either kind, by its suffix."""
+
+import os
+from collections.abc import Sequence
+
+from detectron2.config import CfgNode
+from omegaconf import DictConfig
+
+from d2freq.engine.config.config import Config
+from d2freq.engine.config.lazy_config import LazyConfig
+from d2freq.engine.config.read_lazy import load_lazy
+from d2freq.engine.config.read_yaml import load_yaml
+from d2freq.engine.config.yaml_config import YamlConfig
+from d2freq.errors import UserError
+
+__all__ = ["as_config", "is_lazy", "load_config"]
+
+
+def is_lazy(config_file: str) -> bool:
+    """True for a lazy config (``.py``), False for YAML with ``_BASE_``.
+
+    Raises:
+        UserError: no file is named, it does not exist, or it has another suffix.
+    """
+    if not config_file:
+        raise UserError("no config: pass --config-file configs/....yaml (or a lazy .py)")
+    suffix = os.path.splitext(config_file)[1]
+    if suffix not in (".yaml", ".yml", ".py"):
+        raise UserError(f"{config_file}: a config is a .yaml, .yml or .py file, not {suffix!r}")
+    if not os.path.isfile(config_file):
+        raise UserError(f"{config_file}: no such config file; those of d2freq lie under configs/")
+    return suffix == ".py"
+
+
+def load_config(config_file: str, overrides: Sequence[str] = ()) -> Config:
+    """A :class:`YamlConfig` or a :class:`LazyConfig`.
+
+    Args:
+        config_file: .yaml, .yml, or a lazy .py.
+        overrides: KEY VALUE words for YAML, key=value (or KEY VALUE) words for a lazy config.
+
+    Raises:
+        UserError: the config or an override is faulty.
+    """
+    load = load_lazy if is_lazy(config_file) else load_yaml
+    return as_config(load(config_file, list(overrides)), config_file)
+
+
+def as_config(cfg: Config | CfgNode | DictConfig, source: str = "") -> Config:
+    """A config as Detectron2 knows it, behind the interface of :class:`Config`."""
+    if isinstance(cfg, Config):
+        return cfg
+    return (LazyConfig if isinstance(cfg, DictConfig) else YamlConfig)(cfg, source)

@@ -1,0 +1,111 @@
+"""YAML configs read with errors that name the file, the key and the nearest key that exists."""
+
+import re
+
+from detectron2.config import CfgNode, get_cfg
+
+from d2freq.config import add_d2freq_config
+from d2freq.data.catalog import register_coco
+from d2freq.engine.config.device import present_device
+from d2freq.errors import UserError
+from d2freq.utils.choices import did_you_mean
+
+__all__ = ["load_yaml"]
+
+
+def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
+    """Detectron2's defaults, d2freq's keys, the file with its bases, then KEY VALUE overrides.
+
+    Raises:
+        UserError: an unknown key, a value of the wrong type, or a file that is not YAML.
+
+    Registers the data sets of D2FREQ.DATASETS.
+    """
+    cfg = get_cfg()
+    add_d2freq_config(cfg)
+    known = _flat_keys(cfg)
+    untyped = [key for key in known if _parent(cfg, key)[key.rsplit(".", 1)[-1]] is None]
+    for source, merge in (
+        (config_file, lambda: cfg.merge_from_file(config_file)),
+        ("command line", lambda: _merge_words(cfg, _strip_equals(overrides or []), untyped)),
+    ):
+        try:
+            merge()
+        except (KeyError, AssertionError) as error:  # of files and of overrides
+            raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
+        except (ValueError, OSError) as error:
+            raise UserError(f"{source}: {error}{_cure(str(error))}") from error
+        except Exception as error:  # a YAML parser's errors have no common base here
+            if type(error).__module__.startswith("yaml"):
+                raise UserError(f"{source}: not valid YAML: {error}") from error
+            raise
+    cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
+    _register_datasets(cfg.D2FREQ.DATASETS)
+    return cfg
+
+
+def _register_datasets(entries: list) -> None:
+    for entry in entries:
+        if not (isinstance(entry, list | tuple) and len(entry) == 3):
+            raise UserError(
+                f"D2FREQ.DATASETS: {entry!r}: write a list of [name, COCO file, image folder]"
+            )
+        register_coco(*entry)
+
+
+def _flat_keys(node: CfgNode, prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in node.items():
+        keys.append(prefix + name)
+        if isinstance(value, CfgNode):
+            keys.extend(_flat_keys(value, f"{prefix}{name}."))
+    return keys
+
+
+def _parent(cfg: CfgNode, key: str) -> CfgNode:
+    """The node that holds a key, which may be under several others: A.B.KEY."""
+    for name in key.split(".")[:-1]:
+        cfg = cfg[name]
+    return cfg
+
+
+def _merge_words(cfg: CfgNode, words: list[str], untyped: list[str]) -> None:
+    """Merge KEY VALUE pairs; keys that are None by default take any type, whatever a file has."""
+    for key in set(words[::2]) & set(untyped):
+        _parent(cfg, key)[key.rsplit(".", 1)[-1]] = None
+    cfg.merge_from_list(words)
+
+
+def _nearest_key(message: str, known: list[str]) -> str:
+    """The message of a failed merge, with the nearest key where one key is to blame."""
+    message = message.strip("\"'")
+    found = re.search(r"key:?\s+['\"]?([A-Za-z0-9_.]+)", message)
+    if not found:
+        return message
+    culprit = found.group(1)
+    # where the parent is misspelt or the leaf misplaced, any key with that leaf will do
+    leaf = culprit.rsplit(".", 1)[-1]
+    namesakes = [key for key in known if key.rsplit(".", 1)[-1] == leaf]
+    cure = did_you_mean(culprit, known) or did_you_mean(culprit, namesakes, cutoff=0)
+    return f"config key {culprit} does not exist{cure}"
+
+
+def _cure(error: str) -> str:
+    """What to write in place of a map, which no key here takes."""
+    is_map = re.search(r"<class 'list'> vs\. <class '(dict|[\w.]*CfgNode)'>", error)
+    return "; write pairs, as [[name, value]], in place of a map" if is_map else ""
+
+
+def _strip_equals(overrides: list[str]) -> list[str]:
+    """KEY VALUE pairs from ``KEY VALUE`` or ``KEY=VALUE`` words."""
+    words: list[str] = []
+    for word in overrides:
+        if len(words) % 2 == 0 and word.startswith("--"):
+            raise ValueError(f"{word} stands behind KEY VALUE: flags go before them")
+        if len(words) % 2 == 0 and "=" in word:
+            words.extend(word.split("=", 1))
+        else:
+            words.append(word)
+    if len(words) % 2:
+        raise ValueError(f"override {words[-1]} has no value: write KEY VALUE")
+    return words

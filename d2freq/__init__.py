@@ -8,9 +8,11 @@ __version__ = "0.1.0"
 
 import warnings
 
+from d2freq.former_names import answer_to_former_names
 from d2freq.host import choose_host, describe_host
 
 HOST = choose_host()
+answer_to_former_names()
 
 with warnings.catch_warnings():
     # fvcore scripts its focal loss on import, which newer torch calls deprecated: not our users'

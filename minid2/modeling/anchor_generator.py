@@ -134,6 +134,11 @@ class DefaultAnchorGenerator(nn.Module):
         return anchors
 
 
+def permute_to_N_HWA_K(tensor: torch.Tensor, K: int) -> torch.Tensor:
+    """Predictions (B, A * K, H, W) as (B, H * W * A, K): in the order in which anchors come."""
+    return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, K)
+
+
 def build_anchor_generator(cfg: CfgNode, input_shape: list[ShapeSpec]) -> nn.Module:
     """Build the generator that MODEL.ANCHOR_GENERATOR.NAME names, for these feature maps."""
     return ANCHOR_GENERATOR_REGISTRY.get(cfg.MODEL.ANCHOR_GENERATOR.NAME)(cfg, input_shape)

@@ -77,3 +77,25 @@ def match_by_iou(
     overlaps = retry_if_cuda_oom(pairwise_iou)(truth, anchors)
     matches, labels = retry_if_cuda_oom(matcher)(overlaps)
     return matches.to(truth.device), labels.to(truth.device)
+
+
+def classes_of_matches(
+    gt_classes: torch.Tensor, matches: torch.Tensor, labels: torch.Tensor, background: int
+) -> torch.Tensor:
+    """(N,) classes out of those of the objects (M,), by what a :class:`Matcher` returned.
+
+    Negatives, and all predictions on an image without objects, have the class ``background``,
+    ignored ones -1.
+    """
+    if len(gt_classes) == 0:
+        return torch.full_like(matches, background)
+    classes = gt_classes[matches]
+    classes[labels == 0] = background
+    classes[labels == -1] = -1
+    return classes
+
+
+def boxes_of_matches(gt_boxes: Boxes, matches: torch.Tensor) -> torch.Tensor:
+    """(N, 4) boxes of the objects matched; zeros on an image without objects."""
+    boxes = gt_boxes.tensor
+    return boxes[matches] if len(boxes) > 0 else boxes.new_zeros(len(matches), 4)

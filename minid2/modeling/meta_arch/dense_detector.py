@@ -14,15 +14,12 @@ from torch import nn
 from ...layers import batched_nms
 from ...structures import Boxes, ImageList, Instances
 from ...utils.events import get_event_storage
+from ..anchor_generator import permute_to_N_HWA_K
 from ..backbone import Backbone
 from ..box_regression import BoxTransform
+from ..matcher import boxes_of_matches, classes_of_matches
 from ..proposal_generator.proposal_utils import select_top
 from .detector import Detector, Records
-
-
-def permute_to_N_HWA_K(tensor: torch.Tensor, K: int) -> torch.Tensor:
-    """(B, A * K, H, W) as (B, H * W * A, K): the order in which anchors come."""
-    return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, K)
 
 
 def focal_class_loss(
@@ -48,7 +45,8 @@ def focal_class_loss(
 class DenseDetector(Detector):
     """Backbone, then a head; a subclass says what to lose and what to find."""
 
-    # Set by a subclass that decodes and suppresses by the methods below.
+    # Set by a subclass that labels, decodes and suppresses by the methods below.
+    num_classes: int
     box2box_transform: BoxTransform
     test_score_thresh: float
     test_topk_candidates: int
@@ -110,6 +108,31 @@ class DenseDetector(Detector):
             [permute_to_N_HWA_K(level, dim) for level in levels]
             for levels, dim in zip(predictions, dims_per_anchor, strict=True)
         ]
+
+    @torch.no_grad()
+    def label_anchors(
+        self, anchors: list[Boxes], gt_instances: list[Instances]
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Give each anchor, of L `Boxes`, its object in each of B images; R is the sum of the R_i.
+
+        Returns:
+            B labels (R,): a class, K for the background, -1 left out; and B tensors (R, 4) with
+            the box of each anchor's object, undefined elsewhere.
+        """
+        labels, boxes = [], []
+        for instances in gt_instances:
+            owners, verdicts = self._assign(anchors, instances)
+            labels.append(
+                classes_of_matches(instances.gt_classes, owners, verdicts, self.num_classes)
+            )
+            boxes.append(boxes_of_matches(instances.gt_boxes, owners))
+        return labels, boxes
+
+    def _assign(
+        self, anchors: list[Boxes], instances: Instances
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The object of each anchor (R,), and whether it is: 1 yes, 0 background, -1 neither."""
+        raise NotImplementedError
 
     def _ema_update(
         self, name: str, value: float, initial_value: float, momentum: float = 0.9
@@ -179,6 +202,20 @@ class DenseDetector(Detector):
                 for level in levels
             ]
         )
+
+    def _inference_by_image(
+        self,
+        anchors: list[Boxes],
+        scores: list[torch.Tensor],
+        deltas: list[torch.Tensor],
+        images: ImageList,
+    ) -> list[Instances]:
+        """`inference_single_image` of B images: L scores (B, R_i, K) and deltas (B, R_i, 4)."""
+        found = []
+        for place, size in enumerate(images.image_sizes):
+            score, delta = ([level[place] for level in levels] for levels in (scores, deltas))
+            found.append(self.inference_single_image(anchors, score, delta, size))
+        return found
 
     def inference_single_image(
         self,

@@ -119,31 +119,16 @@ class FCOS(DenseDetector):
         # In single precision areas within 4 square pixels may tie; the first object then wins.
         return (_QUALITY - gt_boxes.area())[:, None] * mine
 
-    @torch.no_grad()
-    def label_anchors(
-        self, anchors: list[Boxes], gt_instances: list[Instances]
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Give each point of L `Boxes` of anchors its object, in each of B images.
-
-        Returns:
-            B labels (R,): a class, or K for the background; and B tensors (R, 4) with the box of
-            each point's object, undefined elsewhere.
-        """
-        points = sum(len(level) for level in anchors)
-        labels, boxes = [], []
-        for instances in gt_instances:
-            truth = instances.gt_boxes
-            if len(truth) > 0:
-                quality = retry_if_cuda_oom(self._match_anchors)(truth, anchors)
-                best, owner = (each.to(truth.device) for each in quality.max(dim=0))
-                label = instances.gt_classes[owner]
-                label[best < 1e-5] = self.num_classes
-                boxes.append(truth.tensor[owner])
-            else:
-                label = instances.gt_classes.new_full((points,), self.num_classes)
-                boxes.append(truth.tensor.new_zeros(points, 4))
-            labels.append(label)
-        return labels, boxes
+    def _assign(
+        self, anchors: list[Boxes], instances: Instances
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        truth = instances.gt_boxes
+        if len(truth) == 0:
+            nothing = torch.zeros(sum(map(len, anchors)), dtype=torch.int64, device=truth.device)
+            return nothing, nothing
+        quality = retry_if_cuda_oom(self._match_anchors)(truth, anchors)
+        best, owners = (each.to(truth.device) for each in quality.max(dim=0))
+        return owners, best >= 1e-5
 
     def losses(
         self,
@@ -217,15 +202,7 @@ class FCOS(DenseDetector):
             (kind.sigmoid() * centre.sigmoid()).sqrt()
             for kind, centre in zip(logits, centerness, strict=True)
         ]
-        return [
-            self.inference_single_image(
-                anchors,
-                [level[image] for level in scores],
-                [level[image] for level in deltas],
-                size,
-            )
-            for image, size in enumerate(images.image_sizes)
-        ]
+        return self._inference_by_image(anchors, scores, deltas, images)
 
 
 class FCOSHead(RetinaNetHead):

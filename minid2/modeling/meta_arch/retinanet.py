@@ -129,31 +129,10 @@ class RetinaNet(DenseDetector):
         gt_labels, gt_boxes = self.label_anchors(anchors, gt_instances)
         return self.losses(anchors, logits, gt_labels, deltas, gt_boxes)
 
-    @torch.no_grad()
-    def label_anchors(
-        self, anchors: list[Boxes], gt_instances: list[Instances]
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Match L `Boxes` of anchors in each of B images.
-
-        Returns:
-            B labels (R,): a class, K for the background, -1 left out; and B tensors (R, 4) with
-            the box of each object, undefined elsewhere.
-        """
-        joined = Boxes.cat(anchors)
-        labels, boxes = [], []
-        for instances in gt_instances:
-            truth = instances.gt_boxes
-            matches, verdicts = match_by_iou(self.anchor_matcher, truth, joined)
-            if len(truth) > 0:
-                label = instances.gt_classes[matches]
-                label[verdicts == 0] = self.num_classes
-                label[verdicts == -1] = -1
-                boxes.append(truth.tensor[matches])
-            else:
-                label = torch.full_like(matches, self.num_classes)
-                boxes.append(torch.zeros_like(joined.tensor))
-            labels.append(label)
-        return labels, boxes
+    def _assign(
+        self, anchors: list[Boxes], instances: Instances
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return match_by_iou(self.anchor_matcher, instances.gt_boxes, Boxes.cat(anchors))
 
     def losses(
         self,
@@ -195,12 +174,5 @@ class RetinaNet(DenseDetector):
         """Detections of each image, as `inference_single_image` returns them."""
         logits, deltas = self._transpose_dense_predictions(predictions, [self.num_classes, 4])
         anchors = self.anchor_generator(features)
-        return [
-            self.inference_single_image(
-                anchors,
-                [level[image].sigmoid() for level in logits],
-                [level[image] for level in deltas],
-                size,
-            )
-            for image, size in enumerate(images.image_sizes)
-        ]
+        scores = [level.sigmoid() for level in logits]
+        return self._inference_by_image(anchors, scores, deltas, images)

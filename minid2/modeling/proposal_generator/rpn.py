@@ -15,9 +15,9 @@ from ...config import CfgNode, configurable
 from ...layers import ShapeSpec
 from ...structures import Boxes, ImageList, Instances
 from ...utils.events import get_event_storage
-from ..anchor_generator import build_anchor_generator
+from ..anchor_generator import build_anchor_generator, permute_to_N_HWA_K
 from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
-from ..matcher import Matcher, match_by_iou
+from ..matcher import Matcher, boxes_of_matches, match_by_iou
 from ..sampling import subsample_labels
 from .build import PROPOSAL_GENERATOR_REGISTRY
 from .proposal_utils import find_top_rpn_proposals, gather_rows, select_top
@@ -129,10 +129,9 @@ class RPN(nn.Module):
         maps = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(maps)
         logit_maps, delta_maps = self.rpn_head(maps)
-        # To the order in which the anchors come: row, column, anchor of the cell.
-        dim = self.anchor_generator.box_dim
-        logits = [x.permute(0, 2, 3, 1).flatten(1) for x in logit_maps]
-        deltas = [x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, dim) for x in delta_maps]
+        logits = [permute_to_N_HWA_K(x, 1).squeeze(2) for x in logit_maps]
+        dim: Any = self.anchor_generator.box_dim
+        deltas = [permute_to_N_HWA_K(x, dim) for x in delta_maps]
         losses: dict[str, torch.Tensor] = {}
         if self.training:
             assert gt_instances is not None, "training needs ground truth"
@@ -153,8 +152,7 @@ class RPN(nn.Module):
         joined = Boxes.cat(anchors)
         labels, boxes = [], []
         for instances in gt_instances:
-            truth = instances.gt_boxes
-            matches, label = match_by_iou(self.anchor_matcher, truth, joined)
+            matches, label = match_by_iou(self.anchor_matcher, instances.gt_boxes, joined)
             if self.anchor_boundary_thresh >= 0:
                 inside = joined.inside_box(instances.image_size, self.anchor_boundary_thresh)
                 label[~inside] = -1
@@ -165,8 +163,7 @@ class RPN(nn.Module):
             label[positive] = 1
             label[negative] = 0
             labels.append(label)
-            empty = len(truth) == 0
-            boxes.append(torch.zeros_like(joined.tensor) if empty else truth.tensor[matches])
+            boxes.append(boxes_of_matches(instances.gt_boxes, matches))
         return labels, boxes
 
     def losses(

@@ -23,6 +23,22 @@ def build_box_head(cfg: CfgNode, input_shape: ShapeSpec) -> nn.Module:
     return ROI_BOX_HEAD_REGISTRY.get(cfg.MODEL.ROI_BOX_HEAD.NAME)(cfg, input_shape)
 
 
+def conv_tower(width: int, conv_dims: Sequence[int], norm: str | Callable) -> list[Conv2d]:
+    """3x3 convolutions in a row, from ``width`` channels on, each with norm (or bias) and ReLU."""
+    return [
+        Conv2d(
+            before,
+            dim,
+            kernel_size=3,
+            padding=1,
+            bias=not norm,
+            norm=get_norm(norm, dim),
+            activation=nn.ReLU(),
+        )
+        for before, dim in zip([width, *conv_dims], conv_dims, strict=False)
+    ]
+
+
 @ROI_BOX_HEAD_REGISTRY.register()
 class FastRCNNConvFCHead(nn.Sequential):
     """3x3 convolutions, each with norm and ReLU, then fully connected layers with ReLU.
@@ -47,18 +63,9 @@ class FastRCNNConvFCHead(nn.Sequential):
             )
         assert input_shape.channels is not None
         width = input_shape.channels
-        for number, dim in enumerate(conv_dims, start=1):
-            block = Conv2d(
-                width,
-                dim,
-                kernel_size=3,
-                padding=1,
-                bias=not conv_norm,
-                norm=get_norm(conv_norm, dim),
-                activation=nn.ReLU(),
-            )
+        for number, block in enumerate(conv_tower(width, conv_dims, conv_norm), start=1):
             self.add_module(f"conv{number}", block)
-            width = dim
+            width = block.out_channels
         self._output = ShapeSpec(channels=width, height=input_shape.height, width=input_shape.width)
         if fc_dims:
             self.add_module("flatten", nn.Flatten())

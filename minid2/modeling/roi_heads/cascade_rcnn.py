@@ -14,7 +14,7 @@ from ...layers import ShapeSpec
 from ...structures import Boxes, ImageList, Instances, pairwise_iou
 from ...utils.events import get_event_storage
 from ..box_regression import Box2BoxTransform
-from ..matcher import Matcher
+from ..matcher import Matcher, boxes_of_matches, classes_of_matches
 from ..poolers import ROIPooler
 from .box_head import build_box_head
 from .fast_rcnn import FastRCNNOutputLayers, Predictions, fast_rcnn_inference
@@ -188,14 +188,11 @@ class CascadeROIHeads(StandardROIHeads):
         for boxes, truth in zip(proposals, targets, strict=True):
             overlaps = pairwise_iou(truth.gt_boxes, boxes.proposal_boxes)
             matches, verdicts = self.proposal_matchers[stage](overlaps)
-            if len(truth) > 0:
-                classes = truth.gt_classes[matches]
-                classes[verdicts == 0] = self.num_classes
-                owners = truth.gt_boxes[matches]
-            else:
-                classes = torch.full_like(matches, self.num_classes)
-                owners = Boxes(torch.zeros_like(boxes.proposal_boxes.tensor))
-            boxes.gt_classes, boxes.gt_boxes = classes, owners
+            # What the matcher ignores keeps its class here: no stage leaves anything out.
+            boxes.gt_classes = classes_of_matches(
+                truth.gt_classes, matches, verdicts != 0, self.num_classes
+            )
+            boxes.gt_boxes = Boxes(boxes_of_matches(truth.gt_boxes, matches))
             is_object.append(verdicts == 1)
         with get_event_storage().name_scope(f"stage{stage}"):
             log_counts(is_object)

@@ -13,10 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
-from ...layers import Conv2d, ShapeSpec, cat, get_norm
+from ...layers import Conv2d, ShapeSpec, cat
 from ...structures import Instances
 from ...utils.events import get_event_storage
 from ..refusal import refuse_pictures
+from .box_head import conv_tower
 
 ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")
 """Mask heads by name. An entry is called with the config and the shape of a pooled region, and
@@ -153,18 +154,9 @@ class MaskRCNNConvUpsampleHead(BaseMaskRCNNHead, nn.Sequential):  # type: ignore
         assert conv_dims, "conv_dims needs a width for the upsampling layer at least"
         assert input_shape.channels is not None
         width = input_shape.channels
-        for number, dim in enumerate(conv_dims[:-1], start=1):
-            block = Conv2d(
-                width,
-                dim,
-                kernel_size=3,
-                padding=1,
-                bias=not conv_norm,
-                norm=get_norm(conv_norm, dim),
-                activation=nn.ReLU(),
-            )
+        for number, block in enumerate(conv_tower(width, conv_dims[:-1], conv_norm), start=1):
             self.add_module(f"mask_fcn{number}", block)
-            width = dim
+            width = block.out_channels
         self.deconv = nn.ConvTranspose2d(width, conv_dims[-1], kernel_size=2, stride=2)
         self.deconv_relu = nn.ReLU()
         self.predictor = Conv2d(conv_dims[-1], num_classes, kernel_size=1)

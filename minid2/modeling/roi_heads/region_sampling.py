@@ -12,7 +12,7 @@ from torch import nn
 from ...config import CfgNode, configurable
 from ...structures import Instances, pairwise_iou
 from ...utils.events import get_event_storage
-from ..matcher import Matcher
+from ..matcher import Matcher, classes_of_matches
 from ..proposal_generator.proposal_utils import add_ground_truth_to_proposals
 from ..sampling import subsample_labels
 
@@ -64,12 +64,7 @@ class ROIHeads(nn.Module):
         Returns:
             Index (S,) of the drawn proposals, objects first, and their classes (S,).
         """
-        if gt_classes.numel() == 0:
-            classes = torch.full_like(matched_idxs, self.num_classes)
-        else:
-            classes = gt_classes[matched_idxs]
-            classes[matched_labels == 0] = self.num_classes
-            classes[matched_labels == -1] = -1
+        classes = classes_of_matches(gt_classes, matched_idxs, matched_labels, self.num_classes)
         objects, background = subsample_labels(
             classes, self.batch_size_per_image, self.positive_fraction, self.num_classes
         )

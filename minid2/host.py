@@ -1,4 +1,4 @@
-"""Lets minid2 answer to the name ``detectron2``.
+"""Lets minid2 answer to the name ``detectron2``, and say no to what only the real one has.
 
 Both names lead to the same module objects, so that there is one registry and one class of each,
 whichever name imported them.
@@ -9,6 +9,7 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
 ALIAS = "detectron2"
 HOME = __package__  # "minid2"
@@ -27,6 +28,19 @@ def to_home(name: str) -> str:
 def to_alias(name: str) -> str:
     """``minid2.x`` as the name it has for Detectron2's users; every other name unchanged."""
     return ALIAS + name[len(HOME) :] if within(name, HOME) else name
+
+
+def refuse(key: str, wanted: Any) -> None:
+    """Raise NotImplementedError with the config key or argument, where ``wanted`` is true."""
+    if wanted:
+        raise NotImplementedError(
+            f"{key}: minid2 does not have it; switch it off, or install the real Detectron2"
+        )
+
+
+def refuse_pictures(vis_period: int) -> None:
+    """Refuse a ``vis_period`` above 0: minid2 draws no pictures of the training."""
+    refuse("VIS_PERIOD", vis_period > 0)
 
 
 def install_as_detectron2() -> None:

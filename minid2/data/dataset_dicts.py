@@ -8,6 +8,7 @@ from typing import Any
 from tabulate import tabulate
 from torch.utils.data import ConcatDataset, Dataset
 
+from ..host import refuse
 from .catalog import DatasetCatalog, MetadataCatalog
 from .detection_utils import check_metadata_consistency
 
@@ -51,9 +52,8 @@ def get_detection_dataset_dicts(
         ValueError: the data sets have different classes.
         NotImplementedError: keypoints or proposals are asked for.
     """
-    if min_keypoints or proposal_files:
-        asked = "min_keypoints" if min_keypoints else "proposal_files (MODEL.LOAD_PROPOSALS)"
-        raise NotImplementedError(f"minid2 has no {asked}; the real Detectron2 has")
+    refuse("min_keypoints", min_keypoints)
+    refuse("proposal_files (MODEL.LOAD_PROPOSALS)", proposal_files)
     names = [names] if isinstance(names, str) else list(names)
     assert names, "no data set is named: set DATASETS.TRAIN or DATASETS.TEST"
     parts: list[Any] = [DatasetCatalog.get(name) for name in names]

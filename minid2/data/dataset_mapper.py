@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..config import CfgNode, configurable
+from ..host import refuse
 from . import detection_utils as utils
 from . import transforms as T
 
@@ -51,15 +52,8 @@ class DatasetMapper:
             NotImplementedError: keypoints or stored proposals are asked for.
             ValueError: boxes are to be made of masks, but masks are not used.
         """
-        unsupported = {
-            "use_keypoint (MODEL.KEYPOINT_ON)": use_keypoint,
-            "precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)": precomputed_proposal_topk,
-        }
-        for name, asked in unsupported.items():
-            if asked:
-                raise NotImplementedError(
-                    f"DatasetMapper: minid2 has no {name}; the real Detectron2 has"
-                )
+        refuse("use_keypoint (MODEL.KEYPOINT_ON)", use_keypoint)
+        refuse("precomputed_proposal_topk (MODEL.LOAD_PROPOSALS)", precomputed_proposal_topk)
         if recompute_boxes and not use_instance_mask:
             raise ValueError("DatasetMapper: recompute_boxes needs use_instance_mask")
         self.is_train = is_train

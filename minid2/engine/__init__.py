@@ -9,13 +9,11 @@ from .defaults import (
     default_writers,
 )
 from .hooks import (
-    CallbackHook,
     EvalHook,
     IterationTimer,
     LRScheduler,
     PeriodicCheckpointer,
     PeriodicWriter,
-    PreciseBN,
 )
 from .launch import DEFAULT_TIMEOUT, launch
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
@@ -23,7 +21,6 @@ from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 __all__ = [
     "DEFAULT_TIMEOUT",
     "AMPTrainer",
-    "CallbackHook",
     "DefaultPredictor",
     "DefaultTrainer",
     "EvalHook",
@@ -32,7 +29,6 @@ __all__ = [
     "LRScheduler",
     "PeriodicCheckpointer",
     "PeriodicWriter",
-    "PreciseBN",
     "SimpleTrainer",
     "TrainerBase",
     "create_ddp_model",

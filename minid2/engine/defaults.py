@@ -13,6 +13,7 @@ from ..checkpoint import DetectionCheckpointer
 from ..config import CfgNode
 from ..data import build_detection_test_loader, build_detection_train_loader
 from ..evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
+from ..host import refuse
 from ..modeling import build_model
 from ..solver import build_lr_scheduler, build_optimizer
 from ..utils import comm
@@ -67,7 +68,8 @@ class DefaultTrainer(TrainerBase):
     ``checkpointer``, which saves and loads the model and this trainer's state.
 
     Raises:
-        NotImplementedError: ``SOLVER.REFERENCE_WORLD_SIZE`` asks for another number of processes.
+        NotImplementedError: ``SOLVER.REFERENCE_WORLD_SIZE`` asks for another number of processes,
+            or ``TEST.PRECISE_BN`` is switched on.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -75,11 +77,9 @@ class DefaultTrainer(TrainerBase):
         project_logger = logging.getLogger(__name__.partition(".")[0])
         if not project_logger.isEnabledFor(logging.INFO):  # default_setup() was not called
             setup_logger()
-        if cfg.SOLVER.REFERENCE_WORLD_SIZE not in (0, comm.get_world_size()):
-            raise NotImplementedError(
-                "SOLVER.REFERENCE_WORLD_SIZE: only the real Detectron2 scales a schedule to the "
-                "number of processes; set it to 0 and adapt SOLVER."
-            )
+        world = cfg.SOLVER.REFERENCE_WORLD_SIZE
+        refuse(f"SOLVER.REFERENCE_WORLD_SIZE {world}", world not in (0, comm.get_world_size()))
+        refuse("TEST.PRECISE_BN.ENABLED", cfg.TEST.PRECISE_BN.ENABLED)
 
         # The order matters for the random numbers: weights are drawn before the data.
         model = self.build_model(cfg)
@@ -125,25 +125,11 @@ class DefaultTrainer(TrainerBase):
         return [
             hooks.IterationTimer(),
             hooks.LRScheduler(),
-            self._build_precise_bn(),
             hooks.PeriodicCheckpointer(self.checkpointer, period) if main else None,
             hooks.EvalHook(self.cfg.TEST.EVAL_PERIOD, evaluate),
             # Last, so that it writes what the others have stored.
             hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
         ]
-
-    def _build_precise_bn(self) -> HookBase | None:
-        if not self.cfg.TEST.PRECISE_BN.ENABLED:
-            return None
-        from fvcore.nn.precise_bn import get_bn_modules  # slow to import
-
-        if not get_bn_modules(self.model):
-            return None
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        cfg.DATALOADER.NUM_WORKERS = 0  # a second set of workers would cost memory all along
-        loader, batches = self.build_train_loader(cfg), cfg.TEST.PRECISE_BN.NUM_ITER
-        return hooks.PreciseBN(cfg.TEST.EVAL_PERIOD, self.model, loader, batches)
 
     def build_writers(self) -> list[EventWriter]:
         """See :func:`default_writers`."""

@@ -15,60 +15,19 @@ from ..evaluation.testing import flatten_results_dict
 from ..solver import LRMultiplier
 from ..utils import comm
 from ..utils.events import EventWriter
-from .precise_bn import PreciseBN
-from .trainer_base import HookBase, TrainerBase
+from .trainer_base import HookBase
 
 __all__ = [
-    "CallbackHook",
     "EvalHook",
     "IterationTimer",
     "LRScheduler",
     "PeriodicCheckpointer",
     "PeriodicWriter",
-    "PreciseBN",
 ]
 
 logger = logging.getLogger(__name__)
 
-Callback = Callable[[TrainerBase], object]
 TorchScheduler = torch.optim.lr_scheduler.LRScheduler
-
-
-class CallbackHook(HookBase):
-    """Call the given functions, each with the trainer as its only argument."""
-
-    def __init__(
-        self,
-        *,
-        before_train: Callback | None = None,
-        after_train: Callback | None = None,
-        before_step: Callback | None = None,
-        after_step: Callback | None = None,
-    ) -> None:
-        self._functions = {
-            "before_train": before_train,
-            "after_train": after_train,
-            "before_step": before_step,
-            "after_step": after_step,
-        }
-
-    def _call(self, event: str) -> None:
-        function = self._functions.get(event)
-        if function is not None:
-            function(self.trainer)
-
-    def before_train(self) -> None:
-        self._call("before_train")
-
-    def after_train(self) -> None:
-        self._call("after_train")
-        self._functions.clear()  # they may hold the trainer
-
-    def before_step(self) -> None:
-        self._call("before_step")
-
-    def after_step(self) -> None:
-        self._call("after_step")
 
 
 class IterationTimer(HookBase):

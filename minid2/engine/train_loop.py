@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from ..host import refuse
 from ..utils import comm
 from ..utils.events import get_event_storage
 from .trainer_base import HookBase, TrainerBase, logger
@@ -41,8 +42,7 @@ class SimpleTrainer(TrainerBase):
         async_write_metrics: bool = False,
     ) -> None:
         super().__init__()
-        if async_write_metrics:
-            raise NotImplementedError("async_write_metrics: only the real Detectron2 has it")
+        refuse("async_write_metrics", async_write_metrics)
         model.train()
         self.model = model
         self.data_loader = data_loader

@@ -16,6 +16,7 @@ import torch
 from tabulate import tabulate
 
 from ..data.catalog import MetadataCatalog
+from ..host import refuse
 from ..structures import Instances
 from ..utils import comm
 from ..utils.file_io import PathManager
@@ -83,11 +84,8 @@ class COCOEvaluator(DatasetEvaluator):
             ValueError: a COCO file has to be written and there is no ``output_dir``.
         """
         self._tasks = None if tasks is None else list(tasks)
-        if not set(self._tasks or ()) <= {"bbox", "segm"}:
-            raise NotImplementedError(
-                f"minid2 evaluates bbox and segm only, not {self._tasks} (tasks of COCOEvaluator); "
-                "the real Detectron2 does"
-            )
+        others = set(self._tasks or ()) - {"bbox", "segm"}
+        refuse(f"tasks={sorted(others)} of COCOEvaluator, beside bbox and segm", others)
         self._logger = logging.getLogger(__name__)
         self._distributed = distributed
         self._output_dir = output_dir

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..data.catalog import Metadata, MetadataCatalog
+from ..host import refuse
 from ..structures import Boxes, BoxMode, Instances
 from .colormap import colormap
 
@@ -150,8 +151,8 @@ class Visualizer:
         Raises:
             NotImplementedError: masks or keypoints are given.
         """
-        if masks is not None or keypoints is not None:
-            raise NotImplementedError("minid2's Visualizer draws boxes, no masks or keypoints")
+        refuse("masks of the Visualizer", masks is not None)
+        refuse("keypoints of the Visualizer", keypoints is not None)
         if self._instance_mode == ColorMode.IMAGE_BW:
             self.output.reset_image(np.repeat(self.img.mean(axis=2, keepdims=True), 3, axis=2))
         rows: Any = boxes.tensor if isinstance(boxes, Boxes) else boxes

@@ -186,9 +186,8 @@ def _train_by_default_trainer(get_cfg, engine, folder, **options):
 
 
 def test_default_trainers_do_the_same(tmp_path):
-    precise = {"TEST.PRECISE_BN.ENABLED": True, "TEST.PRECISE_BN.NUM_ITER": 2}
     real, mini = (
-        _train_by_default_trainer(get_cfg, engine, tmp_path / engine.__name__, **precise)
+        _train_by_default_trainer(get_cfg, engine, tmp_path / engine.__name__)
         for get_cfg, _, engine in HOSTS
     )
     assert [type(h).__name__ for h in real._hooks] == [type(h).__name__ for h in mini._hooks]

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...config import CfgNode
+from ...host import refuse
 from ...layers import CNNBlockBase, ShapeSpec
 from .backbone import Backbone
 from .build import BACKBONE_REGISTRY
@@ -196,11 +197,7 @@ def build_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
 
 def _check_keys(keys: CfgNode) -> None:
     """Refuse what cannot be built."""
-    if any(keys.DEFORM_ON_PER_STAGE):
-        raise NotImplementedError(
-            "MODEL.RESNETS.DEFORM_ON_PER_STAGE: minid2 has no deformable ResNet blocks; "
-            "install Detectron2 for them"
-        )
+    refuse("MODEL.RESNETS.DEFORM_ON_PER_STAGE", any(keys.DEFORM_ON_PER_STAGE))
     allowed = {"DEPTH": tuple(BLOCKS_PER_STAGE), "RES5_DILATION": (1, 2)}
     if keys.DEPTH < 50:
         allowed.update(RES2_OUT_CHANNELS=(64,), RES5_DILATION=(1,), NUM_GROUPS=(1,))

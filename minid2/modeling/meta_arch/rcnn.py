@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from ...config import CfgNode, configurable
+from ...host import refuse_pictures
 from ...structures import Instances
 from ..backbone import Backbone, build_backbone
 from ..proposal_generator import build_proposal_generator
-from ..refusal import refuse_pictures
 from ..roi_heads import build_roi_heads
 from .build import META_ARCH_REGISTRY
 from .detector import Detector, Records

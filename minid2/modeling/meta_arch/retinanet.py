@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from ...config import CfgNode, configurable
+from ...host import refuse_pictures
 from ...structures import Boxes, ImageList, Instances
 from ..anchor_generator import build_anchor_generator
 from ..backbone import Backbone, build_backbone
 from ..box_regression import Box2BoxTransform, _dense_box_regression_loss
 from ..matcher import Matcher, match_by_iou
-from ..refusal import refuse_pictures
 from .build import META_ARCH_REGISTRY
 from .dense_detector import DenseDetector, focal_class_loss, permute_to_N_HWA_K
 from .retinanet_head import RetinaNetHead

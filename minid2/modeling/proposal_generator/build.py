@@ -4,6 +4,7 @@ from fvcore.common.registry import Registry
 from torch import nn
 
 from ...config import CfgNode
+from ...host import refuse
 from ...layers import ShapeSpec
 
 PROPOSAL_GENERATOR_REGISTRY = Registry("PROPOSAL_GENERATOR")
@@ -13,9 +14,5 @@ PROPOSAL_GENERATOR_REGISTRY = Registry("PROPOSAL_GENERATOR")
 def build_proposal_generator(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> nn.Module:
     """Build `MODEL.PROPOSAL_GENERATOR.NAME`."""
     name = cfg.MODEL.PROPOSAL_GENERATOR.NAME
-    if name == "PrecomputedProposals":
-        raise NotImplementedError(
-            "MODEL.PROPOSAL_GENERATOR.NAME PrecomputedProposals: minid2 reads no proposal files; "
-            "install Detectron2 for them, or set it to RPN"
-        )
+    refuse(f"MODEL.PROPOSAL_GENERATOR.NAME {name}", name == "PrecomputedProposals")
     return PROPOSAL_GENERATOR_REGISTRY.get(name)(cfg, input_shape)

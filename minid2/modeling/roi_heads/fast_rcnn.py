@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ...config import CfgNode, configurable
+from ...host import refuse
 from ...layers import ShapeSpec, batched_nms, cat, cross_entropy
 from ...structures import Boxes, Instances
 from ...utils.events import get_event_storage
@@ -143,11 +144,8 @@ class FastRCNNOutputLayers(nn.Module):
                 that minid2 does not have; NotImplementedError if one is switched on.
         """
         super().__init__()
-        if use_fed_loss or use_sigmoid_ce:
-            raise NotImplementedError(
-                "MODEL.ROI_BOX_HEAD.USE_FED_LOSS and USE_SIGMOID_CE: minid2 has softmax cross "
-                "entropy alone; install Detectron2 for the others"
-            )
+        refuse("MODEL.ROI_BOX_HEAD.USE_FED_LOSS", use_fed_loss)
+        refuse("MODEL.ROI_BOX_HEAD.USE_SIGMOID_CE", use_sigmoid_ce)
         if isinstance(input_shape, int):
             input_shape = ShapeSpec(channels=input_shape)
         assert input_shape.channels is not None

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
+from ...host import refuse_pictures
 from ...layers import Conv2d, ShapeSpec, cat
 from ...structures import Instances
 from ...utils.events import get_event_storage
-from ..refusal import refuse_pictures
 from .box_head import conv_tower
 
 ROI_MASK_HEAD_REGISTRY = Registry("ROI_MASK_HEAD")

@@ -10,10 +10,10 @@ from fvcore.common.registry import Registry
 from torch import nn
 
 from ...config import CfgNode, configurable
+from ...host import refuse
 from ...layers import ShapeSpec
 from ...structures import ImageList, Instances
 from ..poolers import ROIPooler
-from ..refusal import refuse
 from .box_head import build_box_head
 from .fast_rcnn import FastRCNNOutputLayers
 from .mask_head import build_mask_head

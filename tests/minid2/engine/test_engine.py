@@ -10,14 +10,12 @@ from torch import nn
 from minid2.config import get_cfg
 from minid2.engine import (
     AMPTrainer,
-    CallbackHook,
     DefaultTrainer,
     EvalHook,
     HookBase,
     LRScheduler,
     PeriodicCheckpointer,
     PeriodicWriter,
-    PreciseBN,
     SimpleTrainer,
     default_argument_parser,
     default_setup,
@@ -111,6 +109,12 @@ class Recorder(HookBase):
         return super().__getattribute__(key)
 
 
+def hook(**methods):
+    """A hook with these methods, each of which gets the trainer."""
+    bound = {name: lambda self, do=do: do(self.trainer) for name, do in methods.items()}
+    return type("Hook", (HookBase,), bound)()
+
+
 def test_hooks_are_called_in_order():
     calls = []
     trainer = _simple()
@@ -130,13 +134,8 @@ def test_failure_still_ends_the_hooks_but_does_not_evaluate(caplog):
             raise RuntimeError("broken disk")
 
     trainer = _simple()
-    trainer.register_hooks(
-        [
-            Recorder("a", calls),
-            CallbackHook(after_step=fail),
-            EvalHook(2, lambda: evaluated.append(1)),
-        ]
-    )
+    evaluation = EvalHook(2, lambda: evaluated.append(1))
+    trainer.register_hooks([Recorder("a", calls), hook(after_step=fail), evaluation])
     with pytest.raises(RuntimeError, match="broken disk"):
         trainer.train(0, 4)
     assert calls[-1] == "a after_train" and trainer.iter == 3
@@ -153,7 +152,7 @@ def test_nan_stops_the_run_before_it_spoils_the_weights():
             trainer.healthy = {name: value.clone() for name, value in model.state_dict().items()}
             trainer.reset_data_loader(lambda: [BATCH * float("nan")] * 9)
 
-    trainer.register_hooks([CallbackHook(before_step=poison)])
+    trainer.register_hooks([hook(before_step=poison)])
     with pytest.raises(FloatingPointError, match=r"iteration=2!\n.*'loss_a': nan"):
         trainer.train(0, 9)
     for name, parameter in model.named_parameters():
@@ -222,7 +221,7 @@ def test_resumed_run_equals_uninterrupted_one(tmp_path, amp):
             raise KeyboardInterrupt
 
     stopped = Trainer(config("stopped"))
-    stopped.register_hooks([CallbackHook(before_step=stop)])
+    stopped.register_hooks([hook(before_step=stop)])
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
 
@@ -253,9 +252,7 @@ def test_default_trainer_writes_what_it_should(tmp_path):
     default_setup(cfg, default_argument_parser().parse_args([]))
     trainer = Trainer(cfg)
     backward = []
-    trainer.register_hooks(
-        [type("Probe", (HookBase,), {"after_backward": lambda self: backward.append(1)})()]
-    )
+    trainer.register_hooks([hook(after_backward=lambda trainer: backward.append(1))])
     assert trainer.train() == {"bbox": {"AP": 8.0}}
     assert len(backward) == 8
     lines = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
@@ -308,12 +305,10 @@ def test_writers_see_the_last_evaluation_and_are_closed():
     assert seen == [None, None, (7.0, 4), "closed"]
 
 
-def test_precise_bn_is_the_mean_over_batches():
-    model = _seeded_toy()
-    batches = [BATCH, BATCH + 1, BATCH * 2]
-    PreciseBN(0, model, batches, 3).update_stats()
-    means = torch.stack([model.hidden(batch).mean(dim=0) for batch in batches]).mean(dim=0)
-    torch.testing.assert_close(model.norm.running_mean, means.detach())
+def test_what_only_detectron2_has_is_refused(tmp_path):
+    for key, value in (("TEST.PRECISE_BN.ENABLED", True), ("SOLVER.REFERENCE_WORLD_SIZE", 8)):
+        with pytest.raises(NotImplementedError, match=key):
+            Trainer(_config(tmp_path, **{key: value}))
 
 
 def test_hook_states_survive_and_unknown_ones_are_reported(caplog):

@@ -1,10 +1,12 @@
 """Configs in Python: calls that are described first and made later."""
 
+import builtins
 import dataclasses
 import logging
 import os
 import re
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -14,7 +16,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, SCMode
 from ..host import ALIAS, HOME
 from ..utils.file_io import PathManager
 from ..utils.registry import _convert_target_to_string
-from .lazy_files import as_config, run_config_file
+
+
+def _as_config(value: Any) -> Any:
+    """A mapping as an omegaconf config that may hold any object; other values unchanged."""
+    if isinstance(value, dict):
+        return DictConfig(value, flags={"allow_objects": True})
+    return value
 
 
 class LazyCall:
@@ -36,7 +44,7 @@ class LazyCall:
             kwargs["_target_"] = _convert_target_to_string(self._target)
         else:
             kwargs["_target_"] = self._target
-        return as_config(kwargs)
+        return _as_config(kwargs)
 
 
 class LazyConfig:
@@ -63,19 +71,19 @@ class LazyConfig:
         ending = os.path.splitext(filename)[1]
         assert ending in (".py", ".yaml", ".yml"), f"{filename} is neither .py nor .yaml"
         if ending == ".py":
-            names = run_config_file(filename)
+            names = _run_config_file(filename)
         else:
             with PathManager.open(filename) as file:
                 names = yaml.unsafe_load(_rename_tags(file.read(), ALIAS, HOME))
 
         if isinstance(keys, str):
-            return as_config(names[keys])
+            return _as_config(names[keys])
         if keys is not None:
-            return tuple(as_config(names[name]) for name in keys)
+            return tuple(_as_config(names[name]) for name in keys)
         if ending == ".py":
             kinds = (DictConfig, ListConfig, dict)
             names = {n: v for n, v in names.items() if isinstance(v, kinds) and n[0] != "_"}
-        return as_config(names)
+        return _as_config(names)
 
     @staticmethod
     def save(cfg: Any, filename: str) -> None:
@@ -85,7 +93,7 @@ class LazyConfig:
         ``filename + ".pkl"``, and the log says so; the YAML is then for reading by people.
         """
         plain = OmegaConf.to_container(
-            as_config(cfg),
+            _as_config(cfg),
             enum_to_str=True,
             structured_config_mode=SCMode.INSTANTIATE,  # a ShapeSpec stays one
         )
@@ -128,6 +136,46 @@ class LazyConfig:
                 parent = parent.rpartition(".")[0]
             OmegaConf.update(cfg, key, override.value(), merge=True)
         return cfg
+
+
+def _run_config_file(filename: str) -> dict[str, Any]:
+    """Execute a config file and return its names.
+
+    The file gets an import of its own in its builtins, so nothing outside it is changed. Every
+    load, and every relative import within one, executes anew: configs never share objects.
+    """
+    path = os.path.abspath(PathManager.get_local_path(filename))
+    with PathManager.open(filename) as file:
+        code = compile(file.read(), path, "exec")
+
+    def import_(name, globals=None, locals=None, fromlist=(), level=0):
+        if level == 0:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        return _import_relative(path, name, level)
+
+    names = {
+        "__name__": "lazy_config." + os.path.splitext(os.path.basename(path))[0],
+        "__file__": path,
+        "__builtins__": {**vars(builtins), "__import__": import_},
+    }
+    exec(code, names)
+    return names
+
+
+def _import_relative(importer: str, name: str, level: int) -> ModuleType:
+    """The module for ``from ..name import x`` in the config file ``importer``."""
+    folder = importer
+    for _ in range(level):
+        folder = os.path.dirname(folder)
+    target = os.path.join(folder, *name.split(".")) + ".py"
+    if not os.path.isfile(target):
+        raise ImportError(f"{importer}: cannot import {name!r}, there is no {target}")
+    module = ModuleType(name)
+    module.__file__ = target
+    for key, value in _run_config_file(target).items():
+        if key != "__builtins__":
+            setattr(module, key, _as_config(value))
+    return module
 
 
 def _name_targets(node: Any) -> Any:

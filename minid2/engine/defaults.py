@@ -1,4 +1,4 @@
-"""The usual training of a detector, out of a config."""
+"""The usual training of a detector and its use on single images, out of a config."""
 
 import logging
 import weakref
@@ -6,12 +6,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..checkpoint import DetectionCheckpointer
 from ..config import CfgNode
-from ..data import build_detection_test_loader, build_detection_train_loader
+from ..data import MetadataCatalog, build_detection_test_loader, build_detection_train_loader
+from ..data import transforms as T
 from ..evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
 from ..host import refuse
 from ..modeling import build_model
@@ -20,7 +22,6 @@ from ..utils import comm
 from ..utils.events import EventWriter
 from ..utils.logger import setup_logger
 from . import hooks
-from .predictor import DefaultPredictor
 from .setup import create_ddp_model, default_argument_parser, default_setup, default_writers
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 
@@ -238,3 +239,40 @@ class DefaultTrainer(TrainerBase):
                 logger.info("Evaluation results for %s in csv format:", name)
                 print_csv_format(results[name])
         return results[names[0]] if len(results) == 1 else results
+
+
+class DefaultPredictor:
+    """A trained model for single images; it loads, converts, resizes and runs in eval mode.
+
+    For demonstrations; for speed, or batches, call the model itself. Example::
+
+        predictor = DefaultPredictor(cfg)
+        instances = predictor(cv2.imread("image.jpg"))["instances"]
+
+    ``metadata`` is that of the first data set in ``DATASETS.TEST``, if there is one.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg.clone()
+        self.model = build_model(self.cfg).eval()
+        if cfg.DATASETS.TEST:
+            self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
+        DetectionCheckpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        shortest = cfg.INPUT.MIN_SIZE_TEST
+        self.aug = T.ResizeShortestEdge([shortest, shortest], cfg.INPUT.MAX_SIZE_TEST)
+        self.input_format = cfg.INPUT.FORMAT
+        assert self.input_format in ("BGR", "RGB"), f"INPUT.FORMAT {self.input_format}: BGR or RGB"
+
+    @torch.no_grad()
+    def __call__(self, original_image: np.ndarray) -> dict[str, Any]:
+        """The model's output for one image, with boxes in its own coordinates.
+
+        Args:
+            original_image: (H, W, 3) in the order blue, green, red, 0 to 255.
+        """
+        height, width = original_image.shape[:2]
+        pixels = original_image[:, :, ::-1] if self.input_format == "RGB" else original_image
+        resized = self.aug.get_transform(pixels).apply_image(pixels)
+        image = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        image = image.float().to(self.cfg.MODEL.DEVICE)
+        return self.model([{"image": image, "height": height, "width": width}])[0]

@@ -18,7 +18,7 @@ from ..anchor_generator import DefaultAnchorGenerator
 from ..backbone import Backbone
 from ..box_regression import Box2BoxTransformLinear, BoxTransform, _dense_box_regression_loss
 from .dense_detector import DenseDetector, focal_class_loss
-from .retinanet_head import RetinaNetHead
+from .retinanet import RetinaNetHead
 
 __all__ = ["FCOS", "FCOSHead"]
 

@@ -11,7 +11,7 @@ from minid2.modeling.roi_heads import MaskRCNNConvUpsampleHead
 from minid2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from minid2.utils.events import EventStorage
 
-from .test_detectors import AGNOSTIC, KINDS, build, records, train_step
+from .test_detectors import AGNOSTIC, KINDS, assert_traces, build, records, train_step
 
 MASK = [
     *("MODEL.MASK_ON", True, "MODEL.ROI_MASK_HEAD.NAME", "MaskRCNNConvUpsampleHead"),
@@ -113,19 +113,8 @@ def test_a_trace_of_masks_within_regions_takes_other_images():
     torch.manual_seed(0)
     model = build("faster", *MASK, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0).eval()
 
-    class Flat(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = model
+    def detect(model, batch):
+        (found,) = model.inference(batch, do_postprocess=False)
+        return found.pred_boxes.tensor, found.scores, found.pred_masks
 
-        def forward(self, image):
-            (found,) = self.model.inference([{"image": image}], do_postprocess=False)
-            return found.pred_boxes.tensor, found.scores, found.pred_masks
-
-    flat = Flat()
-    with torch.no_grad():
-        traced = torch.jit.trace(flat, records(1)[0]["image"], check_trace=False)
-        other = torch.randint(0, 256, (3, 97, 70), dtype=torch.uint8)
-        for ours, expected in zip(traced(other), flat(other), strict=True):
-            torch.testing.assert_close(ours, expected)
-            assert len(ours) > 0
+    assert_traces(model, detect)

@@ -8,5 +8,3 @@ from .host import install_as_detectron2, is_installed_as_detectron2
 
 # The version of Detectron2 whose API this is: extensions parse ``detectron2.__version__``.
 __version__ = "0.6"
-
-__all__ = ["__version__", "install_as_detectron2", "is_installed_as_detectron2"]

@@ -3,5 +3,3 @@
 from fvcore.common.checkpoint import Checkpointer, PeriodicCheckpointer
 
 from .detection_checkpoint import DetectionCheckpointer
-
-__all__ = ["Checkpointer", "DetectionCheckpointer", "PeriodicCheckpointer"]

@@ -10,11 +10,6 @@ from collections.abc import Mapping
 
 import torch
 
-__all__ = [
-    "align_and_update_state_dicts",
-    "convert_c2_detectron_names",
-]
-
 _BLOB = re.compile(r"(?P<layer>.+?)_(?P<norm>bn_)?(?P<kind>w|b|s|rm|riv)")
 _KINDS = {"w": "weight", "s": "weight", "b": "bias", "rm": "running_mean", "riv": "running_var"}
 _BRANCHES = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}

@@ -13,8 +13,6 @@ from .c2_model_loading import align_and_update_state_dicts
 from .reading import CheckpointError, other_checkpoints, read_checkpoint
 from .writing import AtomicPathManager
 
-__all__ = ["DetectionCheckpointer"]
-
 _HEURISTICS = "?matching_heuristics=True"
 _DERIVED = ("num_batches_tracked", "anchor_generator.cell_anchors")  # of no use to a model here
 

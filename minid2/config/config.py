@@ -10,8 +10,6 @@ from omegaconf import DictConfig
 
 from ..utils.file_io import PathManager
 
-__all__ = ["CfgNode", "configurable", "get_cfg"]
-
 VERSION = 2
 
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["DatasetCatalog", "Metadata", "MetadataCatalog"]
-
 
 class _Catalog(UserDict):
     """What both catalogues have in common."""

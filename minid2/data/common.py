@@ -12,8 +12,6 @@ from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
 
 from ..utils.serialize import PicklableWrapper
 
-__all__ = ["AspectRatioGroupedDataset", "DatasetFromList", "MapDataset", "ToIterableDataset"]
-
 logger = logging.getLogger(__name__)
 
 

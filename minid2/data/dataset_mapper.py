@@ -13,8 +13,6 @@ from ..host import refuse
 from . import detection_utils as utils
 from . import transforms as T
 
-__all__ = ["DatasetMapper"]
-
 
 class DatasetMapper:
     """Reads the image of a record, augments it with its boxes and masks, and makes tensors of both.

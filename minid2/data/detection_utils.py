@@ -18,19 +18,6 @@ from . import transforms as T
 from .catalog import MetadataCatalog
 from .segmentations import collect_masks, transform_segmentation
 
-__all__ = [
-    "SizeMismatchError",
-    "annotations_to_instances",
-    "build_augmentation",
-    "check_image_size",
-    "check_metadata_consistency",
-    "convert_PIL_to_numpy",
-    "convert_image_to_rgb",
-    "filter_empty_instances",
-    "read_image",
-    "transform_instance_annotations",
-]
-
 
 def read_image(file_name: str, format: str | None = None) -> np.ndarray:
     """Read an image, upright: an orientation in its EXIF data is applied.

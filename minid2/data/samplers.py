@@ -13,8 +13,6 @@ from torch.utils.data import Sampler
 
 from ..utils import comm
 
-__all__ = ["InferenceSampler", "RepeatFactorTrainingSampler", "TrainingSampler"]
-
 
 class _EndlessSampler(Sampler):
     """One epoch after another, forever; a subclass says what an epoch is."""

@@ -12,8 +12,6 @@ from pycocotools import mask as coco_mask
 from ..structures import BitMasks, PolygonMasks, polygons_to_bitmask
 from . import transforms as T
 
-__all__ = ["collect_masks", "transform_segmentation"]
-
 CHOICES = "give polygons as a list of lists of numbers, or COCO's run lengths as a dict"
 
 

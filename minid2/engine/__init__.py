@@ -17,23 +17,3 @@ from .hooks import (
 )
 from .launch import DEFAULT_TIMEOUT, launch
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
-
-__all__ = [
-    "DEFAULT_TIMEOUT",
-    "AMPTrainer",
-    "DefaultPredictor",
-    "DefaultTrainer",
-    "EvalHook",
-    "HookBase",
-    "IterationTimer",
-    "LRScheduler",
-    "PeriodicCheckpointer",
-    "PeriodicWriter",
-    "SimpleTrainer",
-    "TrainerBase",
-    "create_ddp_model",
-    "default_argument_parser",
-    "default_setup",
-    "default_writers",
-    "launch",
-]

@@ -17,14 +17,6 @@ from ..utils import comm
 from ..utils.events import EventWriter
 from .trainer_base import HookBase
 
-__all__ = [
-    "EvalHook",
-    "IterationTimer",
-    "LRScheduler",
-    "PeriodicCheckpointer",
-    "PeriodicWriter",
-]
-
 logger = logging.getLogger(__name__)
 
 TorchScheduler = torch.optim.lr_scheduler.LRScheduler

@@ -8,13 +8,3 @@ from .evaluator import (
     inference_on_dataset,
 )
 from .testing import print_csv_format, verify_results
-
-__all__ = [
-    "COCOEvaluator",
-    "DatasetEvaluator",
-    "DatasetEvaluators",
-    "inference_context",
-    "inference_on_dataset",
-    "print_csv_format",
-    "verify_results",
-]

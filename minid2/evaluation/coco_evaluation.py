@@ -23,8 +23,6 @@ from ..utils.file_io import PathManager
 from ..utils.logger import create_small_table
 from .evaluator import DatasetEvaluator
 
-__all__ = ["COCOEvaluator", "instances_to_coco_json"]
-
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
 

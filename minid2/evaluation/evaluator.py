@@ -13,8 +13,6 @@ from torch import nn
 
 from ..utils.comm import get_world_size, is_main_process
 
-__all__ = ["DatasetEvaluator", "DatasetEvaluators", "inference_context", "inference_on_dataset"]
-
 WARM_UP = 5  # batches that are not timed, since caches and kernels settle in them
 SECONDS_BETWEEN_LOGS = 5
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["flatten_results_dict", "print_csv_format", "verify_results"]
-
 
 def print_csv_format(results: Mapping[str, Any]) -> None:
     """Log the main metrics as lines to copy; those of single classes (``AP-car``) are left out.

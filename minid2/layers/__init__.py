@@ -5,17 +5,3 @@ from .blocks import CNNBlockBase
 from .mask_ops import paste_masks_in_image
 from .shape_spec import ShapeSpec
 from .wrappers import Conv2d, ROIAlign, batched_nms, cat, cross_entropy
-
-__all__ = [
-    "CNNBlockBase",
-    "Conv2d",
-    "CycleBatchNormList",
-    "FrozenBatchNorm2d",
-    "ROIAlign",
-    "ShapeSpec",
-    "batched_nms",
-    "cat",
-    "cross_entropy",
-    "get_norm",
-    "paste_masks_in_image",
-]

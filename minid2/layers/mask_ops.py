@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-__all__ = ["paste_masks_in_image"]
-
 
 def paste_masks_in_image(
     masks: torch.Tensor,

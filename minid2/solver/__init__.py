@@ -3,13 +3,3 @@
 from .build import build_lr_scheduler, build_optimizer, maybe_add_gradient_clipping
 from .lr_scheduler import LRMultiplier, LRScheduler, WarmupParamScheduler
 from .param_groups import get_default_optimizer_params
-
-__all__ = [
-    "LRMultiplier",
-    "LRScheduler",
-    "WarmupParamScheduler",
-    "build_lr_scheduler",
-    "build_optimizer",
-    "get_default_optimizer_params",
-    "maybe_add_gradient_clipping",
-]

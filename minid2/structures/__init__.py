@@ -4,17 +4,3 @@ from .boxes import Boxes, BoxMode, pairwise_ioa, pairwise_iou, pairwise_point_bo
 from .image_list import ImageList
 from .instances import Instances
 from .masks import BitMasks, PolygonMasks, ROIMasks, polygons_to_bitmask
-
-__all__ = [
-    "BitMasks",
-    "BoxMode",
-    "Boxes",
-    "ImageList",
-    "Instances",
-    "PolygonMasks",
-    "ROIMasks",
-    "pairwise_ioa",
-    "pairwise_iou",
-    "pairwise_point_box_distance",
-    "polygons_to_bitmask",
-]

@@ -15,8 +15,6 @@ from ..layers import ROIAlign
 from ..layers.mask_ops import paste_masks_in_image
 from .boxes import Boxes
 
-__all__ = ["BitMasks", "PolygonMasks", "ROIMasks", "polygon_area", "polygons_to_bitmask"]
-
 Index = int | slice | list[int] | torch.Tensor
 
 

@@ -4,8 +4,6 @@ import colorsys
 
 import numpy as np
 
-__all__ = ["colormap"]
-
 _GOLDEN = 0.618034  # steps of the golden ratio around the circle of hues never come close
 _TONES = ((0.95, 1.0), (0.6, 1.0), (0.95, 0.7))  # saturation and value, in turn
 _PALETTE = np.array(

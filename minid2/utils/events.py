@@ -16,15 +16,6 @@ from fvcore.common.history_buffer import HistoryBuffer
 
 from .file_io import PathManager
 
-__all__ = [
-    "CommonMetricPrinter",
-    "EventStorage",
-    "EventWriter",
-    "JSONWriter",
-    "TensorboardXWriter",
-    "get_event_storage",
-]
-
 # The innermost `with` is last. Not by thread: metrics may be written from another one.
 _active: list["EventStorage"] = []
 

@@ -17,8 +17,6 @@ from ..host import refuse
 from ..structures import Boxes, BoxMode, Instances
 from .colormap import colormap
 
-__all__ = ["ColorMode", "VisImage", "Visualizer"]
-
 _DPI = 128  # a power of two, so that pixels / _DPI * _DPI is exact
 _FONT_DPI = 100  # a font of size 72 is this many pixels high, times the scale
 

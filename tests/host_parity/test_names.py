@@ -34,6 +34,15 @@ def lookup(host: str, module: str, name: str):
     return importlib.import_module(f"{found.__name__}.{name}")  # a submodule
 
 
+def offered(module) -> list[str]:
+    """The public names of a module or package of minid2 that are its own."""
+    return [
+        name
+        for name, thing in vars(module).items()
+        if name[0] != "_" and str(getattr(thing, "__module__", "")).startswith(module.__name__)
+    ]
+
+
 def kind(thing) -> str:
     """Module, class, function, or the class of an instance such as a registry."""
     if inspect.isroutine(thing):

@@ -19,13 +19,6 @@ from ...structures.masks import polygon_area
 from ...utils.file_io import PathManager
 from ..catalog import DatasetCatalog, MetadataCatalog
 
-__all__ = [
-    "convert_to_coco_dict",
-    "convert_to_coco_json",
-    "load_coco_json",
-    "register_coco_instances",
-]
-
 logger = logging.getLogger(__name__)
 
 

@@ -22,25 +22,3 @@ from .augmentation_impl import (
     ResizeShortestEdge,
 )
 from .transform import ResizeTransform
-
-__all__ = [
-    "AugInput",
-    "Augmentation",
-    "AugmentationList",
-    "BlendTransform",
-    "CropTransform",
-    "HFlipTransform",
-    "NoOpTransform",
-    "PadTransform",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomCrop",
-    "RandomFlip",
-    "RandomSaturation",
-    "Resize",
-    "ResizeShortestEdge",
-    "ResizeTransform",
-    "Transform",
-    "TransformList",
-    "VFlipTransform",
-]

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from fvcore.transforms.transform import Transform, TransformList
 
-__all__ = ["AugInput", "Augmentation", "AugmentationList"]
-
 
 class Augmentation:
     """A policy that chooses a :class:`Transform`, often at random.

@@ -20,16 +20,6 @@ from .transform import BILINEAR, ResizeTransform
 
 # ruff: noqa: NPY002 - the global generator is the one that the loader seeds in each worker
 
-__all__ = [
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomCrop",
-    "RandomFlip",
-    "RandomSaturation",
-    "Resize",
-    "ResizeShortestEdge",
-]
-
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _CROP_TYPES = ("relative", "relative_range", "absolute", "absolute_range")
 

@@ -6,8 +6,6 @@ from fvcore.transforms.transform import Transform
 from PIL import Image
 from torch.nn import functional as F
 
-__all__ = ["ResizeTransform"]
-
 NEAREST, BILINEAR, BICUBIC = 0, 2, 3  # Pillow's numbers, as they appear in configs
 _FLOAT_MODES = {NEAREST: "nearest", BILINEAR: "bilinear", BICUBIC: "bicubic"}
 

@@ -5,12 +5,3 @@ from .dense_detector import DenseDetector
 from .fcos import FCOS
 from .rcnn import GeneralizedRCNN
 from .retinanet import RetinaNet
-
-__all__ = [
-    "FCOS",
-    "META_ARCH_REGISTRY",
-    "DenseDetector",
-    "GeneralizedRCNN",
-    "RetinaNet",
-    "build_model",
-]

@@ -20,8 +20,6 @@ from ..box_regression import Box2BoxTransformLinear, BoxTransform, _dense_box_re
 from .dense_detector import DenseDetector, focal_class_loss
 from .retinanet import RetinaNetHead
 
-__all__ = ["FCOS", "FCOSHead"]
-
 # Higher than any area in square pixels: less the area, it leaves the smallest object on top.
 _QUALITY = 1e8
 

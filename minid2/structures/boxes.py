@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 Box = TypeVar("Box", list, tuple, np.ndarray, torch.Tensor)
+R = TypeVar("R", bound="Rows")
 
 
 class BoxMode(IntEnum):
@@ -55,11 +56,31 @@ class BoxMode(IntEnum):
         return result.numpy() if isinstance(box, np.ndarray) else type(box)(result.tolist())
 
 
-class Boxes:
-    """N boxes as a float32 matrix ``tensor`` of shape (N, 4).
+class Rows:
+    """N things as the rows of a ``tensor``, with its length, indexing, iteration and ``device``."""
 
-    Indexing, ``to``, ``device`` and iteration are those of a tensor.
-    """
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensor lies."""
+        return self.tensor.device
+
+    def __getitem__(self: R, item: int | slice | torch.Tensor) -> R:
+        """Those of a row, a slice, a mask or indices; may share memory as tensors do."""
+        rows = self.tensor[item]
+        return type(self)(rows.unsqueeze(0) if isinstance(item, int) else rows)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        yield from self.tensor
+
+
+class Boxes(Rows):
+    """N boxes as a float32 matrix ``tensor`` of shape (N, 4)."""
 
     def __init__(self, tensor: torch.Tensor):
         """Keep ``tensor``, or what ``torch.as_tensor`` takes, as float32; empty becomes (0, 4)."""
@@ -83,11 +104,6 @@ class Boxes:
     def to(self, device: torch.device) -> "Boxes":
         """The same boxes on ``device``."""
         return Boxes(self.tensor.to(device=device))
-
-    @property
-    def device(self) -> torch.device:
-        """Where the tensor lies."""
-        return self.tensor.device
 
     def area(self) -> torch.Tensor:
         """(N,) areas; negative extents are not corrected."""
@@ -124,17 +140,6 @@ class Boxes:
         """Multiply x and y coordinates in place."""
         self.tensor[:, 0::2] *= scale_x
         self.tensor[:, 1::2] *= scale_y
-
-    def __getitem__(self, item: int | slice | torch.Tensor) -> "Boxes":
-        """Boxes of a row, a slice, a mask or indices; may share memory as tensors do."""
-        rows = self.tensor[item]
-        return Boxes(rows.unsqueeze(0) if isinstance(item, int) else rows)
-
-    def __len__(self) -> int:
-        return len(self.tensor)
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        yield from self.tensor
 
     def __repr__(self) -> str:
         return f"Boxes({self.tensor})"

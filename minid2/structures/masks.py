@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from ..layers import ROIAlign
 from ..layers.mask_ops import paste_masks_in_image
-from .boxes import Boxes
+from .boxes import Boxes, Rows
 
 Index = int | slice | list[int] | torch.Tensor
 
@@ -43,7 +43,7 @@ def rasterize_polygons_within_box(
     return torch.from_numpy(polygons_to_bitmask(moved, mask_size, mask_size))
 
 
-class BitMasks:
+class BitMasks(Rows):
     """N masks as a bool ``tensor`` (N, H, W)."""
 
     def __init__(self, tensor: torch.Tensor | np.ndarray):
@@ -70,11 +70,6 @@ class BitMasks:
         """The same masks after ``tensor.to(...)``."""
         return BitMasks(self.tensor.to(*args, **kwargs))
 
-    @property
-    def device(self) -> torch.device:
-        """Where the tensor lies."""
-        return self.tensor.device
-
     def nonempty(self) -> torch.Tensor:
         """(N,) bool: the mask covers at least one pixel."""
         return self.tensor.flatten(1).any(dim=1)
@@ -98,17 +93,6 @@ class BitMasks:
         regions = torch.cat([rows.unsqueeze(1), boxes], dim=1)
         align = ROIAlign((mask_size, mask_size), 1.0, 0, aligned=True)
         return align(self.tensor.unsqueeze(1).to(torch.float32), regions).squeeze(1) >= 0.5
-
-    def __getitem__(self, item: Index) -> "BitMasks":
-        """Masks of a row, a slice, a mask or indices; may share memory as tensors do."""
-        rows = self.tensor[item]
-        return BitMasks(rows.unsqueeze(0) if isinstance(item, int) else rows)
-
-    def __len__(self) -> int:
-        return len(self.tensor)
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        yield from self.tensor
 
     def __repr__(self) -> str:
         return f"BitMasks(num_instances={len(self)})"
@@ -194,7 +178,7 @@ class PolygonMasks:
         return f"PolygonMasks(num_instances={len(self)})"
 
 
-class ROIMasks:
+class ROIMasks(Rows):
     """N masks, each within a region that is known elsewhere, as a ``tensor`` (N, M, M)."""
 
     def __init__(self, tensor: torch.Tensor):
@@ -207,11 +191,6 @@ class ROIMasks:
         """The same masks on ``device``."""
         return ROIMasks(self.tensor.to(device))
 
-    @property
-    def device(self) -> torch.device:
-        """Where the tensor lies."""
-        return self.tensor.device
-
     def to_bitmasks(
         self, boxes: Boxes, height: int, width: int, threshold: float = 0.5
     ) -> BitMasks:
@@ -219,13 +198,6 @@ class ROIMasks:
         return BitMasks(
             paste_masks_in_image(self.tensor, boxes, (height, width), threshold=threshold)
         )
-
-    def __getitem__(self, item: slice | torch.Tensor) -> "ROIMasks":
-        """Masks of a slice, a mask or indices."""
-        return ROIMasks(self.tensor[item])
-
-    def __len__(self) -> int:
-        return len(self.tensor)
 
     def __repr__(self) -> str:
         return f"ROIMasks(num_instances={len(self)})"

@@ -67,7 +67,7 @@ class StandardROIHeads(ROIHeads):
             box_head: that to a feature a region.
             box_predictor: that to scores and boxes, like :class:`FastRCNNOutputLayers`.
             mask_in_features: as `box_in_features`, for masks; None for no masks.
-            mask_pooler: as `box_pooler`; None gives the head the feature maps themselves.
+            mask_pooler: as `box_pooler`.
             mask_head: from regions to losses or masks, like :class:`BaseMaskRCNNHead`.
             keypoint_in_features, keypoint_pooler, keypoint_head, train_on_pred_boxes: not in
                 minid2; NotImplementedError if given.
@@ -81,6 +81,7 @@ class StandardROIHeads(ROIHeads):
         self.box_head = box_head
         self.box_predictor = box_predictor
         self.mask_on = mask_in_features is not None
+        refuse("a mask head without a mask_pooler", self.mask_on and mask_pooler is None)
         self.mask_in_features = mask_in_features
         self.mask_pooler = mask_pooler
         self.mask_head = mask_head
@@ -110,12 +111,8 @@ class StandardROIHeads(ROIHeads):
         if not cfg.MODEL.MASK_ON:
             return {}
         keys, names = cfg.MODEL.ROI_MASK_HEAD, cfg.MODEL.ROI_HEADS.IN_FEATURES
-        if not keys.POOLER_TYPE:
-            maps = {name: input_shape[name] for name in names}
-            pooler, head = None, build_mask_head(cfg, maps)
-        else:
-            pooler, pooled = _pooling(cfg, keys, input_shape)
-            head = build_mask_head(cfg, pooled)
+        pooler, pooled = _pooling(cfg, keys, input_shape)
+        head = build_mask_head(cfg, pooled)
         return {"mask_in_features": names, "mask_pooler": pooler, "mask_head": head}
 
     def forward(
@@ -170,13 +167,10 @@ class StandardROIHeads(ROIHeads):
         """The loss of sampled proposals in training mode, else `instances` with `pred_masks`."""
         if not self.mask_on:
             return {} if self.training else instances
-        assert self.mask_in_features is not None and self.mask_head is not None
+        assert self.mask_in_features is not None
+        assert self.mask_pooler is not None and self.mask_head is not None
         if self.training:
             instances, _ = select_foreground_proposals(instances, self.num_classes)
-        if self.mask_pooler is None:
-            return self.mask_head(
-                {name: features[name] for name in self.mask_in_features}, instances
-            )
         boxes = [each.proposal_boxes if self.training else each.pred_boxes for each in instances]
         maps = [features[name] for name in self.mask_in_features]
         return self.mask_head(self.mask_pooler(maps, boxes), instances)

@@ -34,7 +34,7 @@ def refuse(key: str, wanted: Any) -> None:
     """Raise NotImplementedError with the config key or argument, where ``wanted`` is true."""
     if wanted:
         raise NotImplementedError(
-            f"{key}: minid2 does not have it; switch it off, or install the real Detectron2"
+            f"{key}: minid2 does not have it; do without it, or install the real Detectron2"
         )
 
 

@@ -38,11 +38,6 @@ def refuse(key: str, wanted: Any) -> None:
         )
 
 
-def refuse_pictures(vis_period: int) -> None:
-    """Refuse a ``vis_period`` above 0: minid2 draws no pictures of the training."""
-    refuse("VIS_PERIOD", vis_period > 0)
-
-
 def install_as_detectron2() -> None:
     """Make ``import detectron2.x.y`` yield the module ``minid2.x.y``. Calling it again is harmless.
 

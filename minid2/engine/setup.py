@@ -21,18 +21,8 @@ from ..utils.logger import setup_logger
 
 _EXAMPLES = """
 Examples:
-
-One machine, eight GPUs:
-    $ {script} --num-gpus 8 --config-file cfg.yaml
-
-Options of the config, changed for this run:
-    $ {script} --config-file cfg.yaml MODEL.WEIGHTS /path/to/weights.pth SOLVER.BASE_LR 0.001
-
-Two machines, the address that of the first:
-    (machine0)$ {script} --num-machines 2 --machine-rank 0 --dist-url tcp://host:port ...
-    (machine1)$ {script} --num-machines 2 --machine-rank 1 --dist-url tcp://host:port ...
-
-Started by torchrun:
+    $ {script} --num-gpus 8 --config-file cfg.yaml SOLVER.BASE_LR 0.001
+    $ {script} --num-machines 2 --machine-rank 0 --dist-url tcp://host-of-rank-0:port ...
     $ torchrun --nproc-per-node 2 {script} --config-file cfg.yaml
 """
 

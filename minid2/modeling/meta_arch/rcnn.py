@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from ...config import CfgNode, configurable
-from ...host import refuse_pictures
+from ...host import refuse
 from ...structures import Instances
 from ..backbone import Backbone, build_backbone
 from ..proposal_generator import build_proposal_generator
@@ -46,7 +46,7 @@ class GeneralizedRCNN(Detector):
             vis_period: must be 0; minid2 draws no pictures of the training.
         """
         super().__init__(backbone, pixel_mean=pixel_mean, pixel_std=pixel_std)
-        refuse_pictures(vis_period)
+        refuse("VIS_PERIOD", vis_period)
         self.proposal_generator = proposal_generator
         self.roi_heads = roi_heads
         self.input_format = input_format

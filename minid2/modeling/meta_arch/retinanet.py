@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ...config import CfgNode, configurable
-from ...host import refuse_pictures
+from ...host import refuse
 from ...layers import CycleBatchNormList, ShapeSpec, get_norm
 from ...structures import Boxes, ImageList, Instances
 from ..anchor_generator import build_anchor_generator
@@ -74,7 +74,7 @@ class RetinaNet(DenseDetector):
         super().__init__(
             backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
         )
-        refuse_pictures(vis_period)
+        refuse("VIS_PERIOD", vis_period)
         self.num_classes = num_classes
         self.anchor_generator = anchor_generator
         self.box2box_transform = box2box_transform

@@ -81,10 +81,8 @@ def find_top_rpn_proposals(
         large = candidates.nonempty(threshold=min_box_size)
         candidates, logits = candidates[large], joined_scores[image][large]
         kept = batched_nms(candidates.tensor, logits, levels[large], nms_thresh)[:post_nms_topk]
-        result = Instances(size)
-        result.proposal_boxes = candidates[kept]
-        result.objectness_logits = logits[kept]
-        results.append(result)
+        found = Instances(size, proposal_boxes=candidates, objectness_logits=logits)
+        results.append(found[kept])
     return results
 
 

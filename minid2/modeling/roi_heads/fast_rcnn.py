@@ -71,11 +71,8 @@ def fast_rcnn_inference_single_image(
     kept = batched_nms(candidates.tensor, confidence, category, nms_thresh)
     if topk_per_image >= 0:
         kept = kept[:topk_per_image]
-    result = Instances(image_shape)
-    result.pred_boxes = candidates[kept]
-    result.scores = confidence[kept]
-    result.pred_classes = category[kept]
-    return result, region[kept]
+    found = {"pred_boxes": candidates, "scores": confidence, "pred_classes": category}
+    return Instances(image_shape, **found)[kept], region[kept]
 
 
 def _boxes_of_class(

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...config import CfgNode, configurable
-from ...host import refuse_pictures
+from ...host import refuse
 from ...layers import Conv2d, ShapeSpec, cat
 from ...structures import Instances
 from ...utils.events import get_event_storage
@@ -42,7 +42,7 @@ def mask_rcnn_loss(
     Raises:
         AttributeError: ground truth has no masks.
     """
-    refuse_pictures(vis_period)
+    refuse("VIS_PERIOD", vis_period)
     size = pred_mask_logits.shape[-1]
     assert pred_mask_logits.shape[-2] == size, f"masks must be square: {pred_mask_logits.shape}"
     present = [each for each in instances if len(each) > 0]
@@ -101,7 +101,7 @@ class BaseMaskRCNNHead(nn.Module):
             vis_period: must be 0; minid2 draws no pictures of the training.
         """
         super().__init__()
-        refuse_pictures(vis_period)
+        refuse("VIS_PERIOD", vis_period)
         self.vis_period = vis_period
         self.loss_weight = loss_weight
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import pickle
 import random
 
@@ -184,5 +185,11 @@ def _talk(rank: int, address: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its processes by fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_two_processes(tmp_path):
-    torch.multiprocessing.spawn(_talk, args=(f"file://{tmp_path}/meet",), nprocs=2)
+    # Not spawned: a new process would look for this module by name, and the source tree of
+    # Detectron2, where that is on the path, has a package 'tests' too.
+    torch.multiprocessing.start_processes(
+        _talk, args=(f"file://{tmp_path}/meet",), nprocs=2, start_method="fork"
+    )

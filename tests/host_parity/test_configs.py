@@ -1,18 +1,16 @@
 """Our configs on both hosts: one process a host, equal keys, weights, losses and detections."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from ..process import ROOT, output_of_python
+
 # One worker for all of them: what their fixtures build takes more than a minute.
 pytestmark = pytest.mark.xdist_group("probe")
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
     "hs_fpn/faster_rcnn_R18_FPN_kit_ais",
     "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",
@@ -31,11 +29,8 @@ NAMES = [
 
 
 def run_probe(host: str, out: Path, *arguments: str) -> dict:
-    environment = dict(os.environ, D2FREQ_HOST=host, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
-    program = [sys.executable, str(ROOT / "tests/host_parity/probe.py"), str(out)]
-    program += ["--configs", *NAMES, *arguments]
-    done = subprocess.run(program, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
+    probe = ROOT / "tests/host_parity/probe.py"
+    output_of_python(probe, out, "--configs", *NAMES, *arguments, D2FREQ_HOST=host)
     return torch.load(out / "report.pt", weights_only=False)
 
 

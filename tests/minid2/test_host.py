@@ -1,17 +1,13 @@
 """`detectron2.x` is `minid2.x`; each test in a process of its own, since that is what changes."""
 
-import subprocess
-import sys
 import textwrap
+
+from ..process import output_of_python
 
 
 def run(code: str) -> str:
     prelude = "import minid2; minid2.install_as_detectron2()\n"
-    done = subprocess.run(
-        [sys.executable, "-c", prelude + textwrap.dedent(code)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return output_of_python("-c", prelude + textwrap.dedent(code))
 
 
 def test_both_names_lead_to_one_module_whichever_comes_first():
@@ -80,7 +76,4 @@ def test_an_imported_detectron2_is_not_replaced():
         except ImportError as error:
             print("refused")
         """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "refused"
+    assert output_of_python("-c", textwrap.dedent(code)) == "refused"

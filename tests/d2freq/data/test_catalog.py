@@ -4,8 +4,6 @@ import json
 import logging
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,8 @@ from d2freq.data.scenes.dataset import generate_scenes
 from d2freq.data.scenes.objects import KINDS
 from d2freq.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[3]
+from ...process import ROOT, output_of_python
+
 V1_NAMES = (
     *("aitod_{}_v1.json", "aitod_{}_v1_1.0.json", "aitod_{}_v1.0.json"),
     "small_{}_v1_1.0.json",
@@ -58,12 +57,8 @@ def test_importing_d2freq_registers_all_names_without_any_file(tmp_path):
         f"assert set({list(SOURCES)}) <= set(DatasetCatalog.list())\n"
         "print(MetadataCatalog.get('tiny_scenes_val').json_file)"
     )
-    environment = {**os.environ, "DETECTRON2_DATASETS": str(tmp_path)}
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    assert Path(result.stdout.strip()) == tmp_path / "tiny_scenes/annotations/val.json"
+    printed = output_of_python("-c", code, DETECTRON2_DATASETS=str(tmp_path))
+    assert Path(printed) == tmp_path / "tiny_scenes/annotations/val.json"
 
 
 def test_scenes_load_by_name_from_a_root_that_was_set_after_the_import(data_root):

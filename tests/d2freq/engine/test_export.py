@@ -1,8 +1,6 @@
 """Exported detectors against the models they come from, at sizes that were never traced."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,6 +9,8 @@ from d2freq.cli import main
 from d2freq.engine.build import config_model
 from d2freq.engine.export import OUTPUTS, ImageDetector, export_onnx, export_torchscript
 from d2freq.errors import UserError
+
+from ...process import output_of_python
 
 # torch calls TorchScript deprecated in favour of torch.export, which cannot hold a detector
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
@@ -127,9 +127,8 @@ def test_torchscript_runs_in_a_process_without_this_package(tmp_path):
     model, image = build("retinanet_released"), noise((80, 111))
     export_torchscript(model, tmp_path / "detector.pt", size=TRACED)
     torch.save(image, tmp_path / "image.pt")
-    words = [sys.executable, "-W", "ignore", "-c", SCRIPT]
-    words += [str(tmp_path / "detector.pt"), str(tmp_path / "image.pt")]
-    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    files = tmp_path / "detector.pt", tmp_path / "image.pt"
+    printed = output_of_python("-W", "ignore", "-c", SCRIPT, *files)
     boxes, scores, classes = map(torch.tensor, json.loads(printed))
     with torch.no_grad():
         assert_same((boxes, scores, classes), ImageDetector(model)(image))

@@ -1,16 +1,15 @@
 """train_net.py as a user runs it: train, resume, evaluate; one error line for bad input."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from d2freq.data.scenes.dataset import generate_scenes
 
-ROOT = Path(__file__).resolve().parents[3]
+from ...process import ROOT, run_python
+
 DEMO = str(ROOT / "configs/demo/faster_rcnn_R18_HSFPN_scenes")
 YAML = """
 MODEL.FPN.OUT_CHANNELS 32 MODEL.ROI_BOX_HEAD.FC_DIM 32 DATALOADER.NUM_WORKERS 0
@@ -36,18 +35,7 @@ def data(tmp_path_factory):
 
 
 def train_net(data: Path, *words: str) -> subprocess.CompletedProcess:
-    environment = {
-        "PYTHONPATH": str(ROOT),
-        "DETECTRON2_DATASETS": str(data),
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train_net.py"), *words],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-    )
+    return run_python(ROOT / "train_net.py", *words, DETECTRON2_DATASETS=str(data))
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -1,15 +1,12 @@
 """launch: in place, in two processes, under torchrun."""
 
-import os
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-import minid2
 from minid2.engine import launch
+
+from ...process import run_python
 
 
 def test_launch_runs_one_process_in_place():
@@ -61,15 +58,8 @@ SCRIPT = """
 def _run_script(folder, *command):
     script = folder / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    root = str(Path(minid2.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(
-        [sys.executable, *command[:-1], str(script), command[-1]],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    words = [*command[:-1], script, command[-1]]
+    return run_python(*words, timeout=120, CUDA_VISIBLE_DEVICES="")
 
 
 def test_two_processes_agree_with_one_and_an_error_comes_to_the_surface(tmp_path):

@@ -1,7 +1,8 @@
-"""Which Detectron2 the code runs on: the installed one, or the subset ``minid2``.
+"""Which Detectron2 the code runs on: the real one, or the subset ``minid2``.
 
-An installed Detectron2 always wins. ``D2FREQ_HOST`` overrides the choice: ``auto`` (default),
-``detectron2`` or ``minid2``. Nothing else in d2freq asks which host it is on.
+A Detectron2 that Python finds, installed or as a source tree on PYTHONPATH, always wins.
+``D2FREQ_HOST`` overrides the choice: ``auto`` (default), ``detectron2`` or ``minid2``. Nothing
+else in d2freq asks which host it is on.
 """
 
 import importlib.util
@@ -11,6 +12,7 @@ import sys
 
 HOSTS = ("auto", "detectron2", "minid2")
 VARIABLE = "D2FREQ_HOST"
+REPOSITORY = "https://github.com/facebookresearch/detectron2"
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ def choose_host() -> str:
 
     Raises:
         ValueError: ``D2FREQ_HOST`` is none of ``auto``, ``detectron2``, ``minid2``.
-        ImportError: ``D2FREQ_HOST=detectron2`` and Detectron2 is not installed, or
+        ImportError: ``D2FREQ_HOST=detectron2`` and Detectron2 is not found, or
             ``D2FREQ_HOST=minid2`` and Detectron2 has been imported already.
     """
     wish = os.environ.get(VARIABLE, "auto")
@@ -38,21 +40,23 @@ def choose_host() -> str:
         return "minid2"
     if wish == "minid2" and "detectron2" in sys.modules:
         raise ImportError(
-            f"{VARIABLE}=minid2, but the installed Detectron2 has been imported already; "
+            f"{VARIABLE}=minid2, but the real Detectron2 has been imported already; "
             "import d2freq before detectron2"
         )
-    found = importlib.util.find_spec("detectron2") is not None
+    spec = importlib.util.find_spec("detectron2")
+    # A folder without __init__.py, such as a clone in the working directory, is not the package.
+    found = spec is not None and spec.origin is not None
     if wish == "detectron2" and not found:
         raise ImportError(
-            f"{VARIABLE}=detectron2, but Detectron2 is not installed. Install torch first, then "
-            "'pip install --no-build-isolation git+https://github.com/facebookresearch/detectron2'"
-            f" (setuptools below 81), or set {VARIABLE}=minid2"
+            f"{VARIABLE}=detectron2, but Python does not find Detectron2. Its source tree is "
+            f"enough, without a compiler: 'git clone --depth 1 {REPOSITORY} FOLDER', then put "
+            f"FOLDER on PYTHONPATH (README, 'The host'); or set {VARIABLE}=minid2"
         )
     if found and wish != "minid2":
         return "detectron2"
     minid2.install_as_detectron2()
     if wish == "auto":
-        logger.info("Detectron2 is not installed; running on its subset minid2")
+        logger.info("Detectron2 is not found; running on its subset minid2")
     return "minid2"
 
 

@@ -1,13 +1,19 @@
-# make demo, make test, make bench: each sets up .venv on first use and is quick afterwards.
+# make demo, make test, make parity, make bench: each sets up .venv on first use and is quick
+# afterwards. Some tests alone: make test TESTS=tests/minid2
 PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
+TESTS  ?=
+# the source tree of the real Detectron2, never compiled
+TREE   ?= $(or $(D2FREQ_DETECTRON2_TREE),$(HOME)/.d2freq-detectron2/tree)
 DEMO   := output/demo
 CONFIG ?= configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml
+# A file stays with one worker, which builds what its tests share once.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 # the key of the output folder in a lazy and in a YAML config
 OUTPUT_KEY := $(if $(filter %.py,$(CONFIG)),train.output_dir,OUTPUT_DIR)
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test parity lint bench clean
 
 setup: $(VENV)/.installed
 
@@ -28,7 +34,11 @@ demo: setup
 	@ls -1 $(DEMO)/inference/*.json $(DEMO)/loss.png $(DEMO)/pictures/*.png | sed 's/^/  /'
 
 test: setup
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PYTEST) $(TESTS)
+
+# Every test on the real Detectron2, tests/host_parity among them.
+parity: setup
+	D2FREQ_HOST=detectron2 PYTHONPATH="$(CURDIR):$(TREE)" $(PYTEST) $(TESTS)
 
 lint: setup
 	$(PY) -m ruff check .

@@ -1,4 +1,4 @@
-"""Tests in this folder compare minid2 with an installed Detectron2 and need both."""
+"""Tests in this folder compare minid2 with the real Detectron2, whose source tree is enough."""
 
 import importlib
 
@@ -9,10 +9,11 @@ import d2freq
 
 
 def pytest_collection_modifyitems(items):
-    """Skip, with the reason, where d2freq runs on minid2 because Detectron2 is missing."""
+    """Skip, with the reason, where d2freq runs on minid2."""
     if d2freq.HOST == "detectron2":
         return
-    skip = pytest.mark.skip(reason="host parity needs an installed Detectron2 beside minid2")
+    reason = "host parity needs the real Detectron2 beside minid2: make parity"
+    skip = pytest.mark.skip(reason=reason)
     for item in items:
         if "host_parity" in str(item.path):
             item.add_marker(skip)

@@ -8,9 +8,6 @@ import torch
 
 from ..process import ROOT, output_of_python
 
-# One worker for all of them: what their fixtures build takes more than a minute.
-pytestmark = pytest.mark.xdist_group("probe")
-
 NAMES = [
     "hs_fpn/faster_rcnn_R18_FPN_kit_ais",
     "hs_fpn/faster_rcnn_R18_HSFPN_kit_ais",

@@ -5,6 +5,7 @@
 
 from detectron2.config import CfgNode as CN
 
+from d2freq.evaluation.config import tiny_keys
 from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
@@ -14,6 +15,7 @@ from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.modeling.unmixing.methods.config import method_keys
+from d2freq.trainer_config import trainer_keys
 
 __all__ = ["add_d2freq_config"]
 
@@ -24,7 +26,7 @@ def add_d2freq_config(cfg: CN) -> None:
     A key that is there already keeps its value, so the call is idempotent and may also follow
     other extensions.
     """
-    _add_missing(cfg, "D2FREQ", _general())
+    _add_missing(cfg, "D2FREQ", trainer_keys())
     _add_missing(cfg.MODEL, "CLASSIFIER", classifier_keys())
     _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
@@ -39,7 +41,7 @@ def add_d2freq_config(cfg: CN) -> None:
         _add_missing(cfg.MODEL, name, keys)
     _add_missing(cfg.INPUT, "CLASSIFICATION", classification_input_keys())
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
-    _add_missing(cfg.TEST, "TINY", _tiny())
+    _add_missing(cfg.TEST, "TINY", tiny_keys())
 
 
 def _add_missing(parent: CN, name: str, section: CN) -> None:
@@ -49,24 +51,6 @@ def _add_missing(parent: CN, name: str, section: CN) -> None:
     for key, value in section.items():
         if key not in parent[name]:
             parent[name][key] = value
-
-
-def _general() -> CN:
-    """D2FREQ: how d2freq's trainer differs from Detectron2's."""
-    node = CN()
-    # True: weights whose shape differs from the model's (another class count), and in --eval-only
-    # also missing or surplus ones, are an error before anything runs. False: such layers start
-    # anew or are left out with a warning, as in Detectron2, to fine-tune.
-    node.STRICT_WEIGHTS = True
-    # COCO files to register before training or evaluation, each [name, COCO file, image folder]:
-    # data sets of one's own for DATASETS.TRAIN and TEST without a line of Python. Paths are
-    # relative to the working directory. A lazy config calls d2freq.data.register_coco instead.
-    node.DATASETS = []
-    # "sgd" | "adam". "sgd", the default, is Detectron2's, for detectors. "adam": Adam by SOLVER's
-    # BASE_LR and WEIGHT_DECAY (added to the gradient, not decoupled), for DeRefNet and the methods
-    # beside it. A lazy config names torch's class instead.
-    node.OPTIMIZER = "sgd"
-    return node
 
 
 def _hsfpn() -> CN:
@@ -158,27 +142,4 @@ def _hsfpn() -> CN:
     # in backward. Less memory, more time, the same gradients. Not with BN or SyncBN in them, which
     # would count each batch twice.
     node.USE_ACT_CHECKPOINT = False
-    return node
-
-
-def _tiny() -> CN:
-    """TEST.TINY: evaluation by the standards of tiny-object benchmarks."""
-    node = CN()
-    # "aitod": area ranges and detection limits of the AI-TOD benchmark. Names and definitions are
-    # in d2freq/evaluation/protocols/benchmarks.py; TEST.DETECTIONS_PER_IMAGE is independent of a
-    # protocol's limit (1500 for "aitod") and should not be below it in crowded scenes.
-    node.PROTOCOL = "aitod"
-    # True | False. True: detections with NaN or negative sides are an error, which is right for a
-    # final measurement. False, the default: they are dropped, counted and warned of, so that a
-    # bad iteration does not end a training run.
-    node.STRICT = False
-    # True | False. True, for data sets of tiles whose metadata names originals_json: detections
-    # are taken back to the original images, merged, and measured there, as TinyPerson and SODA-D
-    # want it. False, the default: measured on the images as they are, as AI-TOD and the papers do.
-    node.ORIGINALS = False
-    # With ORIGINALS. "nms": the best detection of those that overlap stays, the benchmarks' way.
-    # "weighted": their mean (weighted boxes fusion), for smoother boxes.
-    node.MERGE = "nms"
-    # 0 to 1. Overlap (IoU) from which on detections of a class are one. 0.5 is SODA-D's.
-    node.MERGE_IOU = 0.5
     return node

@@ -6,7 +6,6 @@ Shape shorthand: B images, C channels, P2 to P5 the levels of stride 4 to 32. Th
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
+from d2freq.modeling.switches import takes_switches
 
 __all__ = [
     "HSFPN",
@@ -38,38 +38,19 @@ class HSFPN(FPN):
         top_block: further levels on top, as FPN's.
         fuse_type: "sum" or "avg" in the top-down addition, as FPN's.
         square_pad: as FPN's.
-        preset: "paper" or "released"; it sets all switches below that are None.
-        channel_path: HFP's channel path on or off.
-        spatial_path: HFP's spatial path on or off; with both off there is no HFP.
-        spatial_dependency: SDP on or off.
-        plain_conv: HFP's 3x3 convolution alone, where both paths are off: a control.
-        alpha: part of the DCT band that is removed; one number for P2 and P3, or one a level.
-        rounding: "floor" or "ceil" of alpha x size.
-        pool_size: cells per side of the channel path's pools; one, or one a level.
-        pool_reduce: "sum" or "mean" over the cells.
-        fusion: "concat", "interleave" or "sum" of the two pools' scores.
-        groups: of the channel path's convolutions; divides ``out_channels``.
-        gate_bias: bias in the channel path's convolutions.
-        gate_relu: ReLU after every convolution of the gates.
-        spatial_mode: "conv" or "raw"; one, or one a level.
-        tail_bias: bias in HFP's 3x3 convolution.
-        tail_relu: ReLU after it.
-        tail_norm: "", "GN", "BN" or "SyncBN" after the ReLU.
-        sdp_norm: "", "GN", "BN" or "SyncBN" after SDP's convolutions.
-        sdp_relu: ReLU between SDP's convolutions and their norm.
-        separate_value: a convolution of its own for SDP's values.
-        top_down: "two_pass" or "one_pass".
+        preset: "paper" or "released"; it sets all switches that are None.
         use_act_checkpoint: in training keep of HFP and SDP their inputs alone, and compute the
             rest again in backward: less memory for more time, the same gradients.
+        **switches: a keyword for each field of :class:`Switches`, which says what it does; per
+            level one value, or one a level. None leaves the preset's.
 
     Raises:
         UserError: an unknown preset or switch value, or ``use_act_checkpoint`` with a batch norm
             in HFP or SDP; it names the culprit and the choices.
-
-    ``d2freq/config.py`` says what each switch means and which value each preset takes.
     """
 
     @configurable
+    @takes_switches(Switches)
     def __init__(
         self,
         bottom_up: Backbone,
@@ -81,27 +62,8 @@ class HSFPN(FPN):
         square_pad: int = 0,
         *,
         preset: str = "paper",
-        channel_path: bool | None = None,
-        spatial_path: bool | None = None,
-        spatial_dependency: bool | None = None,
-        plain_conv: bool | None = None,
-        alpha: float | Sequence[float] | None = None,
-        rounding: str | None = None,
-        pool_size: int | Sequence[int] | None = None,
-        pool_reduce: str | None = None,
-        fusion: str | None = None,
-        groups: int | None = None,
-        gate_bias: bool | None = None,
-        gate_relu: bool | None = None,
-        spatial_mode: str | Sequence[str] | None = None,
-        tail_bias: bool | None = None,
-        tail_relu: bool | None = None,
-        tail_norm: str | None = None,
-        sdp_norm: str | None = None,
-        sdp_relu: bool | None = None,
-        separate_value: bool | None = None,
-        top_down: str | None = None,
         use_act_checkpoint: bool = False,
+        **switches: Any,
     ) -> None:
         super().__init__(
             bottom_up=bottom_up,
@@ -116,31 +78,7 @@ class HSFPN(FPN):
         self.strides = {name: int(shapes[name].stride) for name in in_features}
         stages = [stride.bit_length() - 1 for stride in self.strides.values()]
         self.average = fuse_type == "avg"
-        self.switches = resolve_switches(
-            preset,
-            stages=stages,
-            channels=out_channels,
-            channel_path=channel_path,
-            spatial_path=spatial_path,
-            spatial_dependency=spatial_dependency,
-            plain_conv=plain_conv,
-            alpha=alpha,
-            rounding=rounding,
-            pool_size=pool_size,
-            pool_reduce=pool_reduce,
-            fusion=fusion,
-            groups=groups,
-            gate_bias=gate_bias,
-            gate_relu=gate_relu,
-            spatial_mode=spatial_mode,
-            tail_bias=tail_bias,
-            tail_relu=tail_relu,
-            tail_norm=tail_norm,
-            sdp_norm=sdp_norm,
-            sdp_relu=sdp_relu,
-            separate_value=separate_value,
-            top_down=top_down,
-        )
+        self.switches = resolve_switches(preset, stages=stages, channels=out_channels, **switches)
         self.levels = dict(zip(stages, in_features, strict=True))
         for place, stage in enumerate(stages):
             hfp = build_hfp(self.switches, place, out_channels)
@@ -168,7 +106,6 @@ class HSFPN(FPN):
         cls, cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None = None
     ) -> dict[str, Any]:
         """Arguments from ``MODEL.FPN`` and ``MODEL.HSFPN``."""
-        switches = {field.name: cfg.MODEL.HSFPN[field.name.upper()] for field in fields(Switches)}
         return {
             "bottom_up": bottom_up,
             "in_features": cfg.MODEL.FPN.IN_FEATURES,
@@ -176,9 +113,8 @@ class HSFPN(FPN):
             "norm": cfg.MODEL.FPN.NORM,
             "top_block": top_block,
             "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
-            "preset": cfg.MODEL.HSFPN.PRESET,
             "use_act_checkpoint": cfg.MODEL.HSFPN.USE_ACT_CHECKPOINT,
-            **switches,
+            **Switches.read(cfg.MODEL.HSFPN),
         }
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

@@ -1,71 +1,137 @@
-"""The switches of HS-FPN, the two presets that set them all, and the check of every value.
+"""The switches of HS-FPN, what each of the two presets takes, and the check of every value.
 
 A "per level" value of a preset is a tuple for P2, P3, P4, P5 (levels of stride 4, 8, 16, 32); a
 finer level takes P2's value and a coarser one P5's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.layers import NORM_GROUPS
+from d2freq.modeling.switches import SwitchSet, join_names, switch
 
 __all__ = ["PRESETS", "Switches", "resolve_switches"]
 
 NORMS = ("", "GN", "BN", "SyncBN")
-CHOICES = {
-    "rounding": ("floor", "ceil"),
-    "pool_reduce": ("sum", "mean"),
-    "fusion": ("concat", "interleave", "sum"),
-    "spatial_mode": ("conv", "raw"),
-    "tail_norm": NORMS,
-    "sdp_norm": NORMS,
-    "top_down": ("two_pass", "one_pass"),
-}
-PER_LEVEL = ("alpha", "pool_size", "spatial_mode")
 LAST_FILTERED_STAGE = 3  # HS-FPN, Fig. 3: the high-pass filter works at P2 and P3 only
 
 
 @dataclass(frozen=True)
-class Switches:
-    """Every choice within HS-FPN; ``d2freq/config.py`` explains each. Defaults: preset `paper`."""
+class Switches(SwitchSet):
+    """Every choice within HS-FPN.
 
-    channel_path: bool = True
-    spatial_path: bool = True
-    spatial_dependency: bool = True
-    plain_conv: bool = False
-    alpha: tuple[float, ...] = (0.25, 0.25, 0.0, 0.0)  # HS-FPN, Table 2 and Fig. 3
-    rounding: str = "floor"
-    pool_size: tuple[int, ...] = (16, 16, 16, 16)  # HS-FPN, Sec. 3.1: "k is generally set to 16"
-    pool_reduce: str = "sum"
-    fusion: str = "concat"
-    groups: int = 32  # the only number of groups that fits HS-FPN, Table 5
-    gate_bias: bool = True
-    gate_relu: bool = False
-    spatial_mode: tuple[str, ...] = ("conv", "conv", "conv", "conv")
-    tail_bias: bool = False
-    tail_relu: bool = False
-    tail_norm: str = ""
-    sdp_norm: str = "GN"
-    sdp_relu: bool = True
-    separate_value: bool = False
-    top_down: str = "two_pass"
+    Preset `paper` is the reading that reproduces the parameter counts of the paper's Table 5;
+    `released` is the code as the authors published it in March 2025.
+    """
+
+    system, section = "HSFPN", "MODEL.HSFPN"
+
+    # --- which parts there are -----------------------------------------------------------------
+    channel_path: bool = switch(
+        "HFP's channel path: one weight a channel. With both paths False there is no HFP at all "
+        "(no 3x3 convolution of it either, unless PLAIN_CONV asks for it).",
+        default=True,
+    )
+    spatial_path: bool = switch("HFP's spatial path: one weight a pixel.", default=True)
+    spatial_dependency: bool = switch(
+        "SDP, the attention between a level and the next coarser one.", default=True
+    )
+    plain_conv: bool = switch(
+        "A control that the paper lacks: HFP's 3x3 convolution alone, in HFP's place. Needs both "
+        "paths False.",
+        default=False,
+    )
+
+    # --- HFP: high-pass filter ------------------------------------------------------------------
+    alpha: tuple[float, ...] = switch(
+        "Part of the DCT rows and columns that is removed. One number holds at P2 and P3, the "
+        "levels that the paper filters (Fig. 3); the others keep 0: no filter. 0.25 is the best of "
+        "the paper's Table 2.",
+        at_most=1,
+        default=(0.25, 0.25, 0.0, 0.0),
+    )
+    rounding: str = switch(
+        "How alpha x size becomes a number of rows. Equation 2 reads as `ceil`, the published code "
+        "does `floor`, and at sizes that 4 divides they agree.",
+        choices=("floor", "ceil"),
+        default="floor",
+    )
+
+    # --- HFP: channel path ----------------------------------------------------------------------
+    pool_size: tuple[int, ...] = switch(
+        "Cells per side of the average and the maximum pool; a map smaller than that is fine. Sec. "
+        '3.1: "k is generally set to 16".',
+        at_least=1,
+        paper=(16, 16, 16, 16),
+        released=(16, 8, 1, 1),
+    )
+    pool_reduce: str = switch(
+        "Over those cells, `sum` as in the paper. The sum of 256 maxima is large and drives the "
+        "sigmoid to 0 or 1 from the first step on, for half of the channels of a ResNet-18 that "
+        "starts from scratch; with `mean` for none.",
+        choices=("sum", "mean"),
+        default="sum",
+    )
+    fusion: str = switch(
+        "How the scores of the two pools meet. `concat`: as the paper says, one after the other, "
+        "so that a group of the next convolution sees one kind of pool. `interleave`: the same "
+        "size, but channel by channel, so that a group sees both pools of its own channels. `sum`: "
+        "half of the weights.",
+        choices=("concat", "interleave", "sum"),
+        paper="concat",
+        released="sum",
+    )
+    groups: int = switch(
+        "Groups of the channel path's 1x1 convolutions; has to divide MODEL.FPN.OUT_CHANNELS. 32 "
+        "is the only number that fits Table 5.",
+        at_least=1,
+        default=32,
+    )
+    gate_bias: bool = switch("Bias in those convolutions.", paper=True, released=False)
+    gate_relu: bool = switch(
+        "ReLU after every convolution of the two gates, which then lie in [0.5, 1). Figure 3 shows "
+        "the sigmoid alone.",
+        paper=False,
+        released=True,
+    )
+
+    # --- HFP: spatial path ----------------------------------------------------------------------
+    spatial_mode: tuple[str, ...] = switch(
+        "`conv`: sigmoid of a 1x1 convolution to one channel. `raw`: the filtered map is the "
+        "weight itself, without convolution or sigmoid.",
+        choices=("conv", "raw"),
+        paper=("conv", "conv", "conv", "conv"),
+        released=("raw", "raw", "conv", "conv"),
+    )
+
+    # --- HFP: the 3x3 convolution at its end ----------------------------------------------------
+    tail_bias: bool = switch("Bias in HFP's 3x3 convolution.", paper=False, released=True)
+    tail_relu: bool = switch("ReLU after it.", paper=False, released=True)
+    tail_norm: str = switch("Norm after the ReLU.", choices=NORMS, paper="", released="GN")
+
+    # --- SDP ------------------------------------------------------------------------------------
+    sdp_norm: str = switch(
+        "Norm after query's and key's 1x1 convolution.", choices=NORMS, default="GN"
+    )
+    sdp_relu: bool = switch("ReLU between that convolution and its norm.", default=True)
+    separate_value: bool = switch(
+        "A convolution of its own for the value; False takes the key as value, which is what Table "
+        "5 counts.",
+        default=False,
+    )
+
+    # --- top-down path --------------------------------------------------------------------------
+    top_down: str = switch(
+        "`two_pass`: SDP looks at the coarser level before the FPN addition, as the code does. "
+        "`one_pass`: after it, as Figure 2 shows.",
+        choices=("two_pass", "one_pass"),
+        default="two_pass",
+    )
 
 
-PRESETS = {
-    "paper": Switches(),
-    "released": Switches(
-        pool_size=(16, 8, 1, 1),
-        fusion="sum",
-        gate_bias=False,
-        gate_relu=True,
-        spatial_mode=("raw", "raw", "conv", "conv"),
-        tail_bias=True,
-        tail_relu=True,
-        tail_norm="GN",
-    ),
-}
+PRESETS = Switches.presets()
 
 
 def resolve_switches(
@@ -87,64 +153,32 @@ def resolve_switches(
     Raises:
         UserError: an unknown preset, switch or value; it names the culprit and the choices.
     """
-    if preset not in PRESETS:
-        raise UserError(
-            f"HSFPN preset {preset!r} (MODEL.HSFPN.PRESET) is unknown; "
-            f"choose one of {_names(PRESETS)}"
-        )
-    base = PRESETS[preset]
-    known = [field.name for field in fields(Switches)]
-    for name in overrides:
-        if name not in known:
-            raise UserError(f"HSFPN has no switch {name!r}; there are {_names(known)}")
-
-    values: dict[str, Any] = {}
-    for name in known:
-        chosen = overrides.get(name)
-        if name in PER_LEVEL:
-            values[name] = _per_level(name, chosen, getattr(base, name), stages)
-        else:
-            values[name] = getattr(base, name) if chosen is None else chosen
-            _check(name, values[name], getattr(base, name))
-    switches = replace(base, **values)
+    base = Switches.preset(preset)
+    levels = {
+        name: _levels(name, overrides.get(name), getattr(base, name), stages)
+        for name in Switches.per_level()
+    }
+    switches = Switches.resolve(preset, {**overrides, **levels})
     _check_channels(switches, channels)
     return switches
 
 
-def _per_level(name: str, chosen: Any, default: tuple, stages: Sequence[int]) -> tuple:
+def _levels(name: str, chosen: Any, default: tuple, stages: Sequence[int]) -> tuple:
+    """A value for each of the stages."""
     if chosen is None:
-        values = [default[min(max(stage, 2), 5) - 2] for stage in stages]
-    elif isinstance(chosen, Sequence) and not isinstance(chosen, str):
-        values = list(chosen)
-        if len(values) != len(stages):
+        return tuple(default[min(max(stage, 2), 5) - 2] for stage in stages)
+    if isinstance(chosen, Sequence) and not isinstance(chosen, str):
+        if len(chosen) != len(stages):
             levels = ", ".join(f"P{stage}" for stage in stages)
             raise UserError(
-                f"HSFPN switch {name}: {len(values)} values {values} for {len(stages)} levels "
-                f"({levels}); give one value, or one for each level from high to low resolution"
+                f"{Switches.label(name)}: {len(chosen)} values {list(chosen)} for {len(stages)} "
+                f"levels ({levels}); give one value, or one for each level from high to low "
+                "resolution"
             )
-    elif name == "alpha":
-        values = [chosen if stage <= LAST_FILTERED_STAGE else 0.0 for stage in stages]
-    else:
-        values = [chosen] * len(stages)
-    for value in values:
-        _check(name, value, default[0])
-    return tuple(values)
-
-
-def _check(name: str, value: Any, example: Any) -> None:
-    """Raise unless ``value`` is a legal single value of the switch."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if name in CHOICES:
-        legal, choices = value in CHOICES[name], _names(CHOICES[name])
-    elif isinstance(example, bool):
-        legal, choices = isinstance(value, bool), "True, False"
-    elif name == "alpha":
-        is_number = is_whole or isinstance(value, float)
-        legal, choices = is_number and 0 <= value <= 1, "a number in [0, 1]"
-    else:
-        legal, choices = is_whole and value >= 1, "a whole number of at least 1"
-    if not legal:
-        raise UserError(f"HSFPN switch {name}: got {value!r}; choose from: {choices}")
+        return tuple(chosen)
+    if name == "alpha":
+        return tuple(chosen if stage <= LAST_FILTERED_STAGE else 0.0 for stage in stages)
+    return (chosen,) * len(stages)
 
 
 def _check_channels(switches: Switches, channels: int) -> None:
@@ -163,11 +197,7 @@ def _check_channels(switches: Switches, channels: int) -> None:
     for name, is_used in norms.items():
         if is_used and getattr(switches, name) == "GN" and channels % NORM_GROUPS:
             raise UserError(
-                f"HSFPN switch {name}: GN has {NORM_GROUPS} groups, which do not divide the "
+                f"{Switches.label(name)}: GN has {NORM_GROUPS} groups, which do not divide the "
                 f"{channels} channels of the neck (MODEL.FPN.OUT_CHANNELS); change the channels, "
-                f"or choose one of {_names(norm for norm in NORMS if norm != 'GN')}"
+                f"or choose one of {join_names([norm for norm in NORMS if norm != 'GN'])}"
             )
-
-
-def _names(names: Any) -> str:
-    return ", ".join(repr(name) if name == "" else name for name in names)

@@ -69,6 +69,11 @@ def test_a_lazy_override_that_names_no_key_is_refused():
         load_lazy(LAZY, ["train.max_itter=3"])
 
 
+def test_a_misspelt_switch_of_a_lazy_model_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="backbone.alfa: HSFPN takes no 'alfa'; did you mean alpha"):
+        load_lazy(LAZY, ["+model.backbone.alfa=0.5"])
+
+
 def test_a_missing_config_is_refused():
     with pytest.raises(UserError, match="no such config file"):
         is_lazy("configs/none.yaml")

@@ -4,7 +4,7 @@ from d2freq.modeling.derefnet.alignment import ConcatGuide, SelectiveAttention, 
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
 from d2freq.modeling.derefnet.meta_arch import DeRefNet
 from d2freq.modeling.derefnet.network import Tail, Unfolding
-from d2freq.modeling.derefnet.switches import PRESETS, Switches, resolve_switches
+from d2freq.modeling.derefnet.switches import PRESETS, Switches
 from d2freq.modeling.derefnet.time_encoding import AffineTime, LinearTime
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "Unfolding",
     "alignment_loss",
     "regression_loss",
-    "resolve_switches",
 ]

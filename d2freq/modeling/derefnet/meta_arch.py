@@ -5,7 +5,6 @@ of each.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import torch
@@ -18,8 +17,9 @@ from d2freq.modeling.derefnet.alignment import TemporalAlignment
 from d2freq.modeling.derefnet.begin_as_ista import INITS, begin_as_ista
 from d2freq.modeling.derefnet.losses import alignment_loss, regression_loss
 from d2freq.modeling.derefnet.network import Tail, Unfolding
-from d2freq.modeling.derefnet.switches import Switches, resolve_switches
+from d2freq.modeling.derefnet.switches import Switches
 from d2freq.modeling.derefnet.time_encoding import build_time_encoding
+from d2freq.modeling.switches import takes_switches
 from d2freq.modeling.unmixing.base import UnmixingModel
 from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS
 from d2freq.modeling.unmixing.stages import squared_error
@@ -44,6 +44,7 @@ class DeRefNet(UnmixingModel):
     """
 
     @configurable
+    @takes_switches(Switches)
     def __init__(
         self,
         *,
@@ -60,44 +61,23 @@ class DeRefNet(UnmixingModel):
         blocks: int = 5,
         init: str = "random",
         train_windows: int = 0,
-        stages: int | None = None,
-        time_encoding: str | None = None,
-        guide: str | None = None,
-        alignments: int | None = None,
-        centre: str | None = None,
-        constraint_on: str | None = None,
-        align_reference: str | None = None,
-        regression_reduction: str | None = None,
-        align_reduction: str | None = None,
-        regression_weight: float | None = None,
-        constraint_weight: float | None = None,
-        align_weight: float | None = None,
+        **switches: Any,
     ) -> None:
         """Build the network.
 
         Args:
             q_init, size, factor, sigma, window, decode, brightness, threshold: see
                 :class:`UnmixingModel`.
-            preset: "released" or "paper"; it sets all switches below that are None.
+            preset: "released" or "paper"; it sets all switches that are None.
             channels: of all convolutions, even.
             blocks: residual blocks of the tail.
             init: "random" or "ista", see :func:`begin_as_ista`.
             train_windows: windows of a trajectory in a step of training; 0 for all.
-            stages: unfolded iterations.
-            time_encoding: "linear", "affine" or "none".
-            guide: "attention" or "concat".
-            alignments: 1 or 2 deformable convolutions.
-            centre: "encoded" or "features", the centre frame's map in the tail.
-            constraint_on: "estimate" or "truth".
-            align_reference: "features" or "encoded".
-            regression_reduction: "windows" or "cells".
-            align_reduction: "sum" or "mean".
-            regression_weight, constraint_weight, align_weight: factors of the losses.
+            **switches: a keyword for each field of :class:`Switches`, which says what it does; None
+                leaves the preset's.
 
         Raises:
             UserError: an unknown preset or switch value, or what UnmixingModel refuses.
-
-        ``d2freq/modeling/derefnet/config.py`` says what each switch means.
         """
         super().__init__(
             q_init=q_init,
@@ -109,21 +89,7 @@ class DeRefNet(UnmixingModel):
             brightness=brightness,
             threshold=threshold,
         )
-        self.switches = resolve_switches(
-            preset,
-            stages=stages,
-            time_encoding=time_encoding,
-            guide=guide,
-            alignments=alignments,
-            centre=centre,
-            constraint_on=constraint_on,
-            align_reference=align_reference,
-            regression_reduction=regression_reduction,
-            align_reduction=align_reduction,
-            regression_weight=regression_weight,
-            constraint_weight=constraint_weight,
-            align_weight=align_weight,
-        )
+        self.switches = Switches.resolve(preset, switches)
         if channels < 2 or channels % 2 or blocks < 0:
             raise UserError(
                 f"MODEL.DEREFNET.CHANNELS is {channels}, BLOCKS {blocks}: channels are even (the "
@@ -153,9 +119,8 @@ class DeRefNet(UnmixingModel):
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.UNMIXING and MODEL.DEREFNET."""
         keys = cfg.MODEL.DEREFNET
-        names = ["preset", "channels", "blocks", "init", "train_windows"]
-        names += [field.name for field in fields(Switches)]
-        return {**super().from_config(cfg), **{name: keys[name.upper()] for name in names}}
+        own = {name: keys[name.upper()] for name in ("channels", "blocks", "init", "train_windows")}
+        return {**super().from_config(cfg), **own, **Switches.read(keys)}
 
     def reconstruct(self, frames: Tensor) -> Tensor:
         """(B, T, 1, m, m) frames -> (B, F, g, g) grids of the centre frames, in grey levels."""

@@ -1,99 +1,97 @@
-"""The switches of DeRefNet, the two presets that set them all, and the check of every value."""
+"""The switches of DeRefNet, and what each of the two presets takes."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
-from d2freq.errors import UserError
 from d2freq.modeling.derefnet.alignment import GUIDES
 from d2freq.modeling.derefnet.losses import ALIGN_REDUCTIONS, REGRESSION_REDUCTIONS
 from d2freq.modeling.derefnet.time_encoding import TIME_ENCODINGS
+from d2freq.modeling.switches import SwitchSet, switch
 
-__all__ = ["PRESETS", "Switches", "resolve_switches"]
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "time_encoding": (*TIME_ENCODINGS, "none"),
-    "guide": tuple(GUIDES),
-    "centre": ("encoded", "features"),
-    "align_reference": ("features", "encoded"),
-    "constraint_on": ("estimate", "truth"),
-    "regression_reduction": REGRESSION_REDUCTIONS,
-    "align_reduction": ALIGN_REDUCTIONS,
-}
+__all__ = ["PRESETS", "Switches"]
 
 
 @dataclass(frozen=True)
-class Switches:
-    """Every choice within DeRefNet; modeling/derefnet/config.py explains each.
+class Switches(SwitchSet):
+    """Every choice within DeRefNet.
 
-    Defaults: preset `released`.
+    Preset `released` is the published code, whose loss weights are the tuned ones: its alignment
+    loss is a plain sum, some 44,000 times as heavy beside the regression as in the paper. `paper`
+    is the equations as they are printed.
     """
 
-    stages: int = 9
-    time_encoding: str = "linear"
-    guide: str = "attention"
-    alignments: int = 2
-    centre: str = "encoded"
-    constraint_on: str = "estimate"
-    align_reference: str = "features"
-    regression_reduction: str = "windows"
-    align_reduction: str = "sum"
-    regression_weight: float = 1.0
-    constraint_weight: float = 0.1
-    align_weight: float = 0.1
+    system, section = "DeRefNet", "MODEL.DEREFNET"
+
+    # --- structure -----------------------------------------------------------------------------
+    stages: int = switch(
+        "Unfolded iterations, K. The paper gives no number; 8 is what the counts of its Table 3 "
+        "come from, and the 6 of its supplement belongs to another network.",
+        at_least=1,
+        default=9,
+    )
+    time_encoding: str = switch(
+        "`linear`: one layer of 1089 x 1089 weights, as published. `affine`: the same functions of "
+        "the frame's number by 2,178 parameters. `none`: no time encoding (Table 3).",
+        choices=(*TIME_ENCODINGS, "none"),
+        default="linear",
+    )
+    guide: str = switch(
+        "What the offsets are read from. `attention`: selective attention. `concat`: a convolution "
+        "of both frames' features, Table 3's alignment without selection.",
+        choices=tuple(GUIDES),
+        default="attention",
+    )
+    alignments: int = switch(
+        "Deformable convolutions one after the other; one in Eqs. 19 to 21.",
+        choices=(1, 2),
+        released=2,
+        paper=1,
+    )
+    centre: str = switch(
+        "The centre frame's map that joins its aligned neighbours in the tail. `encoded`: H'_t, "
+        "after the time encoding. `features`: H_t^(k), before it (section 4.4).",
+        choices=("encoded", "features"),
+        released="encoded",
+        paper="features",
+    )
+
+    # --- losses --------------------------------------------------------------------------------
+    constraint_on: str = switch(
+        "What each stage's inverse has to give back. `estimate`: R_k, the stage's own estimate. "
+        "`truth`: the ground truth (Eq. 22).",
+        choices=("estimate", "truth"),
+        released="estimate",
+        paper="truth",
+    )
+    align_reference: str = switch(
+        "What aligned neighbours are compared with. `features`: H_t^(k), before the time encoding. "
+        "`encoded`: H'_t (Eq. 23).",
+        choices=("features", "encoded"),
+        released="features",
+        paper="encoded",
+    )
+    regression_reduction: str = switch(
+        "`windows`: sum over the windows of the mean over the cells. `cells`: mean over the "
+        "windows of the sum over the cells (Eq. 24). With 16 windows of 1,089 cells the second is "
+        "68 times the first.",
+        choices=REGRESSION_REDUCTIONS,
+        released="windows",
+        paper="cells",
+    )
+    align_reduction: str = switch(
+        "`sum`: over windows, neighbours and cells. `mean`: over windows and neighbours, of the "
+        "sum over the cells (Eq. 23). With 16 windows of 4 neighbours the first is 64 times the "
+        "second.",
+        choices=ALIGN_REDUCTIONS,
+        released="sum",
+        paper="mean",
+    )
+    regression_weight: float = switch("Factor of the regression loss (Eq. 25).", default=1.0)
+    constraint_weight: float = switch(
+        "Factor of the constraint loss (Eq. 25; Table 1, group A).", released=0.1, paper=0.01
+    )
+    align_weight: float = switch(
+        "Factor of the alignment loss (Eq. 25; Table 1, group A).", released=0.1, paper=0.01
+    )
 
 
-PRESETS = {
-    "released": Switches(),
-    "paper": Switches(
-        alignments=1,  # Eqs. 19 to 21
-        centre="features",  # section 4.4: H_t^(k) joins the aligned neighbours
-        constraint_on="truth",  # Eq. 22
-        align_reference="encoded",  # Eq. 23
-        regression_reduction="cells",  # Eq. 24
-        align_reduction="mean",  # Eq. 23
-        constraint_weight=0.01,  # Eq. 25 and Table 1, group A
-        align_weight=0.01,
-    ),
-}
-
-
-def resolve_switches(preset: str, **overrides: Any) -> Switches:
-    """A preset with single switches overridden, checked.
-
-    Args:
-        preset: a name in ``PRESETS``.
-        **overrides: fields of :class:`Switches`; ``None`` leaves the preset's value.
-
-    Raises:
-        UserError: an unknown preset, switch or value; it names the culprit and the choices.
-    """
-    if preset not in PRESETS:
-        raise UserError(
-            f"DeRefNet preset {preset!r} (MODEL.DEREFNET.PRESET) is unknown; choose one of "
-            f"{', '.join(PRESETS)}"
-        )
-    known = [field.name for field in fields(Switches)]
-    for name in overrides:
-        if name not in known:
-            raise UserError(f"DeRefNet has no switch {name!r}; there are {', '.join(known)}")
-    chosen = {name: value for name, value in overrides.items() if value is not None}
-    for name, value in chosen.items():
-        _check(name, value)
-    return replace(PRESETS[preset], **chosen)
-
-
-def _check(name: str, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name in CHOICES:
-        legal, choices = value in CHOICES[name], ", ".join(CHOICES[name])
-    elif name.endswith("_weight"):
-        legal, choices = number and value >= 0, "a number of at least 0"
-    elif name == "alignments":
-        legal, choices = number and value in (1, 2), "1, 2"
-    else:
-        legal, choices = isinstance(value, int) and number and value >= 1, "a whole number from 1"
-    if not legal:
-        raise UserError(
-            f"DeRefNet switch {name} (MODEL.DEREFNET.{name.upper()}): got {value!r}; choose from: "
-            f"{choices}"
-        )
+PRESETS = Switches.presets()

@@ -1,14 +1,22 @@
-"""Switches: what one field of a set gives, and what is refused."""
+"""Switches: what one field of a set gives, what is refused, and the tables in the READMEs."""
 
+import importlib
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 from detectron2.config import CfgNode
 
 from d2freq.errors import UserError
+from d2freq.modeling.derefnet import DeRefNet
+from d2freq.modeling.derefnet import Switches as DeRefNetSwitches
+from d2freq.modeling.hs_fpn import HSFPN
+from d2freq.modeling.hs_fpn import Switches as HSFPNSwitches
 from d2freq.modeling.switches import SwitchSet, switch, takes_switches
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -99,3 +107,29 @@ def test_a_misspelt_preset_is_refused_where_it_is_written():
 
     with pytest.raises(TypeError, match=r"NECK.BIAS\) names presets \['paper', 'relesed'\]"):
         Wrong.presets()
+
+
+# ---------------------------------------------------------------------------- of the systems
+
+
+@pytest.mark.parametrize(
+    ("model", "switches"), [(HSFPN, HSFPNSwitches), (DeRefNet, DeRefNetSwitches)]
+)
+def test_constructor_keys_and_presets_agree(model, switches):
+    parameters = inspect.signature(model).parameters
+    assert set(switches.names()) < set(parameters)
+    assert not any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    assert parameters["preset"].default == switches.keys().PRESET == next(iter(switches.presets()))
+    for name, values in switches.presets().items():
+        assert switches.resolve(name, {}) == values  # legal, all of them
+    assert all(field.metadata["meaning"] for field in fields(switches))
+    with pytest.raises(TypeError, match=f"{model.__name__}.*'presett'; did you mean preset?"):
+        model(None, [], 32, presett="paper")
+
+
+def test_readmes_show_the_tables(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("switch_tables")
+    for name, switches in script.TABLES.items():
+        text = (ROOT / name).read_text()
+        assert script.with_table(text, switches.table()) == text, "run benchmarks/switch_tables.py"

@@ -1,15 +1,10 @@
 """Lazy twin of aitod.yaml: loaders, schedule and training; a config sets the classes, 8."""
 
-from detectron2.config import LazyCall as L
-from detectron2.data.transforms import ResizeShortestEdge
-
-from .coco_data import dataloader
+from .coco_data import dataloader, with_resize
 from .sgd import multi_step, optimizer
 from .train import train
 
-resize = L(ResizeShortestEdge)(short_edge_length=[800], max_size=800, sample_style="choice")
-dataloader.train.mapper.augmentations.insert(0, resize)
-dataloader.test.mapper.augmentations.insert(0, resize)
+dataloader = with_resize(dataloader, max_size=800)
 dataloader.train.dataset.names = "aitod_trainval"
 dataloader.test.dataset.names = "aitod_test"
 dataloader.train.total_batch_size = 2
@@ -18,4 +13,3 @@ dataloader.train.total_batch_size = 2
 train.max_iter = 84108
 train.checkpointer.period = 7009
 lr_multiplier = multi_step(max_iter=84108, steps=[56072, 77099], warmup=500)
-del resize

@@ -1,4 +1,7 @@
-"""Loaders and evaluator over data sets of the catalog; a config sets names, sizes and crops."""
+"""Loaders and evaluator over data sets of the catalog; a config sets names, sizes and crops.
+
+The functions change such loaders in place and return them.
+"""
 
 import detectron2.data.transforms as T
 from detectron2.config import LazyCall as L
@@ -33,3 +36,27 @@ dataloader = dict(
         dataset_name="${..test.dataset.names}", output_dir=None, protocol="aitod"
     ),
 )
+
+
+def with_resize(dataloader, max_size):
+    """Images of 800 pixels on their shorter side, and of at most ``max_size`` on the longer one."""
+    for split in (dataloader.train, dataloader.test):
+        step = L(T.ResizeShortestEdge)(
+            short_edge_length=[800], max_size=max_size, sample_style="choice"
+        )
+        split.mapper.augmentations.insert(0, step)
+    return dataloader
+
+
+def with_crops(dataloader):
+    """Crops of 192 x 192 pixels for training."""
+    step = L(T.RandomCrop)(crop_type="absolute", crop_size=[192, 192])
+    dataloader.train.mapper.augmentations.insert(0, step)
+    return dataloader
+
+
+def with_masks(dataloader):
+    """Masks of the objects beside their boxes."""
+    for split in (dataloader.train, dataloader.test):
+        split.mapper.use_instance_mask = True
+    return dataloader

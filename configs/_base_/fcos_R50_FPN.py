@@ -2,12 +2,12 @@
 
 from detectron2.config import LazyCall as L
 from detectron2.layers import ShapeSpec
-from detectron2.modeling.backbone.fpn import LastLevelP6P7
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
 from d2freq.modeling.detectors.fcos import FCOS
 
 from .faster_rcnn_R50_FPN import model as two_stage
+from .levels import on_p3_to_p7
 
 model = L(FCOS)(
     backbone=two_stage.backbone,
@@ -16,8 +16,6 @@ model = L(FCOS)(
         num_classes="${..num_classes}",
         conv_dims=["${...backbone.out_channels}"] * 4,
     ),
-    # Strides, and with them the sizes that a level takes, follow from the backbone.
-    head_in_features=["p3", "p4", "p5", "p6", "p7"],
     num_classes=80,
     box_loss="diou",
     centerness_weighted=True,
@@ -31,8 +29,6 @@ model = L(FCOS)(
     pixel_std=two_stage.pixel_std,
     input_format=two_stage.input_format,
 )
-model.backbone.bottom_up.out_features = ["res3", "res4", "res5"]
-model.backbone.top_block = L(LastLevelP6P7)(
-    in_channels="${..out_channels}", out_channels="${..out_channels}", in_feature="p5"
-)
+# Strides, and with them the sizes that a level takes, follow from the backbone.
+model = on_p3_to_p7(model)
 del two_stage

@@ -1,15 +1,10 @@
 """Lazy twin of visdrone.yaml: loaders, schedule and training; a config sets the classes, 10."""
 
-from detectron2.config import LazyCall as L
-from detectron2.data.transforms import ResizeShortestEdge
-
-from .coco_data import dataloader
+from .coco_data import dataloader, with_resize
 from .sgd import multi_step, optimizer
 from .train import train
 
-resize = L(ResizeShortestEdge)(short_edge_length=[800], max_size=1333, sample_style="choice")
-dataloader.train.mapper.augmentations.insert(0, resize)
-dataloader.test.mapper.augmentations.insert(0, resize)
+dataloader = with_resize(dataloader, max_size=1333)
 dataloader.train.dataset.names = "visdrone_train"
 dataloader.test.dataset.names = "visdrone_val"
 dataloader.train.total_batch_size = 2
@@ -17,4 +12,3 @@ dataloader.train.total_batch_size = 2
 train.max_iter = 38826
 train.checkpointer.period = 3236
 lr_multiplier = multi_step(max_iter=38826, steps=[25884, 35590], warmup=500)
-del resize

@@ -1,20 +1,7 @@
 """Lazy twin of faster_rcnn_R18_FPN_scenes.yaml."""
 
-from detectron2.config import LazyCall as L
-from detectron2.data.transforms import RandomCrop
-
-from .._base_.coco_data import dataloader
 from .._base_.faster_rcnn_R18_FPN import model
-from .._base_.sgd import multi_step, optimizer
-from .._base_.train import train
+from .._base_.scenes import dataloader, lr_multiplier, optimizer, train
 
 model.roi_heads.num_classes = 5
-crop = L(RandomCrop)(crop_type="absolute", crop_size=[192, 192])
-dataloader.train.mapper.augmentations.insert(0, crop)
-optimizer.lr = 0.02
-train.max_iter = 600
-train.eval_period = 200
-lr_multiplier = multi_step(max_iter=600, steps=[420, 550], warmup=60)
-train.seed = 7
 train.output_dir = "./output/faster_rcnn_R18_FPN_scenes"
-del crop

@@ -1,12 +1,7 @@
 """Lazy twin of faster_rcnn_R18_DCT_FPN_SET_kit_ais.yaml."""
 
-from detectron2.config import LazyCall as L
+from .._base_.set import with_set
+from .faster_rcnn_R18_DCT_FPN_kit_ais import dataloader, lr_multiplier, model, optimizer, train
 
-from d2freq.modeling.set import SET
-
-from .faster_rcnn_R18_DCT_FPN_kit_ais import dataloader, lr_multiplier, optimizer, train
-from .faster_rcnn_R18_DCT_FPN_kit_ais import model as detector
-
-model = L(SET)(detector=detector)
-del detector
+model = with_set(model)
 train.output_dir = "./output/frequency_input_faster_rcnn_R18_DCT_FPN_SET_kit_ais"

@@ -2,9 +2,8 @@
 
 from .._base_.aitod import dataloader, lr_multiplier, optimizer, train
 from .._base_.cascade_rcnn_R50_FPN import model
-from .._base_.nwd import proposal_generator
+from .._base_.nwd import with_nwd
 
 model.roi_heads.num_classes = 8
-model.proposal_generator.update(proposal_generator)
+model = with_nwd(model)
 train.output_dir = "./output/cascade_rcnn_R50_FPN_NWD_aitod"
-del proposal_generator

@@ -1,9 +1,7 @@
 """Lazy twin of cascade_rcnn_R50_HSFPN_NWD_aitod.yaml."""
 
-from d2freq.modeling.hs_fpn import HSFPN
-
+from .._base_.hs_fpn import with_hsfpn
 from .cascade_rcnn_R50_FPN_NWD_aitod import dataloader, lr_multiplier, model, optimizer, train
 
-model.backbone._target_ = HSFPN
-model.backbone.preset = "paper"
+model = with_hsfpn(model)
 train.output_dir = "./output/cascade_rcnn_R50_HSFPN_NWD_aitod"

@@ -1,9 +1,7 @@
 """Lazy twin of faster_rcnn_R50_HSFPN_NWD_aitod.yaml."""
 
-from d2freq.modeling.hs_fpn import HSFPN
+from .._base_.nwd import with_nwd
+from .faster_rcnn_R50_HSFPN_aitod import dataloader, lr_multiplier, model, optimizer, train
 
-from .faster_rcnn_R50_FPN_NWD_aitod import dataloader, lr_multiplier, model, optimizer, train
-
-model.backbone._target_ = HSFPN
-model.backbone.preset = "paper"
+model = with_nwd(model)
 train.output_dir = "./output/faster_rcnn_R50_HSFPN_NWD_aitod"

@@ -1,9 +1,9 @@
 """Lazy twin of faster_rcnn_R50_HSFPN_aitod.yaml."""
 
-from d2freq.modeling.hs_fpn import HSFPN
+from .._base_.aitod import dataloader, lr_multiplier, optimizer, train
+from .._base_.faster_rcnn_R50_FPN import model
+from .._base_.hs_fpn import with_hsfpn
 
-from .faster_rcnn_R50_FPN_aitod import dataloader, lr_multiplier, model, optimizer, train
-
-model.backbone._target_ = HSFPN
-model.backbone.preset = "paper"
+model = with_hsfpn(model)
+model.roi_heads.num_classes = 8
 train.output_dir = "./output/faster_rcnn_R50_HSFPN_aitod"

@@ -1,12 +1,7 @@
 """Lazy twin of cascade_rcnn_R50_FPN_RFLA_SET_visdrone.yaml."""
 
-from detectron2.config import LazyCall as L
+from .._base_.set import with_set
+from .cascade_rcnn_R50_FPN_RFLA_visdrone import dataloader, lr_multiplier, model, optimizer, train
 
-from d2freq.modeling.set import SET
-
-from .cascade_rcnn_R50_FPN_RFLA_visdrone import dataloader, lr_multiplier, optimizer, train
-from .cascade_rcnn_R50_FPN_RFLA_visdrone import model as detector
-
-model = L(SET)(detector=detector)
-del detector
+model = with_set(model)
 train.output_dir = "./output/set_cascade_rcnn_R50_FPN_RFLA_SET_visdrone"

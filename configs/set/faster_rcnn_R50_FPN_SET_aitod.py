@@ -1,12 +1,10 @@
 """Lazy twin of faster_rcnn_R50_FPN_SET_aitod.yaml."""
 
-from detectron2.config import LazyCall as L
+from .._base_.aitod import dataloader, lr_multiplier, optimizer, train
+from .._base_.faster_rcnn_R50_FPN import model
+from .._base_.scale_8 import with_scale_8
+from .._base_.set import with_set
 
-from d2freq.modeling.set import SET
-
-from .faster_rcnn_R50_FPN_aitod import dataloader, lr_multiplier, optimizer, train
-from .faster_rcnn_R50_FPN_aitod import model as detector
-
-model = L(SET)(detector=detector)
-del detector
+model.roi_heads.num_classes = 8
+model = with_set(with_scale_8(model))
 train.output_dir = "./output/set_faster_rcnn_R50_FPN_SET_aitod"

@@ -1,12 +1,7 @@
 """Lazy twin of fcos_R50_FPN_P2_SET_aitod.yaml."""
 
-from detectron2.config import LazyCall as L
+from .._base_.set import with_set
+from .fcos_R50_FPN_P2_aitod import dataloader, lr_multiplier, model, optimizer, train
 
-from d2freq.modeling.set import SET
-
-from .fcos_R50_FPN_P2_aitod import dataloader, lr_multiplier, optimizer, train
-from .fcos_R50_FPN_P2_aitod import model as detector
-
-model = L(SET)(detector=detector)
-del detector
+model = with_set(model)
 train.output_dir = "./output/set_fcos_R50_FPN_P2_SET_aitod"

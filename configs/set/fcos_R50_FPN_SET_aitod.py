@@ -1,12 +1,11 @@
 """Lazy twin of fcos_R50_FPN_SET_aitod.yaml."""
 
-from detectron2.config import LazyCall as L
+from .._base_.aitod import dataloader, train
+from .._base_.fcos_R50_FPN import model
+from .._base_.fcos_sgd import constant_warmup, optimizer
+from .._base_.set import with_set
 
-from d2freq.modeling.set import SET
-
-from .fcos_R50_FPN_aitod import dataloader, lr_multiplier, optimizer, train
-from .fcos_R50_FPN_aitod import model as detector
-
-model = L(SET)(detector=detector)
-del detector
+model.num_classes = 8
+model = with_set(model)
+lr_multiplier = constant_warmup(max_iter=84108, steps=[56072, 77099])
 train.output_dir = "./output/set_fcos_R50_FPN_SET_aitod"

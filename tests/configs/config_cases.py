@@ -7,19 +7,25 @@ from detectron2.config import CfgNode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SYSTEMS = ("hs_fpn", "set", "frequency_input")
-# bases; sequences of point sources, and classifiers, which have tests of their own
-APART = ("_base_", "derefnet")
+# sequences of point sources, and classifiers, have tests of their own
+SEQUENCES = "derefnet/"
 CLASSIFIER = "classifier_"
 COMMAND = re.compile(r"python train_net\.py --config-file configs/(\S+) ([^`|\n]+)")
 
 
-def names(suffix: str = ".yaml") -> list[str]:
-    """Configs of detectors, relative to configs/ and without suffix, in order."""
+def leaves(suffix: str = ".yaml") -> list[str]:
+    """All configs but bases, relative to configs/ and without suffix, in order."""
     return sorted(
         str(path.relative_to(CONFIGS).with_suffix(""))
         for path in CONFIGS.rglob(f"*{suffix}")
-        if not set(APART) & set(path.parts) and not path.name.startswith(CLASSIFIER)
+        if "_base_" not in path.parts
     )
+
+
+def names(suffix: str = ".yaml") -> list[str]:
+    """Those of detectors."""
+    apart = (SEQUENCES, f"frequency_input/{CLASSIFIER}")
+    return [name for name in leaves(suffix) if not name.startswith(apart)]
 
 
 def readme(system: str) -> str:

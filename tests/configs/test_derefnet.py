@@ -1,6 +1,5 @@
-"""Every config of configs/derefnet and its lazy twin: equal, trained for a step, and measured."""
+"""Configs of configs/derefnet train a step and are measured; their lazy twins are their equals."""
 
-import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,17 +9,18 @@ import torch
 from detectron2.config import instantiate
 from detectron2.data import build_detection_test_loader
 from detectron2.engine import default_argument_parser
-from detectron2.modeling import build_model
-from detectron2.solver import LRMultiplier, build_lr_scheduler
+from detectron2.modeling import META_ARCH_REGISTRY, build_model
 
 from d2freq.data.seqcsist import Rules, generate_seqcsist
 from d2freq.engine import check, load_lazy, load_yaml, run
-from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks.unmixing import Unmixing
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs/derefnet"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-TRAINING_FREE = ("least_squares", "ista_seqcsist", "fista_seqcsist")
+from .config_cases import CONFIGS, SEQUENCES, leaves
+from .twin_checks import assert_same_training, settings
+
+NAMES = [name for name in leaves() if name.startswith(SEQUENCES)]
+TWINS = [name for name in leaves(".py") if name in NAMES]
+METHODS = [name for name in NAMES if "/derefnet_" not in name and name not in TWINS]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +41,7 @@ def data(tmp_path_factory):
         yield root
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=TWINS)
 def twins(request, data):
     """Both configs of a name, and the model of each from the same seed."""
     file = str(CONFIGS / request.param)
@@ -51,115 +51,88 @@ def twins(request, data):
     for build in (lambda: build_model(cfg), lambda: instantiate(lazy.model)):
         torch.manual_seed(1)
         models.append(build())
-    return SimpleNamespace(name=request.param, cfg=cfg, lazy=lazy, models=models)
+    return SimpleNamespace(cfg=cfg, lazy=lazy, models=models)
 
 
-def trains(name: str) -> bool:
-    return not name.startswith(TRAINING_FREE)
-
-
-def test_every_config_has_a_twin():
-    assert NAMES == sorted(path.stem for path in CONFIGS.glob("*.py")) and len(NAMES) >= 10
+def has_parameters(model: torch.nn.Module) -> bool:
+    return next(model.parameters(), None) is not None
 
 
 def test_same_model(twins):
     ours, theirs = (model.state_dict() for model in twins.models)
     assert type(twins.models[0]) is type(twins.models[1]) and list(ours) == list(theirs)
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
-    plain = (int, float, str, bool, tuple)
-    settings = [
-        {
-            f"{name}.{key}": value
-            for name, module in model.named_modules()
-            for key, value in vars(module).items()
-            if isinstance(value, plain) or key == "switches"
-        }
-        for model in twins.models
-    ]
-    assert settings[0] == settings[1]
+    assert settings(twins.models[0]) == settings(twins.models[1])
 
 
-def test_same_optimizer_and_schedule(twins):
-    if not trains(twins.name):
+def test_same_training(twins):
+    if not has_parameters(twins.models[0]):
         pytest.skip("nothing to train")
-    cfg, lazy, model = twins.cfg, twins.lazy, twins.models[0]
-    recipe = copy.deepcopy(lazy.optimizer)
-    recipe.params.model = model
-    found = []
-    for optimizer in (build_optimizer(cfg, model), instantiate(recipe)):
-        assert type(optimizer) is torch.optim.Adam
-        keys = ("lr", "betas", "eps", "weight_decay", "amsgrad")
-        groups = [{k: g[k] for k in keys} | {"n": len(g["params"])} for g in optimizer.param_groups]
-        found.append(groups)
-    assert found[0] == found[1]
-    last = cfg.SOLVER.MAX_ITER
-    assert last == lazy.train.max_iter and cfg.TEST.EVAL_PERIOD == lazy.train.eval_period
-    assert cfg.SOLVER.CHECKPOINT_PERIOD == lazy.train.checkpointer.period
-    assert cfg.SOLVER.IMS_PER_BATCH == lazy.dataloader.train.total_batch_size
-    assert (cfg.OUTPUT_DIR, cfg.SEED) == (lazy.train.output_dir, lazy.train.seed)
-    rates = []
-    for schedule in (
-        lambda optimizer: build_lr_scheduler(cfg, optimizer),
-        lambda optimizer: LRMultiplier(optimizer, instantiate(lazy.lr_multiplier), last),
-    ):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.SOLVER.BASE_LR)
-        scheduler = schedule(optimizer)
-        for iteration in range(0, last, max(1, last // 50)):
-            scheduler.last_epoch = iteration
-            rates.append(scheduler.get_lr())
-    assert rates[: len(rates) // 2] == rates[len(rates) // 2 :]
+    assert_same_training(twins.cfg, twins.lazy, twins.models[0])
 
 
 def test_same_data_and_evaluator(twins):
-    cfg, loaders = twins.cfg.clone(), copy.deepcopy(twins.lazy.dataloader)
-    assert list(cfg.DATASETS.TRAIN) == [loaders.train.dataset.names]
-    assert list(cfg.DATASETS.TEST) == [loaders.test.dataset.names]
-    assert cfg.DATALOADER.NUM_WORKERS == loaders.train.num_workers == loaders.test.num_workers
+    cfg, loaders = twins.cfg.clone(), twins.lazy.dataloader
     cfg.DATALOADER.NUM_WORKERS = 0
     name = cfg.DATASETS.TEST[0]
     ours = next(iter(Unmixing().test_loader(cfg, name)))[0]
-    test = twins.lazy.dataloader.test
-    dataset = instantiate(test.dataset)
-    theirs = next(iter(build_detection_test_loader(dataset, mapper=instantiate(test.mapper))))[0]
+    dataset, mapper = instantiate(loaders.test.dataset), instantiate(loaders.test.mapper)
+    theirs = next(iter(build_detection_test_loader(dataset, mapper=mapper)))[0]
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in ("frames", "positions"))
-    assert instantiate(twins.lazy.dataloader.train.mapper).noise == cfg.INPUT.UNMIXING.NOISE
-    evaluators = [
-        Unmixing().evaluator(cfg, name, None),
-        instantiate(twins.lazy.dataloader.evaluator),
-    ]
-    ours, theirs = (vars(evaluator) for evaluator in evaluators)
-    assert [ours[k] for k in ("_name", "_threshold", "_window", "_factor")] == [
-        theirs[k] for k in ("_name", "_threshold", "_window", "_factor")
-    ]
+    assert instantiate(loaders.train.mapper).noise == cfg.INPUT.UNMIXING.NOISE
+    evaluators = Unmixing().evaluator(cfg, name, None), instantiate(loaders.evaluator)
+    ours, theirs = map(vars, evaluators)
+    for key in ("_name", "_threshold", "_window", "_factor"):
+        assert ours[key] == theirs[key], key
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_without_arguments_is_that_of_its_config(name):
+    """So that a lazy config may say L(SRCNN)(q_init=...) and no more."""
+    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), ["MODEL.DEVICE", "cpu"])
+    method = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)
+    ours = method(cfg)
+    theirs = method(q_init=getattr(ours, "q_init", None))
+    assert settings(ours) == settings(theirs)
+    shapes = [{key: v.shape for key, v in m.state_dict().items()} for m in (ours, theirs)]
+    assert shapes[0] == shapes[1]
 
 
 def records(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
 
 
+YAML = (
+    "MODEL.DEVICE cpu SOLVER.IMS_PER_BATCH 1 SOLVER.MAX_ITER 1 SOLVER.STEPS () "
+    "DATALOADER.NUM_WORKERS 0 SEED 3 TEST.EVAL_PERIOD 1 OUTPUT_DIR"
+).split()
+LAZY = (
+    "train.device=cpu dataloader.train.total_batch_size=1 train.max_iter=1 "
+    "dataloader.train.num_workers=0 dataloader.test.num_workers=0 train.seed=3 train.eval_period=1"
+).split()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_a_step_and_measures_alike_from_both(name, loggers, tmp_path, monkeypatch):
     monkeypatch.setattr("detectron2.checkpoint.DetectionCheckpointer.save", lambda *_, **__: None)
-    yaml = ["MODEL.DEVICE", "cpu", "SOLVER.IMS_PER_BATCH", "1", "SOLVER.MAX_ITER", "1"]
-    yaml += ["SOLVER.STEPS", "()", "DATALOADER.NUM_WORKERS", "0", "SEED", "3", "TEST.EVAL_PERIOD"]
-    yaml += ["1", "OUTPUT_DIR", str(tmp_path / "yaml")]
-    lazy = ["train.device=cpu", "dataloader.train.total_batch_size=1", "train.max_iter=1"]
-    lazy += ["dataloader.train.num_workers=0", "dataloader.test.num_workers=0", "train.seed=3"]
-    lazy += ["train.eval_period=1", f"train.output_dir={tmp_path / 'lazy'}"]
-    flags = [] if trains(name) else ["--eval-only"]
-    results = []
-    for load, suffix, words in ((load_yaml, ".yaml", yaml), (load_lazy, ".py", lazy)):
+    cfg = load_yaml(str(CONFIGS / f"{name}.yaml"), ["MODEL.DEVICE", "cpu"])
+    trains = has_parameters(build_model(cfg))
+    flags = [] if trains else ["--eval-only"]
+    results, losses = [], []
+    for load, suffix, words in (
+        (load_yaml, ".yaml", [*YAML, str(tmp_path / ".yaml")]),
+        (load_lazy, ".py", [*LAZY, f"train.output_dir={tmp_path / '.py'}"]),
+    )[: 2 if name in TWINS else 1]:
         file = str(CONFIGS / name) + suffix
-        check(load(file, words), eval_only=bool(flags))
+        check(load(file, words), eval_only=not trains)
         arguments = default_argument_parser().parse_args(["--config-file", file, *flags, *words])
         results.append(run(arguments))
-    assert results[0] == results[1]
-    assert list(results[0]["cso"]) == ["CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25"]
-    if trains(name):
-        found = []
-        for kind in ("yaml", "lazy"):
-            line = next(line for line in records(tmp_path / kind) if "total_loss" in line)
-            found.append({key: value for key, value in line.items() if "loss" in key})
-            assert any("cso/CSO-mAP" in line for line in records(tmp_path / kind))
-        assert found[0] == found[1] and found[0]["total_loss"] > 0
+        if trains:
+            lines = records(tmp_path / suffix)
+            assert any("cso/CSO-mAP" in line for line in lines)
+            line = next(line for line in lines if "total_loss" in line)
+            losses.append({key: value for key, value in line.items() if "loss" in key})
+            assert losses[0] == losses[-1] and losses[-1]["total_loss"] > 0
+        assert results[0] == results[-1]
+        assert list(results[-1]["cso"]) == ["CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25"]

@@ -86,13 +86,13 @@ def test_figures_of_each_config_are_the_published_ones(name):
 
 @pytest.mark.parametrize("ending", [".yaml", ".py"])
 def test_command_takes_the_square_of_the_config(ending, capsys):
-    file = str(CONFIGS / f"frequency_input/classifier_MobileNetV2_imagenet{ending}")
+    file = str(CONFIGS / f"frequency_input/classifier_R50_imagenet{ending}")
     assert main(["cost", "--config-file", file]) == 0
     printed = capsys.readouterr().out
     assert "224 x 224 pixels, rule all" in printed
     rows = [line.split("|")[1:-1] for line in printed.splitlines() if line.startswith("|")]
     cells = {name.strip(): [cell.strip() for cell in rest] for name, *rest in rows}
-    assert cells["total"] == ["3.505", "0.301"] and cells["linear"] == ["1.281", "0.001"]
+    assert cells["total"] == ["25.557", "4.089"] and cells["linear"] == ["2.049", "0.002"]
 
 
 def test_mobilenetv2_on_all_channels():

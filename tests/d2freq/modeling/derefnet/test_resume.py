@@ -10,7 +10,7 @@ from detectron2.engine import default_argument_parser
 from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
 from d2freq.engine import run as run_config
 
-CONFIG = str(Path(__file__).resolve().parents[4] / "configs/derefnet/derefnet_affine_seqcsist")
+CONFIG = str(Path(__file__).resolve().parents[4] / "configs/derefnet/derefnet_seqcsist")
 NAME = "one_sequence"
 
 
@@ -21,11 +21,13 @@ def run(request, tmp_path, loggers):
     files = generate_seqcsist(tmp_path, rules=rules, train=1, val=1, test=1, progress=False)
     register_seqcsist(NAME, files["train"])
     yaml = f"""MODEL.DEVICE cpu MODEL.UNMIXING.SIZE 5 MODEL.DEREFNET.CHANNELS 4 SEED 5
-    MODEL.DEREFNET.STAGES 2 DATASETS.TRAIN ('{NAME}',) DATASETS.TEST ('{NAME}',)
+    MODEL.DEREFNET.STAGES 2 MODEL.DEREFNET.TIME_ENCODING affine
+    DATASETS.TRAIN ('{NAME}',) DATASETS.TEST ('{NAME}',)
     SOLVER.IMS_PER_BATCH 1 SOLVER.CHECKPOINT_PERIOD 2 SOLVER.BASE_LR 0.01
     TEST.EVAL_PERIOD 4 DATALOADER.NUM_WORKERS 0"""
     lazy = f"""train.device=cpu +model.size=5 +model.channels=4 train.seed=5 +model.stages=2
-    +model.q_init.size=5 dataloader.train.dataset.names={NAME} dataloader.test.dataset.names={NAME}
+    +model.time_encoding=affine +model.q_init.size=5
+    dataloader.train.dataset.names={NAME} dataloader.test.dataset.names={NAME}
     dataloader.train.total_batch_size=1 train.checkpointer.period=2 optimizer.lr=0.01
     +dataloader.train.mapper.size=5 +dataloader.test.mapper.size=5 train.eval_period=4
     dataloader.train.num_workers=0 dataloader.test.num_workers=0"""

@@ -1,8 +1,0 @@
-"""Lazy twin of derefnet_DA_seqcsist.yaml."""
-
-from .derefnet_seqcsist import dataloader, lr_multiplier, model, optimizer, train
-
-model.stages = 8
-model.guide = "concat"
-model.time_encoding = "none"
-train.output_dir = "./output/derefnet_DA_seqcsist"

@@ -1,7 +1,0 @@
-"""Lazy twin of classifier_MobileNetV2_DCT32_imagenet.yaml."""
-
-from .._base_.classifier_DCT import mobilenet_on_dct
-from .._base_.classifier_MobileNetV2 import dataloader, lr_multiplier, model, optimizer, train
-
-mobilenet_on_dct(model, dataloader, "32")
-train.output_dir = "./output/classifier_MobileNetV2_DCT32_imagenet"

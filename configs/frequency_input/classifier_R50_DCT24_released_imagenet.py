@@ -1,8 +1,0 @@
-"""Lazy twin of classifier_R50_DCT24_released_imagenet.yaml."""
-
-from .._base_.classifier_DCT import resnet_on_dct
-from .._base_.classifier_R50 import model
-from .._base_.imagenet import dataloader, lr_multiplier, optimizer, train
-
-resnet_on_dct(model, dataloader, "24", res3_stride=1)
-train.output_dir = "./output/classifier_R50_DCT24_released_imagenet"

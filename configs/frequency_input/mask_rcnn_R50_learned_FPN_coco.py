@@ -1,7 +1,0 @@
-"""Lazy twin of mask_rcnn_R50_learned_FPN_coco.yaml."""
-
-from .._base_.dct import with_learned
-from .mask_rcnn_R50_FPN_coco import dataloader, lr_multiplier, model, optimizer, train
-
-model = with_learned(model)
-train.output_dir = "./output/frequency_input_mask_rcnn_R50_learned_FPN_coco"

@@ -1,6 +1,7 @@
 """Lazy twin of classifier_R50_DCT.yaml and classifier_MobileNetV2_DCT.yaml.
 
-A config's model and loaders are changed to DCT channels and the paper's geometry.
+Each takes a config's model and loaders, changes both to DCT channels and the paper's geometry, and
+returns the model.
 """
 
 from detectron2.config import LazyCall as L
@@ -24,6 +25,7 @@ def resnet_on_dct(model, dataloader, channels, *, res3_stride=2):
     backbone.stem = _stem(channels, "dct_imagenet_448")
     backbone.stages._target_ = make_stages
     backbone.stages.update(in_channels=count, first="res2", res3_stride=res3_stride)
+    return model
 
 
 def mobilenet_on_dct(model, dataloader, channels):
@@ -31,6 +33,7 @@ def mobilenet_on_dct(model, dataloader, channels):
     count = _on_dct(model, dataloader, crop=896, resize=1024, channels=channels)
     entry = L(MobileNetEntry)(in_channels=count, norm="BN")
     model.backbone.first_layers = [_stem(channels, "dct_imagenet_896"), entry]
+    return model
 
 
 def _on_dct(model, dataloader, *, crop, resize, channels):

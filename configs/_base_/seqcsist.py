@@ -2,12 +2,13 @@
 
 from detectron2.config import LazyCall as L
 from detectron2.data import build_detection_test_loader, get_detection_dataset_dicts
+from detectron2.solver.build import get_default_optimizer_params
+from torch.optim import Adam
 
 from d2freq.data.build import build_seeded_train_loader
 from d2freq.data.seqcsist import SequenceMapper
 from d2freq.evaluation.cso.evaluator import CSOEvaluator
 
-from .adam import optimizer
 from .sgd import multi_step
 from .train import train
 
@@ -29,6 +30,12 @@ dataloader = dict(
     evaluator=L(CSOEvaluator)(
         dataset_name="${..test.dataset.names}", output_dir=None, threshold=70.0
     ),
+)
+optimizer = L(Adam)(
+    # train_net.py sets params.model
+    params=L(get_default_optimizer_params)(weight_decay_norm=0.0),
+    lr=1e-4,
+    weight_decay=1e-5,  # added to the gradient; in the published code alone
 )
 # an epoch is 3500 trajectories / 4 a batch = 875; 100 of them 87500, at a constant rate
 train.max_iter = 87500

@@ -4,5 +4,5 @@ from .._base_.classifier_DCT import resnet_on_dct
 from .._base_.classifier_R50 import model
 from .._base_.imagenet import dataloader, lr_multiplier, optimizer, train
 
-resnet_on_dct(model, dataloader, "24")
+model = resnet_on_dct(model, dataloader, "24")
 train.output_dir = "./output/classifier_R50_DCT24_imagenet"

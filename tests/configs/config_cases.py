@@ -29,8 +29,23 @@ def names(suffix: str = ".yaml") -> list[str]:
 
 
 def readme(system: str) -> str:
-    """The README of a folder of configs."""
+    """The README of a folder of configs, or of all."""
     return (CONFIGS / system / "README.md").read_text()
+
+
+def examples() -> dict[str, str]:
+    """File -> text of the configs that configs/README.md shows whole."""
+    shown = re.compile(r"^```\w+\n# configs/(\S+)\n(.*?)^```", re.S | re.M)
+    return dict(shown.findall(readme("")))
+
+
+def write_example(file: str, root: Path) -> Path:
+    """An example of configs/README.md as a file, among the bases."""
+    path = root / file
+    path.parent.mkdir()
+    path.write_text(examples()[file])
+    (root / "_base_").symlink_to(CONFIGS / "_base_")
+    return path
 
 
 def commands() -> dict[str, list[str]]:

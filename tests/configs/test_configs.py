@@ -20,7 +20,17 @@ from d2freq.engine import Trainer, check, load_lazy, load_yaml
 from d2freq.engine.train_lazy import train as train_lazy
 from d2freq.evaluation.protocols import get_protocol
 
-from .config_cases import CLASSIFIER, CONFIGS, commands, leaves, names, num_classes, readme
+from .config_cases import (
+    CLASSIFIER,
+    CONFIGS,
+    commands,
+    examples,
+    leaves,
+    names,
+    num_classes,
+    readme,
+    write_example,
+)
 
 
 def switches(suffix: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -41,7 +51,8 @@ def cases(suffix: str) -> list[tuple[str, str]]:
 
 
 def test_each_lazy_config_is_the_twin_of_a_yaml_config():
-    assert leaves(".py") and not set(leaves(".py")) - set(leaves())
+    without = set(leaves(".py")) - set(leaves())
+    assert leaves(".py") and not without
 
 
 @pytest.mark.parametrize(
@@ -53,6 +64,16 @@ def test_each_config_of_a_system_has_a_command_in_its_readme(system, overrides):
     assert set(shown) == {name for name in names() if name.startswith(f"{system}/")}
     found = [words for file, words in commands().items() if file.startswith(f"{system}/")]
     assert sum(map(len, found)) >= overrides  # ablations, controls, weights of a lazy config
+
+
+def test_the_yaml_config_of_the_readme_is_what_it_says(tmp_path):
+    (file,) = (file for file in examples() if file.endswith(".yaml"))
+    assert file == "mine/cascade_rcnn_R50_HSFPN_NWD_visdrone.yaml"
+    cfg = load_yaml(str(write_example(file, tmp_path)))
+    assert (cfg.MODEL.ROI_HEADS.NAME, cfg.MODEL.RESNETS.DEPTH) == ("CascadeROIHeads", 50)
+    assert cfg.MODEL.BACKBONE.NAME == "build_resnet_hsfpn_backbone"
+    assert cfg.MODEL.PROPOSAL_GENERATOR.NAME == "NWDRPN"
+    assert cfg.DATASETS.TRAIN == ("visdrone_train",) and cfg.MODEL.ROI_HEADS.NUM_CLASSES == 10
 
 
 @pytest.fixture

@@ -16,15 +16,20 @@ from detectron2.utils.events import EventStorage
 
 from d2freq.engine import load_lazy, load_yaml, run
 
-from .config_cases import CONFIGS, names, num_classes
+from .config_cases import CONFIGS, examples, names, num_classes, write_example
 from .twin_checks import assert_same_training, plain, settings
 
+EXAMPLES = [file.removesuffix(".py") for file in examples() if file.endswith(".py")]
 
-@pytest.fixture(scope="module", params=names(".py"))
-def twins(request):
+
+@pytest.fixture(scope="module", params=[*names(".py"), *EXAMPLES])
+def twins(request, tmp_path_factory):
     """Both configs of a name, and the model of each from the same seed."""
     cfg = load_yaml(str(CONFIGS / f"{request.param}.yaml"), ["MODEL.DEVICE", "cpu"])
-    lazy = load_lazy(str(CONFIGS / f"{request.param}.py"), ["train.device=cpu"])
+    file = CONFIGS / f"{request.param}.py"
+    if request.param in EXAMPLES:
+        file = write_example(f"{request.param}.py", tmp_path_factory.mktemp("configs"))
+    lazy = load_lazy(str(file), ["train.device=cpu"])
     models = []
     architecture = META_ARCH_REGISTRY.get(cfg.MODEL.META_ARCHITECTURE)
     for build in (lambda: architecture(cfg), lambda: instantiate(lazy.model)):

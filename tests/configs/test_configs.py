@@ -11,6 +11,7 @@ import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import LazyCall as L
+from detectron2.config import LazyConfig
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
@@ -53,6 +54,15 @@ def cases(suffix: str) -> list[tuple[str, str]]:
 def test_each_lazy_config_is_the_twin_of_a_yaml_config():
     without = set(leaves(".py")) - set(leaves())
     assert leaves(".py") and not without
+
+
+@pytest.mark.parametrize("name", leaves(".py"))
+def test_a_lazy_config_saves_and_loads(name, tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    LazyConfig.save(LazyConfig.load(str(CONFIGS / f"{name}.py")), str(first))
+    LazyConfig.save(LazyConfig.load(str(first)), str(second))
+    assert first.read_text() == second.read_text()
+    assert len(list(tmp_path.iterdir())) == 2  # a lambda or a partial would add a pickle
 
 
 @pytest.mark.parametrize(

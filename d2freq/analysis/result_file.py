@@ -1,6 +1,5 @@
 """An analysis as two files: a PNG, and beside it a JSON file with the numbers and how they came."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 
 import d2freq
 from d2freq.analysis.model_and_data import Subject
+from d2freq.utils.files import without_nan, write_json
 
 __all__ = ["head", "write_record"]
 
@@ -33,8 +33,4 @@ def head(topic: str, how: str, subjects: list[Subject], **settings: Any) -> dict
 def write_record(record: dict[str, Any], picture: str | os.PathLike) -> Path:
     """Write ``record`` beside the picture, as .json; NaN and infinity become null."""
     path = Path(picture).with_suffix(".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # written and read once more, because only reading can say what a NaN turns into
-    plain = json.loads(json.dumps(record), parse_constant=lambda _: None)
-    path.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return path
+    return write_json(path, without_nan(record), indent=1)

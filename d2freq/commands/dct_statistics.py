@@ -38,7 +38,6 @@ def _yaml_path(word: str) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    import json
     from pathlib import Path
 
     from d2freq.analysis.frequency_input.images import config_images
@@ -46,6 +45,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
     from d2freq.engine.config import load_config
     from d2freq.engine.config.device import present_device
+    from d2freq.utils.files import write_json
 
     source = arguments.config_file
     config = load_config(source, arguments.opts)
@@ -68,6 +68,6 @@ def _run(arguments: argparse.Namespace) -> None:
         "mean": found.mean.tolist(),
         "std": found.std.tolist(),
     }
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_json(path.with_suffix(".json"), record, indent=1)
     print(f"{over}; deviations from {found.std.min():.3g} to {found.std.max():.3g}")
     print(path)

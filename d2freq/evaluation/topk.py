@@ -3,9 +3,7 @@
 Shape shorthand: K classes.
 """
 
-import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.coco.guard import DetectionError
+from d2freq.utils.files import write_json
 
 __all__ = ["TopKEvaluator", "rank_of"]
 
@@ -151,9 +150,7 @@ class TopKEvaluator(DatasetEvaluator):
 
     def _save(self, found: dict[str, object]) -> None:
         path = Path(self._output_dir or "") / RESULTS_FILE
-        os.makedirs(path.parent, exist_ok=True)
-        record = {"dataset": self._name, "metric": RULE, **found}
-        path.write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
+        write_json(path, {"dataset": self._name, "metric": RULE, **found}, indent=1)
 
 
 def _read_labels(name: str) -> dict[str, int]:

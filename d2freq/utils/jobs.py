@@ -21,8 +21,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.coco.write import write_json
 from d2freq.errors import UserError
+from d2freq.utils.files import write_json
 
 
 @dataclass(frozen=True)

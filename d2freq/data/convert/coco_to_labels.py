@@ -11,6 +11,7 @@ from tqdm import tqdm
 from d2freq.data.coco.check import read_coco
 from d2freq.data.coco.faults import Report, find_faults
 from d2freq.errors import UserError
+from d2freq.utils.files import write_text
 
 
 def read_checked(json_file: str | os.PathLike) -> tuple[dict, int]:
@@ -64,8 +65,7 @@ def write_labels(
             "another --output"
         )
     for target, image in tqdm(targets.items(), desc="labels", unit="img", disable=not progress):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text_of(image, objects[image["id"]]), encoding="utf-8", newline="\n")
+        write_text(target, text_of(image, objects[image["id"]]), sync=False)
     return len(targets)
 
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
 from d2freq.data.convert.voc import FLAGS, SIDES
+from d2freq.utils.files import write_text
 
 DIGITS = 3  # of a pixel; whole numbers are written as such
 
@@ -33,9 +34,8 @@ def write_voc(
     root = Path(output)
     files = write_labels(data, root / "Annotations", ".xml", text_of, progress=progress)
     listed = root / "ImageSets" / "Main" / f"{Path(json_file).stem}.txt"
-    listed.parent.mkdir(parents=True, exist_ok=True)
     stems = [str(PurePosixPath(image["file_name"]).with_suffix("")) for image in data["images"]]
-    listed.write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
+    write_text(listed, "".join(f"{stem}\n" for stem in stems))
     left_out = {
         "ignore regions left out: VOC has no such thing": sum(
             len(image.get("ignore_regions", ())) for image in data["images"]

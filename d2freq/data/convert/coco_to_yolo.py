@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
+from d2freq.utils.files import write_text
 
 DIGITS = 8  # 0.01 pixel of an image of a million pixels
 
@@ -37,7 +38,7 @@ def write_yolo(
     names = {number: category["name"] for number, category in enumerate(categories)}
     about = {"train": "images", "val": "images", "names": names}
     text = yaml.safe_dump(about, sort_keys=False, allow_unicode=True)
-    (root / "data.yaml").write_text(text, encoding="utf-8")
+    write_text(root / "data.yaml", text)
     left_out = {
         "ignored boxes left out: YOLO has no such thing": len(data["annotations"]) - len(solid),
         "ignore regions left out: YOLO has no such thing": sum(

@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from d2freq.data.coco.write import write_json
+from d2freq.utils.files import write_json
 
 __all__ = ["Leak", "Leaks", "Picture"]
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from d2freq.errors import DatasetError
+from d2freq.utils.files import replacing
 
 CURE = "'d2freq generate seqcsist --overwrite' writes it anew"
 
@@ -113,20 +114,12 @@ def read_split(path: str | os.PathLike) -> Split:
 
 
 def write_arrays(path: str | os.PathLike, info: Mapping, **arrays: np.ndarray) -> Path:
-    """Write arrays and ``info`` as an .npz, into a draft that takes the name at the end."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
-    try:
-        with open(draft, "wb") as file:  # numpy gives all members the same date
-            members: dict[str, Any] = {"info": np.array(json.dumps(dict(info))), **arrays}
-            np.savez(file, **members)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave the new name on an empty file
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    """Write arrays and ``info`` as an .npz; returns ``path``."""
+    members: dict[str, Any] = {"info": np.array(json.dumps(dict(info))), **arrays}
+    # an open file, for to a name numpy would add its own ending
+    with replacing(path) as draft, open(draft, "wb") as file:
+        np.savez(file, **members)  # numpy gives all members the same date
+    return Path(path)
 
 
 def read_arrays(path: str | os.PathLike, *names: str) -> tuple[dict, dict[str, np.ndarray]]:

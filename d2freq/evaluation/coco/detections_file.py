@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from d2freq.evaluation.coco.guard import DetectionError, Detections
 from d2freq.evaluation.coco.masks import as_array, as_json, from_json
+from d2freq.utils.files import replacing
 
 PIECE = 1 << 22  # characters decoded at a time: a dictionary a detection takes 800 bytes
 PIECES = 8  # that one entry may fill; what has no end in so many is no list of detections
@@ -74,8 +75,7 @@ def write_detections(path: str | os.PathLike, detections: Detections) -> None:
         ValueError: a number is NaN or infinite, which JSON cannot hold.
     """
     columns = (detections.image_id, detections.category_id, detections.xywh, detections.score)
-    unfinished = f"{os.fspath(path)}.part"
-    with open(unfinished, "w", encoding="utf-8") as file:
+    with replacing(path) as draft, open(draft, "w", encoding="utf-8") as file:
         file.write("[")
         for start in range(0, len(detections), ROWS):
             block = (column[start : start + ROWS].tolist() for column in columns)
@@ -85,7 +85,6 @@ def write_detections(path: str | os.PathLike, detections: Detections) -> None:
                 rows = [{**r, "segmentation": m} for r, m in zip(rows, shapes, strict=True)]
             file.write((", " if start else "") + json.dumps(rows, allow_nan=False)[1:-1])
         file.write("]")
-    os.replace(unfinished, path)
 
 
 def _pieces(file: TextIO, path) -> Iterator[list]:

@@ -3,9 +3,7 @@
 The evaluator in training and ``d2freq evaluate`` both end here, so they give the same.
 """
 
-import json
 import logging
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
 from d2freq.evaluation.coco.report import category_rows, summary, tables
 from d2freq.evaluation.protocols import Protocol
+from d2freq.utils.files import without_nan, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +37,7 @@ class Measurement:
     def save(self, folder: str | os.PathLike) -> Path:
         """Write ``record`` to the file of RESULTS_FILES in ``folder``, null for NaN."""
         path = Path(folder) / RESULTS_FILES[self.task]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(_without_nan(self.record), file, indent=1, allow_nan=False)
-        return path
+        return write_json(path, without_nan(self.record), indent=1)
 
 
 def read_truth(path: str | os.PathLike, protocol: Protocol) -> GroundTruth:
@@ -116,14 +112,3 @@ def measure(
         "per_category": category_rows(counts),
     }
     return Measurement(results, f"{title}\n{tables(counts, results)}", record, task)
-
-
-def _without_nan(value: object) -> object:
-    """JSON knows no NaN: null instead."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(entry) for entry in value]
-    return value

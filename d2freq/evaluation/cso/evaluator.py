@@ -4,7 +4,6 @@ A trajectory has T frames; measured are those in the middle of a window, window/
 T - 1 - window//2, which is 2 to 17 of SeqCSIST's 20. Coordinates are (row, column) in pixels.
 """
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from tabulate import tabulate
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.coco.guard import DetectionError
 from d2freq.evaluation.cso.metric import THRESHOLD, THRESHOLDS, cso_map, grid_detections
+from d2freq.utils.files import write_json
 
 __all__ = ["CSOEvaluator"]
 
@@ -203,9 +203,7 @@ class CSOEvaluator(DatasetEvaluator):
 
     def _save(self, record: dict[str, object]) -> None:
         path = Path(os.fspath(self._output_dir or "")) / RESULTS_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, allow_nan=False)
+        write_json(path, record, indent=1)
 
 
 def _read_truth(name: str, window: int) -> dict[Frame, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
 
@@ -40,7 +39,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco.check import read_coco
+    from d2freq.data.coco.read import read_coco
     from d2freq.errors import UserError
     from d2freq.evaluation.coco.detections_file import read_detections, write_detections
     from d2freq.evaluation.coco.guard import DetectionError, guard_detections
@@ -53,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> None:
         raise UserError("--merge and --merge-iou are of --tiles TILES.json, which is missing")
     protocol = get_protocol(arguments.protocol)
     truth, merged = read_truth(arguments.ground_truth, protocol), None
-    tiles: Any = read_coco(arguments.tiles) if arguments.tiles else None
+    tiles = read_coco(arguments.tiles) if arguments.tiles else {}
     seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
     detections = read_detections(arguments.detections)
     try:

@@ -58,6 +58,15 @@ def write_json(path: str | os.PathLike, data: object, *, indent: int | None = No
     return write_text(path, text + end)
 
 
+def read_json(path: str | os.PathLike) -> dict | None:
+    """The object in a JSON file, None where the file is missing, cut off or holds no object."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
 def without_nan(data: Any) -> Any:
     """``data`` as JSON gives it back, with None for NaN and infinity."""
     return json.loads(json.dumps(data, default=_plain), parse_constant=lambda _: None)

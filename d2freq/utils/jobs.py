@@ -22,7 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from d2freq.errors import UserError
-from d2freq.utils.files import write_json
+from d2freq.utils.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,7 @@ def parts_of(output: str | os.PathLike) -> Path:
 
 def read_key(parts: Path) -> dict | None:
     """The key of the job begun in the folder ``parts``; None where there is none."""
-    try:
-        return json.loads((parts / "key.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
+    return read_json(parts / "key.json")
 
 
 def stamp(path: str | os.PathLike) -> list[int] | None:

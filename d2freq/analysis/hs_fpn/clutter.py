@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from d2freq.data.coco.check import Report, read_coco
-from d2freq.data.coco.faults import find_faults
+from d2freq.data.coco.check import refuse_faulty
+from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
 from d2freq.ops.dct import dct2, idct2
 
@@ -116,10 +116,7 @@ def boxes_of_image(annotations: str | os.PathLike, image: str | os.PathLike) -> 
         UserError: it does not have the image, or no object in it.
     """
     data = read_coco(annotations)
-    report = Report(str(annotations))
-    boxes = find_faults(data, report, allow_ignore=True)
-    report.raise_if_faulty()
-    assert isinstance(data, dict) and boxes is not None  # else it was faulty
+    boxes, _ = refuse_faulty(data, str(annotations))
     name = Path(image).name
     ids = [i["id"] for i in data["images"] if Path(i["file_name"]).name == name]
     if len(ids) != 1:

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from d2freq.commands import Topics, add_topics
 from d2freq.commands.convert.tiles import TOPICS as TILES
@@ -102,16 +101,13 @@ def _tinyperson(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tinyperson(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco.check import read_coco
     from d2freq.data.convert.tinyperson import convert_tinyperson
     from d2freq.data.tiles.counts import describe_tiles
 
     names = ("train", "size", "overlap", "keep_dense", "workers", "overwrite")
     options = {name: getattr(arguments, name) for name in names}
     file = convert_tinyperson(arguments.source, arguments.images, arguments.output, **options)
-    data: Any = read_coco(file)
-    notes = data["info"]["notes"]
-    print("\n".join([*describe_tiles(file), *(f"  {n} {text}" for text, n in notes.items())]))
+    print("\n".join(describe_tiles(file)))
 
 
 def _coco_to_yolo(parser: argparse.ArgumentParser) -> None:

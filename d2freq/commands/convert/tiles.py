@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from d2freq.commands import Topics
 from d2freq.errors import UserError
@@ -21,7 +20,7 @@ def _tiles(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tiles(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco.check import read_coco
+    from d2freq.data.coco.read import read_coco
     from d2freq.data.tiles.ignored_category import as_regions
     from d2freq.data.tiles.tile_coco import tile_coco
 
@@ -141,13 +140,9 @@ def _pair(values: Sequence[int], option: str) -> tuple[int, int]:
 
 
 def _say(annotations_json) -> None:
-    from d2freq.data.coco.check import read_coco
     from d2freq.data.tiles.counts import describe_tiles
 
-    data: Any = read_coco(annotations_json)
-    notes = data["info"].get("notes", {})
-    lines = describe_tiles(annotations_json) + [f"  {n} {text}" for text, n in notes.items()]
-    print("\n".join(lines))
+    print("\n".join(describe_tiles(annotations_json)))
 
 
 TOPICS: Topics = {

@@ -3,13 +3,12 @@
 ``check_dataset(name)`` for a registered data set, ``check_coco(json_file, image_root)`` for a file.
 """
 
-import json
 import logging
 import os
 
 from d2freq.data.coco.faults import Boxes, Fault, Report, find_faults
 from d2freq.data.coco.faults_of_images import DEPTHS, Depth, find_image_faults
-from d2freq.data.coco.read import count_whole_records
+from d2freq.data.coco.read import parse
 from d2freq.errors import DatasetError
 
 __all__ = [
@@ -19,8 +18,8 @@ __all__ = [
     "check_coco",
     "check_dataset",
     "check_loaded",
-    "read_coco",
     "read_noting",
+    "refuse_faulty",
 ]
 
 logger = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def check_coco(
 def read_noting(report: Report) -> object:
     """Parse the report's file; None, and an error in the report, where it cannot be read."""
     try:
-        return read_coco(report.file)
+        return parse(report.file)
     except DatasetError as error:
         report.error("unreadable file", "Fetch or write it again.", [str(error)])
         return None
@@ -122,30 +121,17 @@ def check_loaded(
     return boxes if report.ok else None
 
 
-def read_coco(json_file: str | os.PathLike) -> object:
-    """Parse a JSON file.
+def refuse_faulty(data: object, name: str) -> tuple[Boxes, Report]:
+    """The boxes of a loaded COCO file as arrays, and what is repaired in it.
+
+    ``ignore: 1`` is a repair. The records stay as they are: ``Boxes.keep`` says which of them
+    can be used.
 
     Raises:
-        DatasetError: it is missing, empty, cut off or no JSON; says where it breaks off.
+        DatasetError: the file, ``name`` in the message, is faulty; all faults are named.
     """
-    try:
-        with open(json_file, "rb") as file:
-            content = file.read()
-        return json.loads(content)
-    except OSError as error:
-        raise DatasetError(f"{json_file}: {error.strerror}") from error
-    except RecursionError as error:
-        raise DatasetError(f"{json_file}: nested too deeply for a COCO file") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{json_file}: not a JSON text ({error.reason})") from error
-    except json.JSONDecodeError as error:
-        before = error.doc[: error.pos]
-        byte = len(before.encode("utf-8", "surrogatepass"))
-        # an unclosed string is reported where it begins, so "near the end" is generous
-        cut = "cut off" if len(error.doc) - error.pos < 200 else "broken"
-        where = f"line {error.lineno} column {error.colno}, byte {byte} of {len(content)}"
-        whole = ", ".join(f"{n} {key}" for key, n in count_whole_records(before).items())
-        raise DatasetError(
-            f"{json_file}: JSON is {cut} at {where} ({error.msg}); whole before it: "
-            f"{whole or 'no record'}"
-        ) from error
+    report = Report(name)
+    boxes = find_faults(data, report, allow_ignore=True)
+    report.raise_if_faulty()
+    assert boxes is not None  # else there were errors
+    return boxes, report

@@ -4,12 +4,11 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.coco.check import read_coco
-from d2freq.data.coco.faults import Report, find_faults
+from d2freq.data.coco.check import refuse_faulty
+from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
 from d2freq.utils.files import write_text
 
@@ -20,11 +19,8 @@ def read_checked(json_file: str | os.PathLike) -> tuple[dict, int]:
     Raises:
         DatasetError: it is faulty.
     """
-    data: Any = read_coco(json_file)
-    report = Report(str(json_file))
-    boxes = find_faults(data, report, allow_ignore=True)
-    report.raise_if_faulty()
-    assert boxes is not None
+    data = read_coco(json_file)
+    boxes, _ = refuse_faulty(data, str(json_file))
     kept = [a for a, keep in zip(data["annotations"], boxes.keep, strict=True) if keep]
     return {**data, "annotations": kept}, len(data["annotations"]) - len(kept)
 

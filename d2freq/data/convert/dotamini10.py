@@ -14,7 +14,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from d2freq.data.builtin import DOTAMINI10
-from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.read import read_coco
 from d2freq.data.convert.dota import MIN_VISIBLE, read_dota
 from d2freq.data.convert.dotamini10_copies import rare_copies
 from d2freq.data.tiles.tile_coco import tile_coco
@@ -134,7 +134,6 @@ def select(data: dict) -> tuple[dict, dict[str, int]]:
 def compare(annotations_json: str | os.PathLike, split: str) -> str:
     """Our counts beside the paper's, a line a class."""
     data = read_coco(annotations_json)
-    assert isinstance(data, dict)
     found = Counter(a["category_id"] for a in data["annotations"] if not a["iscrowd"])
     ours = [found[number] for number in range(1, len(DOTAMINI10) + 1)]
     rows = list(zip(DOTAMINI10, ours, PAPER[split], strict=True))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
-from d2freq.errors import DatasetError, UserError
+from d2freq.errors import UserError
 from d2freq.utils.jobs import Item, Job, parts_of
 
 # What is left out or odd is counted under a sentence; the number stands before it.
@@ -87,8 +87,6 @@ def image_result(image: dict, boxes: list[dict], notes: Counter[str] | None = No
 def describe_coco(json_file: str | os.PathLike) -> list[str]:
     """Images, boxes of each class, what is ignored and what was left out, a line each."""
     data = read_coco(json_file)
-    if not isinstance(data, dict):
-        raise DatasetError(f"{json_file}: no COCO file")
     solid = [a for a in data["annotations"] if not a["iscrowd"]]
     crowds = len(data["annotations"]) - len(solid)
     regions = sum(len(image.get("ignore_regions", ())) for image in data["images"])

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from d2freq.data.coco.check import read_coco
-from d2freq.data.coco.faults import Report, find_faults
+from d2freq.data.coco.check import refuse_faulty
+from d2freq.data.coco.read import read_coco
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError
 
@@ -82,9 +82,7 @@ def merge_persons(content: Any, *, name: str, keep_dense: bool = False) -> tuple
     Raises:
         DatasetError: the file, ``name`` in the message, is faulty or another one.
     """
-    report = Report(name)
-    find_faults(content, report, allow_ignore=True)
-    report.raise_if_faulty()
+    refuse_faulty(content, name)
     if any("corner" in image for image in content["images"]):
         raise DatasetError(
             f"{name}: its images are cut already (they have 'corner'); give the file of the whole "

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.read import read_coco
 from d2freq.data.leaks.align import Alignment, align
 from d2freq.data.leaks.anchors import Fingerprint, fingerprint
 from d2freq.data.leaks.guess import guess_pairs
@@ -90,7 +90,7 @@ def find_leaks(
 
 def _pictures(json_file: str | os.PathLike, root: str | os.PathLike) -> list[Picture]:
     data = read_coco(json_file)
-    records = data.get("images") if isinstance(data, dict) else None
+    records = data.get("images")
     if not isinstance(records, list) or not records:
         raise DatasetError(f"{json_file}: no images; a COCO file has a list of them")
     try:

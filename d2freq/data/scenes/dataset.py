@@ -3,7 +3,6 @@
 Interrupted, it goes on where it stopped: a split is a job of d2freq.utils.jobs.
 """
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -11,10 +10,12 @@ from pathlib import Path
 
 import cv2
 
+from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
 from d2freq.data.scenes.objects import KINDS
 from d2freq.data.scenes.scene import VERSION, render_scene
 from d2freq.errors import UserError
+from d2freq.utils.files import read_json
 from d2freq.utils.jobs import Item, Job, read_key
 
 CATEGORIES = [
@@ -81,7 +82,7 @@ def generate_scenes(
 
 def describe(json_file: str | os.PathLike) -> str:
     """One line on a COCO file: pictures, boxes, kinds."""
-    data = json.loads(Path(json_file).read_text())
+    data = read_coco(json_file)
     names = {category["id"]: category["name"] for category in data["categories"]}
     kinds = Counter(names[annotation["category_id"]] for annotation in data["annotations"])
     text = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
@@ -107,18 +108,9 @@ def _parts(root: Path, split: str) -> Path:
     return root / f".{split}.parts"
 
 
-def _read(path: Path) -> dict | None:
-    """A JSON object, or None where the file is missing or was cut off by an interruption."""
-    try:
-        data = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
 def _is_there(root: Path, json_file: Path, wish: dict) -> bool:
-    data = _read(json_file)
-    if data is None or data.get("info") != wish:
+    data = read_json(json_file) or {}
+    if data.get("info") != wish:
         return False
     if not all("segmentation" in annotation for annotation in data["annotations"]):
         return False
@@ -129,8 +121,7 @@ def _is_there(root: Path, json_file: Path, wish: dict) -> bool:
 def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite: bool) -> None:
     """Keep the parts of an interrupted run with the same wish; refuse or remove other scenes."""
     begun = read_key(_parts(root, split))
-    done = _read(json_file)
-    found = begun or (done or {}).get("info")
+    found = begun or (read_json(json_file) or {}).get("info")
     if found is None and (root / split).is_dir() and any((root / split).iterdir()):
         found = {"description": "files of unknown origin"}
     if found is not None and found != wish and not overwrite:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.read import read_coco
 from d2freq.errors import DatasetError
 
 
@@ -37,7 +37,7 @@ def count_tiles(data: dict, results: Sequence[dict], annotations: Sequence[dict]
 def describe_tiles(annotations_json: str | os.PathLike) -> list[str]:
     """What a tiled data set holds and what was left out, a line each."""
     data = read_coco(annotations_json)
-    if not isinstance(data, dict) or "counts" not in data.get("info", {}):
+    if "counts" not in data.get("info", {}):
         raise DatasetError(f"{annotations_json}: written by no 'd2freq convert'; it has no counts")
     counts = data["info"]["counts"]
     names = {c["id"]: c["name"] for c in data["categories"]}
@@ -57,4 +57,5 @@ def describe_tiles(annotations_json: str | os.PathLike) -> list[str]:
         "faulty_boxes_left_out": "boxes left out: empty, negative or outside of their image",
     }
     lines += [f"  {counts[key]} {text}" for key, text in notes.items() if counts[key]]
-    return lines + [f"  {solid.count(name):>9} {name}" for name in names.values()]
+    lines += [f"  {solid.count(name):>9} {name}" for name in names.values()]
+    return lines + [f"  {n} {text}" for text, n in data["info"].get("notes", {}).items()]

@@ -1,10 +1,10 @@
 """A class that marks what is to be ignored, as SODA-D has one, becomes regions of the images."""
 
-from d2freq.data.coco.faults import Report, find_faults
+from d2freq.data.coco.check import refuse_faulty
 from d2freq.errors import DatasetError
 
 
-def as_regions(data: object, category: str, *, name: str) -> dict:
+def as_regions(data: dict, category: str, *, name: str) -> dict:
     """COCO content without the class ``category``; its boxes are now ``ignore_regions``.
 
     A region excuses detections of every class, as a marked object may be of any. The records given
@@ -16,10 +16,7 @@ def as_regions(data: object, category: str, *, name: str) -> dict:
     Raises:
         DatasetError: the file is faulty, or has no such class.
     """
-    report = Report(name)
-    find_faults(data, report, allow_ignore=True)
-    report.raise_if_faulty()
-    assert isinstance(data, dict)
+    refuse_faulty(data, name)
     names = [c["name"] for c in data["categories"]]
     if category not in names:
         raise DatasetError(

@@ -15,8 +15,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from d2freq.data.coco.check import read_coco
-from d2freq.data.coco.faults import Report, find_faults
+from d2freq.data.coco.check import refuse_faulty
+from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
 from d2freq.data.pixels import FORMATS
 from d2freq.data.tiles.counts import count_tiles
@@ -153,14 +153,11 @@ def _check(plan: TilePlan) -> None:
         raise UserError(f"format {plan.image_format}: choose one of {', '.join(FORMATS)}")
 
 
-def _clean(data: object, name: str) -> tuple[dict, int]:
+def _clean(data: dict, name: str) -> tuple[dict, int]:
     """Images, annotations and categories without what no tile can show, and how many were left."""
-    report = Report(name)
-    boxes = find_faults(data, report, allow_ignore=True)
-    report.raise_if_faulty()
+    boxes, report = refuse_faulty(data, name)
     if report.repairs:
         logger.warning(report.warning())
-    assert isinstance(data, dict) and boxes is not None
     again = [n for n, k in Counter(i["file_name"] for i in data["images"]).items() if k > 1]
     if again:
         raise DatasetError(f"{name}: {again[0]} has several image records; keep one of them")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from d2freq.data.coco.faults import Fault, Report, find_faults
+from d2freq.data.coco.check import refuse_faulty
 from d2freq.data.coco.faults_of_boxes import IGNORE_FLAG
-from d2freq.errors import DatasetError, UserError
+from d2freq.data.coco.report import Fault, Report
+from d2freq.errors import UserError
 from d2freq.evaluation.coco.masks import annotation_masks, mask_areas, mask_boxes
 from d2freq.evaluation.protocols.protocol import Protocol
 
@@ -125,12 +126,8 @@ def guard_ground_truth(
         DatasetError: duplicate ids, unknown images or categories, NaN boxes, missing sections;
             with ``masks`` an annotation without one.
     """
-    report = Report(name)
-    boxes = find_faults(data, report, allow_ignore=True)
-    report.raise_if_faulty()
+    boxes, report = refuse_faulty(data, name)
     report.repairs = _by_rule(report.repairs, protocol)
-    if boxes is None:
-        raise DatasetError(f"{name}: the ground truth cannot be read")
     annotations = data["annotations"]
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
     if protocol.ignore != "iscrowd":

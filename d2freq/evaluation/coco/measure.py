@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2freq.data.coco.check import read_coco
+from d2freq.data.coco.read import read_coco
 from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
 from d2freq.evaluation.coco.report import category_rows, summary, tables

@@ -46,7 +46,7 @@ def look_at(path: str, decode: bool = False) -> Look:
     """Open an image, read its header and with ``decode`` every pixel."""
     from PIL import Image
 
-    from d2freq.data.pixels import any_size
+    from d2freq.utils.pixels import any_size
 
     try:
         if os.path.getsize(path) == 0:

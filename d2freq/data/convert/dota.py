@@ -7,9 +7,9 @@ from pathlib import Path
 from d2freq.data.builtin import DOTA_V1, DOTA_V2
 from d2freq.data.coco.report import EXAMPLES
 from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
-from d2freq.data.pixels import any_size
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.pixels import any_size
 
 CLASSES = {"1.0": DOTA_V1, "1.5": DOTA_V2[:16], "2.0": DOTA_V2}
 MIN_VISIBLE = 0.7  # customary for DOTA: a part below this share of its object counts as difficult

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from d2freq.data.pixels import read_rgb, write_rgb
 from d2freq.data.tiles.geometry import Window, resize_exactly, scaled_size, windows
 from d2freq.data.tiles.objects import ImageObjects, cut_regions
 from d2freq.errors import DatasetError
+from d2freq.utils.pixels import read_rgb, write_rgb
 
 # (pixels of the original, its record, its annotations) -> pixels
 Edit = Callable[[np.ndarray, dict, list[dict]], np.ndarray]

@@ -18,12 +18,12 @@ from pathlib import Path
 from d2freq.data.coco.check import refuse_faulty
 from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
-from d2freq.data.pixels import FORMATS
 from d2freq.data.tiles.counts import count_tiles
 from d2freq.data.tiles.geometry import origins, scaled_size
 from d2freq.data.tiles.one_image import Copies, Edit, TilePlan, cut_image, name_function, stems
 from d2freq.errors import DatasetError, UserError
 from d2freq.utils.jobs import Item, Job, parts_of, read_key
+from d2freq.utils.pixels import FORMATS
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def tile_coco(
     Args:
         coco: a COCO file or its content. Boxes that nothing can overlap (empty, negative, outside
             of their image) are left out with a warning. ``ignore: 1`` becomes ``iscrowd: 1``.
-        image_root: where its ``file_name`` begin. Any kind of 8-bit image; see d2freq.data.pixels.
+        image_root: where its ``file_name`` begin. Any kind of 8-bit image; see d2freq.utils.pixels.
         output: the folder to write.
         size: (width, height) of a tile in pixels. A smaller image is one tile of its own size.
         overlap: of neighbours, (horizontal, vertical) in pixels. An object up to this size is whole

@@ -5,9 +5,9 @@ import pytest
 from detectron2.data.detection_utils import read_image
 from PIL import Image
 
-from d2freq.data import pixels
-from d2freq.data.pixels import any_size, read_rgb, write_rgb
 from d2freq.errors import DatasetError
+from d2freq.utils import pixels
+from d2freq.utils.pixels import any_size, read_rgb, write_rgb
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.model_and_data import choose
-from d2freq.data.coco.faults_of_images import look_at
 from d2freq.engine.checks import check_names
 from d2freq.engine.config import Config
 from d2freq.errors import UserError
+from d2freq.utils.pixels import look_at
 
 __all__ = ["Images", "config_images"]
 

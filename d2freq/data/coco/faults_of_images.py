@@ -3,74 +3,22 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from PIL import Image
 from tqdm import tqdm
 
 from d2freq.data.coco.faults_of_records import is_length
 from d2freq.data.coco.report import Fault, Report
 from d2freq.utils.jobs import Item, Job
+from d2freq.utils.pixels import EMPTY, MISSING, TRUNCATED, UNREADABLE, Look, look_at
 
 Depth = Literal["none", "exist", "size", "decode"]
 DEPTHS = ("none", "exist", "size", "decode")
 
-MISSING = "missing image"
-EMPTY = "empty image file"
-UNREADABLE = "unreadable image"
-TRUNCATED = "truncated image"
-# images without pixels: what is to be done is the same for all of them
-LOST = (MISSING, EMPTY, UNREADABLE, TRUNCATED)
 RESIZED = "image of another size"
 HUGE = "image too large to load"
 DEEP = "16-bit image"
-
-_ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 exchange width and height
-_CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
-_DEEP_MODES = ("I", "F")
-
-
-class Look(NamedTuple):
-    """What was seen of an image file.
-
-    ``size`` is (width, height) in pixels as Detectron2 sees them, the EXIF rotation applied.
-    """
-
-    fault: str = ""  # one of LOST
-    reason: str = ""
-    size: tuple[int, int] = (0, 0)
-    turned: bool = False  # by its EXIF orientation
-    mode: str = ""  # of PIL
-
-
-def look_at(path: str, decode: bool = False) -> Look:
-    """Open an image, read its header and with ``decode`` every pixel."""
-    from PIL import Image
-
-    from d2freq.utils.pixels import any_size
-
-    try:
-        if os.path.getsize(path) == 0:
-            return Look(EMPTY, "0 bytes")
-    except OSError as error:
-        return Look(MISSING, str(error.strerror))
-    stage = UNREADABLE
-    try:
-        with any_size(), Image.open(path) as image:
-            stage = TRUNCATED
-            # asking a PNG without EXIF data for it reads all pixels
-            asked = image.format in _CAMERA_FORMATS or "exif" in image.info
-            before = image.getexif().get(_ORIENTATION, 1) if asked else 1
-            # newer PIL turns a TIFF itself when it reads the pixels
-            if decode or (image.format == "TIFF" and before > 1):
-                image.load()
-                asked = True
-            left = image.getexif().get(_ORIENTATION, 1) if asked else 1
-            width, height = image.size
-            mode = image.mode
-    except Exception as error:  # PIL raises many kinds on broken files
-        return Look(stage if decode else UNREADABLE, str(error))
-    size = (height, width) if left in (5, 6, 7, 8) else (width, height)
-    return Look(size=size, turned=1 < max(before, left) < 9, mode=mode)
 
 
 def find_image_faults(
@@ -94,8 +42,6 @@ def find_image_faults(
         for position, record in enumerate(records)
         if isinstance(record, dict) and isinstance(record.get("file_name"), str)
     }
-    from PIL import Image
-
     looks = _look_at_all(paths, depth, workers, progress)
 
     def note(faults: list[Fault], kind: str, cure: str, hits: list[int], describe) -> None:
@@ -143,7 +89,7 @@ def find_image_faults(
     turned = [position for position, look in seen.items() if look.turned]
     note(report.notes, "image turned by EXIF", cure, turned, seen_as)
     cure = "Read as 8 bit, values over 255 turn white: convert it to 8 bit."
-    deep = [position for position, look in seen.items() if look.mode.startswith(_DEEP_MODES)]
+    deep = [position for position, look in seen.items() if look.deep]
     note(report.notes, DEEP, cure, deep, seen_as)
     cure = "Read as RGB without its colour profile; the colours may differ."
     inks = [position for position, look in seen.items() if look.mode == "CMYK"]

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from d2freq.data.coco import faults_of_images
 from d2freq.data.coco.faults_of_boxes import CUSTOMARY
-from d2freq.data.coco.faults_of_images import look_at
+from d2freq.data.coco.faults_of_images import RESIZED
 from d2freq.data.coco.faults_of_records import IDS, NEEDS, is_box, is_length, is_number, is_solid
+from d2freq.utils.pixels import LOST, look_at
 
 
 @dataclass
@@ -258,8 +258,8 @@ STAGES: tuple[dict[str, Mender], ...] = (
         "duplicate annotation id": _renumber,
         "annotation id 0": _renumber_zero,
     },
-    dict.fromkeys(faults_of_images.LOST, _drop_lost),
-    {"unknown image_id": _drop_annotation, faults_of_images.RESIZED: _resize},
+    dict.fromkeys(LOST, _drop_lost),
+    {"unknown image_id": _drop_annotation, RESIZED: _resize},
     {
         "NaN or infinite box": _drop_annotation,
         "negative width or height": _drop_annotation,

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from d2freq.data.coco.check import check_loaded
 from d2freq.data.coco.faults import SECTIONS
-from d2freq.data.coco.faults_of_images import TRUNCATED, Depth
+from d2freq.data.coco.faults_of_images import Depth
 from d2freq.data.coco.faults_of_records import SINGULAR, record_name
 from d2freq.data.coco.mend_records import STAGES, Bench, Drop, Mender
 from d2freq.data.coco.report import EXAMPLES, Fault, Report
 from d2freq.errors import UserError
 from d2freq.utils.files import write_json
+from d2freq.utils.pixels import TRUNCATED
 
 
 @dataclass

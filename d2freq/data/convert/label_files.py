@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from d2freq.data.coco.faults_of_images import look_at
 from d2freq.errors import UserError
 from d2freq.utils.jobs import Item
+from d2freq.utils.pixels import look_at
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torchvision.transforms import v2
 
-from d2freq.errors import DatasetError, UserError
+from d2freq.errors import UserError
+from d2freq.utils.pixels import read_rgb
 
-__all__ = ["ImageMapper", "read_rgb"]
+__all__ = ["ImageMapper"]
 
-DEEP_MODES = ("I", "F")  # Pillow's 16 and 32 bits a pixel
 FORMATS = ("RGB", "BGR")
 
 
@@ -79,9 +79,9 @@ class ImageMapper:
         """The record with ``image`` uint8 (3, S, S).
 
         Raises:
-            DatasetError: the file cannot be read, see :func:`read_rgb`.
+            DatasetError: the file cannot be read, see :func:`d2freq.utils.pixels.read_rgb`.
         """
-        image = read_rgb(record["file_name"])
+        image = Image.fromarray(read_rgb(record["file_name"]))
         for step in self.steps:
             image = step(image)
         pixels = np.asarray(image)
@@ -89,28 +89,3 @@ class ImageMapper:
             pixels = pixels[:, :, ::-1]
         planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return {**record, "image": planes}
-
-
-def read_rgb(path: str) -> Image.Image:
-    """An image file in 8 bits a plane, turned upright as its EXIF data says.
-
-    Grey images get three equal planes, palettes and CMYK become RGB without a colour profile, and
-    transparency is dropped: the colour below it stays, as in torchvision.
-
-    Raises:
-        DatasetError: the file is missing, damaged, no image, or of 16 bits or more a pixel in one
-            plane, which Pillow would cut off at 255.
-    """
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-            if not mode.startswith(DEEP_MODES):
-                return ImageOps.exif_transpose(image).convert("RGB")
-    except Exception as error:  # Pillow raises many kinds on broken files
-        raise DatasetError(
-            f"{path} cannot be read: {error}. Fetch it again, or remove it"
-        ) from error
-    raise DatasetError(
-        f"{path} has more than 8 bits a pixel (Pillow mode {mode}), of which values over 255 would "
-        "turn white: convert it to 8 bits"
-    )

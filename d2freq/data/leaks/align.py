@@ -9,7 +9,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from d2freq.data.leaks.anchors import read_grey, resize
+from d2freq.data.leaks.anchors import resize
+from d2freq.utils.pixels import read_grey
 
 __all__ = ["Alignment", "Guess", "Overlap", "align"]
 

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from d2freq.ops.dct import dct_matrix
+from d2freq.utils.pixels import read_grey
 
-__all__ = ["BITS", "Anchors", "Fingerprint", "find_anchors", "fingerprint", "read_grey"]
+__all__ = ["BITS", "Anchors", "Fingerprint", "find_anchors", "fingerprint"]
 
 BITS = 63  # 8 x 8 frequencies without the mean
 SIDE = 16  # samples of a patch per side
@@ -49,11 +50,6 @@ class Fingerprint:
     full: Anchors
     half: Anchors  # of the image at half size
     whole: np.ndarray  # (1,) uint64, hash of the whole image; (0,) where it is flat
-
-
-def read_grey(path: str | os.PathLike) -> np.ndarray | None:
-    """(H, W) uint8, turned as its EXIF tag says; None where it cannot be read."""
-    return cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE)
 
 
 def fingerprint(path: str | os.PathLike) -> Fingerprint | None:

@@ -17,6 +17,7 @@ from d2freq.data.scenes.scene import VERSION, render_scene
 from d2freq.errors import UserError
 from d2freq.utils.files import read_json
 from d2freq.utils.jobs import Item, Job, read_key
+from d2freq.utils.pixels import write_rgb
 
 CATEGORIES = [
     {"id": number, "name": kind, "supercategory": "tiny object"}
@@ -143,10 +144,7 @@ def _render_to_disk(scene: tuple) -> list:
     cv2.setNumThreads(1)  # the processes share the cores
     rendered = render_scene(seed, split, index, size)
     picture = root / split / _name(index)
-    draft = picture.with_name(f".{picture.stem}.draft.png")
-    if not cv2.imwrite(str(draft), rendered.image, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
-        raise OSError(f"{picture}: cannot be written; is the disk full?")
-    draft.replace(picture)
+    write_rgb(picture, rendered.image[:, :, ::-1], compression=4)
     labels = enumerate(zip(rendered.kinds, rendered.boxes, strict=True))
     return [[KINDS.index(kind) + 1, box, rendered.segmentation(k)] for k, (kind, box) in labels]
 

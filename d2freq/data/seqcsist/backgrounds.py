@@ -18,6 +18,7 @@ import numpy as np
 
 from d2freq.data.seqcsist.trajectories import generator
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.pixels import read_grey
 
 Backgrounds = Callable[[int], np.ndarray]
 """From the number of a trajectory to its (T, m, m) background in grey levels, float64."""
@@ -124,7 +125,7 @@ def _images(folder: Path, split: str) -> list[Path]:
 @lru_cache(maxsize=64)
 def _read(path: Path, least: int) -> np.ndarray:
     """An image as float32 grey levels of eight bits."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    picture = read_grey(path)
     if picture is None:
         raise DatasetError(f"{path}: cannot be read as an image; remove or replace it")
     if min(picture.shape) < least:

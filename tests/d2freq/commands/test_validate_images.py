@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from d2freq.cli import main
 from d2freq.data.coco import faults_of_images
-from d2freq.data.coco.faults_of_images import look_at
+from d2freq.utils.pixels import look_at
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_every_8_bit_kind_is_what_detectron2_reads(tmp_path, mode, monkeypatch):
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_more_than_8_bits_are_refused(tmp_path, dtype):
     Image.fromarray(np.full((12, 20), 3000, dtype)).save(tmp_path / "deep.tif")
-    with pytest.raises(DatasetError, match=r"deep\.tif.*more than 8 bits; scale the range"):
+    with pytest.raises(DatasetError, match=r"deep\.tif.*more than 8 bits a sample.*scale the range"):
         read_rgb(tmp_path / "deep.tif", (20, 12))
 
 
@@ -47,9 +47,9 @@ def test_wrong_sizes_broken_and_missing_files_are_named(tmp_path):
     with pytest.raises(DatasetError, match=r"a\.png: 20 x 12 pixels, the COCO file says 12 x 20"):
         read_rgb(tmp_path / "a.png", (12, 20))
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:200])
-    with pytest.raises(DatasetError, match=r"b\.png: unreadable"):
-        read_rgb(tmp_path / "b.png", (20, 12))
-    with pytest.raises(DatasetError, match=r"c\.png: no such image; is --images"):
+    with pytest.raises(DatasetError, match=r"b\.png: unreadable .*fetch it again"):
+        read_rgb(tmp_path / "b.png")
+    with pytest.raises(DatasetError, match=r"c\.png: no such image; fetch it"):
         read_rgb(tmp_path / "c.png", (20, 12))
 
 

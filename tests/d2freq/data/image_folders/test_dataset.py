@@ -9,7 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog, get_detection_datas
 from PIL import Image
 
 from d2freq.data import register_image_folder
-from d2freq.data.image_folders.mapper import ImageMapper, read_rgb
+from d2freq.data.image_folders.mapper import ImageMapper
 from d2freq.errors import DatasetError, UserError
 
 
@@ -69,46 +69,6 @@ def test_a_folder_of_ones_own(colours):
     finally:
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
-
-
-MODES = {  # of Pillow: pixels, what is read of the first one
-    "L": (np.full((4, 6), 90, np.uint8), (90, 90, 90)),
-    "RGBA": (np.full((4, 6, 4), (10, 20, 30, 0), np.uint8), (10, 20, 30)),
-    "LA": (np.full((4, 6, 2), (70, 128), np.uint8), (70, 70, 70)),
-    "1": (np.ones((4, 6), bool), (255, 255, 255)),
-}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_image_modes_become_rgb(mode, tmp_path):
-    pixels, first = MODES[mode]
-    Image.fromarray(pixels).save(tmp_path / "image.png")
-    found = np.asarray(read_rgb(str(tmp_path / "image.png")))
-    assert found.shape == (4, 6, 3) and tuple(found[0, 0]) == first
-
-
-def test_an_image_is_turned_upright_and_inks_become_rgb(tmp_path):
-    image = Image.new("RGB", (6, 4))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    assert read_rgb(str(tmp_path / "turned.jpg")).size == (4, 6)
-    Image.new("CMYK", (6, 4)).save(tmp_path / "inks.jpg")
-    assert read_rgb(str(tmp_path / "inks.jpg")).getpixel((0, 0)) == (255, 255, 255)
-
-
-def test_files_that_cannot_be_trained_on_are_refused(tmp_path):
-    deep, cut, none = (str(tmp_path / name) for name in ("deep.png", "cut.jpg", "none.jpg"))
-    Image.fromarray(np.full((4, 6), 40000, np.uint16)).save(deep)
-    Image.effect_noise((64, 64), 80).convert("RGB").save(cut)
-    with open(cut, "r+b") as file:
-        file.truncate(900)
-    with pytest.raises(DatasetError, match=r"deep\.png.*more than 8 bits.*convert"):
-        read_rgb(deep)
-    with pytest.raises(DatasetError, match=r"cut\.jpg cannot be read.*Fetch it again"):
-        read_rgb(cut)
-    with pytest.raises(DatasetError, match=r"none\.jpg cannot be read"):
-        read_rgb(none)
 
 
 def test_evaluation_cuts_the_middle_of_the_resized_image(tmp_path):

@@ -2,22 +2,18 @@
 
 What stands below the neck is found by its own name in the registry, so that this system knows of
 no other.
-
-Shape shorthand: B images, C channels of the neck, H x W of a map.
 """
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY
-from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
-from torch import Tensor, nn
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 
-from d2freq.errors import UserError
-from d2freq.modeling.hs_fpn.layers import initialize
+from d2freq.modeling.backbones.last_levels import LastLevelP6, levels_above
 from d2freq.modeling.hs_fpn.neck import HSFPN
 
 __all__ = [
-    "LastLevelP6",
+    "LastLevelP6",  # which lazy configs that were saved name here
     "build_mobilenetv2_dct_hsfpn_backbone",
     "build_mobilenetv2_hsfpn_backbone",
     "build_resnet_dct_hsfpn_backbone",
@@ -25,24 +21,6 @@ __all__ = [
     "build_retinanet_resnet_dct_hsfpn_backbone",
     "build_retinanet_resnet_hsfpn_backbone",
 ]
-
-
-class LastLevelP6(nn.Module):
-    """One level more, P6, by a 3x3 convolution of stride 2 on a map of the backbone.
-
-    With P2 to P5 below it this is the P2 to P6 of the paper's RetinaNet.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, in_feature: str = "res5") -> None:
-        super().__init__()
-        self.num_levels = 1
-        self.in_feature = in_feature
-        self.p6 = nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1)
-        initialize(self.p6)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, C_in, H, W) -> [(B, C, ceil(H/2), ceil(W/2))]."""
-        return [self.p6(x)]
 
 
 @BACKBONE_REGISTRY.register()
@@ -101,15 +79,7 @@ def _convolved(cfg: CfgNode, input_shape: ShapeSpec, bottom_up: str) -> HSFPN:
     """The same with five levels in all."""
     below = BACKBONE_REGISTRY.get(bottom_up)(cfg, input_shape)
     sources = cfg.MODEL.FPN.IN_FEATURES
-    blocks = {3: LastLevelP6P7, 4: LastLevelP6}
-    if len(sources) not in blocks:
-        raise UserError(
-            f"{cfg.MODEL.BACKBONE.NAME} makes five levels of three or four maps; "
-            f"MODEL.FPN.IN_FEATURES has {len(sources)}: {list(sources)}"
-        )
-    top_block = blocks[len(sources)](
-        below.output_shape()[sources[-1]].channels,
-        cfg.MODEL.FPN.OUT_CHANNELS,
-        in_feature=sources[-1],
-    )
+    last = sources[-1]
+    channels = below.output_shape()[last].channels
+    top_block = levels_above(cfg, sources, in_channels=channels, in_feature=last)
     return HSFPN(cfg, bottom_up=below, top_block=top_block)

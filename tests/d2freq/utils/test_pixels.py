@@ -30,7 +30,7 @@ def test_every_8_bit_kind_is_what_detectron2_reads(tmp_path, mode, monkeypatch):
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_more_than_8_bits_are_refused(tmp_path, dtype):
     Image.fromarray(np.full((12, 20), 3000, dtype)).save(tmp_path / "deep.tif")
-    with pytest.raises(DatasetError, match=r"deep\.tif.*more than 8 bits a sample.*scale the range"):
+    with pytest.raises(DatasetError, match=r"deep\.tif.*more than 8 bits.*scale the range"):
         read_rgb(tmp_path / "deep.tif", (20, 12))
 
 

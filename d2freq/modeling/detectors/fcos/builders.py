@@ -3,10 +3,8 @@
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, build_resnet_backbone
-from detectron2.modeling.backbone.fpn import LastLevelP6P7
 
-from d2freq.errors import UserError
-from d2freq.modeling.hs_fpn.builders import LastLevelP6
+from d2freq.modeling.backbones.last_levels import levels_above
 
 __all__ = ["build_fcos_resnet_fpn_backbone"]
 
@@ -22,18 +20,12 @@ def build_fcos_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
         UserError: for another number of maps.
     """
     sources = cfg.MODEL.FPN.IN_FEATURES
-    blocks = {3: LastLevelP6P7, 4: LastLevelP6}
-    if len(sources) not in blocks:
-        raise UserError(
-            "build_fcos_resnet_fpn_backbone makes five levels of three or four maps; "
-            f"MODEL.FPN.IN_FEATURES has {len(sources)}: {list(sources)}"
-        )
     channels = cfg.MODEL.FPN.OUT_CHANNELS
     return FPN(
         bottom_up=build_resnet_backbone(cfg, input_shape),
         in_features=sources,
         out_channels=channels,
         norm=cfg.MODEL.FPN.NORM,
-        top_block=blocks[len(sources)](channels, channels, in_feature="p5"),
+        top_block=levels_above(cfg, sources, in_channels=channels, in_feature="p5"),
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )

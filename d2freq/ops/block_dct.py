@@ -20,7 +20,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from d2freq.ops.dct import dct_matrix
@@ -30,7 +29,6 @@ __all__ = [
     "YCBCR",
     "Geometry",
     "axis_basis",
-    "block_dct",
     "zigzag",
 ]
 
@@ -89,35 +87,6 @@ def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
     if geometry.enlarge > 1:
         basis = basis @ _enlarging(geometry.enlarge)
     return basis.to(dtype)
-
-
-def block_dct(planes: Tensor, mode: str = "8x8") -> Tensor:
-    """Orthonormal DCT-II of every block of every plane.
-
-    Args:
-        planes: (B, P, H, W), floating; H and W multiples of the stride. JPEG shifts Y by -128.
-        mode: a name of GEOMETRIES.
-
-    Returns:
-        (B, P, N N, H / S, W / S) in raster order, dtype of ``planes``.
-
-    Raises:
-        ValueError: a size that the stride does not divide.
-    """
-    geometry = GEOMETRIES[mode]
-    height, width = planes.shape[-2:]
-    if height % geometry.stride or width % geometry.stride:
-        raise ValueError(
-            f"block DCT {mode!r}: an image of {height} x {width} is no multiple of "
-            f"{geometry.stride}; pad it first"
-        )
-    basis = axis_basis(mode, dtype=planes.dtype).to(planes.device)
-    kernels = torch.einsum("vy,ux->vuyx", basis, basis).flatten(0, 1)[:, None]
-    batch, count = planes.shape[:2]
-    flat = planes.reshape(batch * count, 1, height, width)
-    padded = F.pad(flat, [geometry.padding] * 4, mode="replicate") if geometry.padding else flat
-    found = F.conv2d(padded, kernels, stride=geometry.stride)
-    return found.unflatten(0, (batch, count))
 
 
 def zigzag(points: int = 8) -> list[int]:

@@ -22,7 +22,6 @@ __all__ = [
     "dct_matrix",
     "high_pass",
     "idct2",
-    "low_pass",
     "working_dtype",
 ]
 
@@ -85,11 +84,6 @@ def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
     if rounding == "ceil":
         product = product + (PLACES - 1)
     return product // PLACES
-
-
-def low_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:
-    """The part of ``x`` that :func:`high_pass` removes. (..., H, W) -> (..., H, W)."""
-    return x - high_pass(x, alpha, rounding)
 
 
 def high_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:

@@ -13,17 +13,12 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["soft_threshold", "sparse_objective", "sparse_solution"]
+__all__ = ["soft_threshold", "sparse_solution"]
 
 
 def soft_threshold(x: Tensor, threshold: Tensor | float) -> Tensor:
     """``sign(x) * max(|x| - threshold, 0)``, the proximal map of the L1 norm; any shape."""
     return torch.sign(x) * torch.relu(torch.abs(x) - threshold)
-
-
-def sparse_objective(x: Tensor, y: Tensor, phi: Tensor, penalty: float) -> Tensor:
-    """F of each row: x (N, G), y (N, P), phi (P, G) -> (N,)."""
-    return (y - x @ phi.T).square().sum(1) / 2 + penalty * x.abs().sum(1)
 
 
 def sparse_solution(

@@ -95,7 +95,6 @@ class Job:
         workers: int | None = None,
         intact: Callable[[Any, Any], bool] | None = None,
         label: str = "files",
-        unit: str = "img",
         progress: bool = True,
     ) -> list[Any]:
         """``[function(item.argument) for item in items]``, what is finished already left out.
@@ -128,7 +127,9 @@ class Job:
         todo = [item for item in items if item.name not in done]
         failures: dict[str, str] = {}
         finished = _attempts(function, todo, workers)
-        bar = tqdm(total=len(items), initial=len(done), desc=label, unit=unit, disable=not progress)
+        bar = tqdm(
+            total=len(items), initial=len(done), desc=label, unit="img", disable=not progress
+        )
         with closing(finished), bar, open(log, "a", encoding="ascii", newline="\n") as file:
             for name, text, reason in finished:
                 if reason is None:

@@ -36,7 +36,6 @@ def find_leaks(
     other_file: str | os.PathLike,
     other_root: str | os.PathLike,
     *,
-    least: float = CORRELATION,
     workers: int | None = None,
     progress: bool = True,
 ) -> Leaks:
@@ -47,19 +46,16 @@ def find_leaks(
         image_root: the folder of its images.
         other_file: the split that it must not share anything with.
         other_root: the folder of its images.
-        least: correlation of detail from which two overlaps count as the same, in (0, 1].
         workers: threads, by default one a core; the result does not depend on it.
         progress: show bars.
 
     Raises:
         DatasetError: a file cannot be read or has no images.
-        UserError: ``least`` or ``workers`` is out of range.
+        UserError: ``workers`` is below one.
     """
     workers = cores() if workers is None else workers
     if workers < 1:
         raise UserError(f"workers={workers}: at least one thread is needed")
-    if not 0 < least <= 1:
-        raise UserError(f"least={least}: a correlation lies above 0 and up to 1")
     sides = [_pictures(json_file, image_root), _pictures(other_file, other_root)]
     paths = list(dict.fromkeys(picture.path for side in sides for picture in side))
     found = _run(fingerprint, [(path,) for path in paths], workers, "hashes", "img", progress)
@@ -69,7 +65,7 @@ def find_leaks(
         [prints[picture.path] for picture in ours], [prints[picture.path] for picture in theirs]
     )
     pairs = sorted(guesses)
-    jobs = [(ours[i].path, theirs[j].path, guesses[i, j], least) for i, j in pairs]
+    jobs = [(ours[i].path, theirs[j].path, guesses[i, j], CORRELATION) for i, j in pairs]
     results = _run(align, jobs, workers, "compares", "pair", progress)
     leaks = [
         _leak(ours[i], theirs[j], alignment, prints)

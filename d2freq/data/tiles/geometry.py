@@ -91,11 +91,3 @@ def to_tile(xywh: np.ndarray, *, x, y, scale) -> np.ndarray:
     moved[:, 0] -= x
     moved[:, 1] -= y
     return moved
-
-
-def to_original(xywh: np.ndarray, *, x, y, scale) -> np.ndarray:
-    """Boxes (N, 4) of a tile in pixels of the original; offsets and scale scalar or (N,)."""
-    moved = np.array(xywh, np.float64).reshape(-1, 4)
-    moved[:, 0] += x
-    moved[:, 1] += y
-    return moved / np.asarray(scale, np.float64).reshape(-1, 1)

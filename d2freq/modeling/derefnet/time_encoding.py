@@ -64,12 +64,6 @@ class AffineTime(TimeEncoding):
         """See :meth:`TimeEncoding.scores`."""
         return time[:, None] * (len(self.weight) * self.weight) + self.bias
 
-    @torch.no_grad()
-    def load_linear(self, linear: nn.Linear) -> None:
-        """Take over the function of a published layer of as many cells."""
-        self.weight.copy_(linear.weight.double().mean(dim=1))
-        self.bias.copy_(linear.bias)
-
 
 TIME_ENCODINGS = {"linear": LinearTime, "affine": AffineTime}
 

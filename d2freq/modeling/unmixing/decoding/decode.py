@@ -33,6 +33,8 @@ from d2freq.ops.psf import grid_to_pixel
 __all__ = ["decode"]
 
 BRIGHTNESS = (220.0, 250.0)  # grey levels, even in between (DeRefNet, Sec. 3)
+MOST = 8  # targets of a frame to begin with
+# standard deviation of a target about the grid's peak
 REACH = 0.15  # pixels; even over a cell of a third is 0.1, and a network's cell may be the next
 FLOOR = 1e-3  # grey levels: float32 rounds 400 to 3e-5, which leaves room for unfinished fits
 STEPS, TRIAL_STEPS = 60, 15
@@ -47,9 +49,7 @@ def decode(
     sigma: float = 0.5,
     factor: int = 3,
     threshold: float = 70.0,
-    max_targets: int = 8,
     brightness: Sequence[float] = BRIGHTNESS,
-    reach: float = REACH,
     saturation: float | None = 255.0,
 ) -> list[Tensor]:
     """Sub-pixel targets of each frame.
@@ -60,11 +60,9 @@ def decode(
         sigma: standard deviation of the spot in pixels.
         factor: grid cells per pixel and axis, g = factor m.
         threshold: grey levels that a cell must have to start a target, and a target to be kept.
-        max_targets: of a frame.
         brightness: least and largest intensity of a target; () where unknown. Then close targets
             can be told apart in clean frames alone. With a wrong range noise makes even their
             number come out wrong.
-        reach: standard deviation of a target about the grid's peak, in pixels.
         saturation: pixels of exactly this value may be any brighter one, as uint8 frames have
             them; None where the sensor does not saturate.
 
@@ -82,9 +80,9 @@ def decode(
         )
     if not (torch.isfinite(grid).all() and torch.isfinite(frames).all()):
         raise UserError("grid or frames have NaN or infinite values: the model diverged")
-    prior = Prior(sigma, _normal(brightness), reach, FLOOR, saturation)
+    prior = Prior(sigma, _normal(brightness), REACH, FLOOR, saturation)
     pixels = frames.detach().double()
-    start = _peaks(grid.detach().double(), factor, threshold, max_targets)
+    start = _peaks(grid.detach().double(), factor, threshold, MOST)
     fits = _search(pixels, fit(pixels, start, prior, steps=STEPS), prior)
     keep = fits.active & (fits.intensities >= threshold)
     points = torch.cat([fits.positions, fits.intensities[..., None]], 2).float()

@@ -241,8 +241,6 @@ def test_validate_lists_leaks_and_ends_with_exit_code_2(scene, search, tmp_path,
 def test_faulty_input_is_named(scene, search, tmp_path):
     with pytest.raises(DatasetError, match=r"ours\.json: no images"):
         search([], [tile(scene, 0, 0)])
-    with pytest.raises(UserError, match="least=0"):
-        search([tile(scene, 0, 0)], [tile(scene, 0, 0)], least=0)
     with pytest.raises(UserError, match="workers=0"):
         search([tile(scene, 0, 0)], [tile(scene, 0, 0)], workers=0)
     (tmp_path / "ours.json").write_text('{"images": [{"id": 1}]}')

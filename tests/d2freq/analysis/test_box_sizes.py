@@ -12,17 +12,13 @@ from d2freq.cli import main
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import AreaRange, get_protocol
 
+from ..coco_cases import coco
+
 AITOD = get_protocol("aitod")
 
 
 def data_of(boxes: list[dict]) -> dict:
-    annotations = [
-        dict(id=i, image_id=1, category_id=1, bbox=[1, 1, 4, 4], iscrowd=0) | box
-        for i, box in enumerate(boxes, start=1)
-    ]
-    images = [dict(id=1, file_name="a.png", width=99, height=99)]
-    categories = [dict(id=2, name="person"), dict(id=1, name="ship")]
-    return dict(images=images, annotations=annotations, categories=categories)
+    return coco(({"bbox": [1, 1, 4, 4]} | box for box in boxes), kinds={2: "person", 1: "ship"})
 
 
 def rows(data: dict) -> dict[str, list[str]]:

@@ -18,6 +18,8 @@ from d2freq.engine import Trainer
 from d2freq.errors import UserError
 from d2freq.evaluation import TinyCOCOEvaluator
 
+from ..coco_cases import coco
+
 KIT_AIS = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / "kit-ais-half" / "val.json"
 
 
@@ -81,16 +83,9 @@ def generated(folder: Path, seed: int = 0) -> Path:
     for image in range(1, 12):
         for _ in range(rng.integers(5, 40)):
             box = [*rng.integers(0, 200, 2).tolist(), *rng.integers(3, 40, 2).tolist()]
-            flat = {"id": len(annotations) + 1, "image_id": image, "bbox": box}
-            flat |= {"category_id": int(rng.choice([2, 5, 7])), "area": box[2] * box[3]}
+            flat = {"image_id": image, "bbox": box, "category_id": int(rng.choice([2, 5, 7]))}
             annotations.append(flat | {"iscrowd": int(rng.random() < 0.1)})
-    truth = {
-        "images": [
-            {"id": n, "file_name": f"{n}.png", "width": 256, "height": 256} for n in range(1, 13)
-        ],
-        "annotations": annotations,
-        "categories": [{"id": k, "name": f"kind{k}"} for k in (2, 5, 7, 9)],
-    }
+    truth = coco(annotations, images=range(1, 13), kinds=(2, 5, 7, 9), size=(256, 256))
     path = folder / "truth.json"
     path.write_text(json.dumps(truth))
     return path

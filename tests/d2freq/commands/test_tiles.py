@@ -15,6 +15,8 @@ from d2freq.data.tiles.ignored_category import as_regions
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError, UserError
 
+from ..coco_cases import coco
+
 
 def parse(topic: str, *words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -62,16 +64,9 @@ def test_commands_and_functions_have_the_same_defaults(topic, words, function):
 
 def test_tiles_command_writes_and_says_what_it_wrote(tmp_path, capsys):
     """SODA-D's published grid, and its class of objects to ignore."""
-    Image.fromarray(np.zeros((900, 1500, 3), np.uint8)).save(tmp_path / "a.png")
-    box = dict(image_id=1, area=100, iscrowd=0)
-    data = dict(
-        images=[dict(id=1, file_name="a.png", width=1500, height=900)],
-        annotations=[
-            dict(id=1, category_id=1, bbox=[10, 10, 10, 10], **box),
-            dict(id=2, category_id=10, bbox=[700, 20, 100, 50], **box),
-        ],
-        categories=[dict(id=1, name="people"), dict(id=10, name="ignore")],
-    )
+    Image.fromarray(np.zeros((900, 1500, 3), np.uint8)).save(tmp_path / "1.png")
+    boxes = [dict(bbox=[10, 10, 10, 10]), dict(bbox=[700, 20, 100, 50], category_id=10)]
+    data = coco(boxes, kinds={1: "people", 10: "ignore"}, size=(1500, 900))
     (tmp_path / "gt.json").write_text(json.dumps(data))
     words = [str(tmp_path / "gt.json"), "--images", str(tmp_path), "--ignore-category", "ignore"]
     arguments = parse("tiles", *words, "--output", str(tmp_path / "out"), "--workers", "1")
@@ -91,8 +86,7 @@ def test_tiles_command_writes_and_says_what_it_wrote(tmp_path, capsys):
 
 
 def test_an_unknown_category_to_ignore_is_named():
-    images = [dict(id=1, file_name="a.png", width=9, height=9)]
-    data = dict(images=images, annotations=[], categories=[dict(id=1, name="people")])
+    data = coco(kinds={1: "people"})
     with pytest.raises(DatasetError, match=r"gt\.json: no category 'ignored', it has people"):
         as_regions(data, "ignored", name="gt.json")
     with pytest.raises(DatasetError, match=r"gt\.json.*\n.*missing section"):

@@ -6,13 +6,9 @@ import pytest
 
 from d2freq.cli import main
 
-TRUTH = {
-    "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
-    "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [38, -3, 9, 9], "area": 99, "iscrowd": 0}
-    ],
-    "categories": [{"id": 1, "name": "ship"}],
-}
+from ..coco_cases import coco
+
+TRUTH = coco([{"bbox": [38, -3, 9, 9], "area": 99}], kinds={1: "ship"}, size=(40, 30))
 
 
 @pytest.fixture

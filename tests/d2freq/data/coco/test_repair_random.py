@@ -11,6 +11,8 @@ from d2freq.data.coco.check import check_loaded
 from d2freq.data.coco.repair import repair_coco
 from d2freq.data.coco.report import Report
 
+from ...coco_cases import coco
+
 NAN = float("nan")
 
 WRONG = {
@@ -37,12 +39,8 @@ WRONG = {
 def tangle(seed: int) -> dict:
     """Data with up to eight faults."""
     random = np.random.default_rng(seed)
-    images = [dict(id=i, file_name=f"{i}.png", width=40, height=30) for i in range(1, 5)]
-    annotations = [
-        dict(id=i, image_id=i % 4 + 1, category_id=1, bbox=[i, i, 5, 4], area=20, iscrowd=0)
-        for i in range(1, 13)
-    ]
-    data = dict(images=images, annotations=annotations, categories=[dict(id=1, name="ship")])
+    boxes = [dict(image_id=i % 4 + 1, bbox=[i, i, 5, 4]) for i in range(1, 13)]
+    data = coco(boxes, images=range(1, 5), kinds={1: "ship"}, size=(40, 30))
     for _ in range(random.integers(1, 9)):
         section = "annotations" if random.random() < 0.8 else "images"
         position = random.integers(len(data[section]))

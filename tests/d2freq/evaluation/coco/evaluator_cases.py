@@ -4,6 +4,10 @@ import numpy as np
 import torch
 from detectron2.structures import Boxes, Instances
 
+from d2freq.evaluation.coco.guard import Detections
+
+from ...coco_cases import coco
+
 
 def make_truth(rng, images=6, boxes=25, categories=3, crowds=True) -> dict:
     """Random ground truth whose areas often lie exactly on 64, 256 and 1024."""
@@ -16,22 +20,18 @@ def make_truth(rng, images=6, boxes=25, categories=3, crowds=True) -> dict:
             x, y = rng.integers(0, 160, 2)
             annotations.append(
                 {
-                    "id": len(annotations) + 1,
                     "image_id": image * 7,
                     "category_id": int(rng.integers(1, categories + 1)) * 3,
                     "bbox": [float(v) for v in (x, y, w, h)],
-                    "area": float(w * h),
                     "iscrowd": int(crowds and rng.random() < 0.1),
                 }
             )
-    return {
-        "images": [
-            {"id": i * 7, "file_name": f"{i}.png", "width": 256, "height": 256}
-            for i in range(1, images + 1)
-        ],
-        "annotations": annotations,
-        "categories": [{"id": 3 * k, "name": f"kind{k}"} for k in range(1, categories + 2)],
-    }
+    return coco(
+        annotations,
+        images=[7 * i for i in range(1, images + 1)],
+        kinds={3 * k: f"kind{k}" for k in range(1, categories + 2)},
+        size=(256, 256),
+    )
 
 
 def make_detections(rng, truth: dict, noise=60) -> list[dict]:
@@ -55,6 +55,16 @@ def make_detections(rng, truth: dict, noise=60) -> list[dict]:
         }
         for image, kind, box in rows
     ]
+
+
+def to_arrays(rows: list[dict]) -> Detections:
+    """What read_detections gives for a file of these rows."""
+    return Detections(
+        np.array([r["image_id"] for r in rows], np.int64),
+        np.array([r["category_id"] for r in rows], np.int64),
+        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
+        np.array([r["score"] for r in rows], np.float64),
+    )
 
 
 def feed(evaluator, rows: list[dict], truth: dict) -> None:

@@ -12,9 +12,12 @@ from pycocotools.cocoeval import COCOeval
 
 from d2freq.evaluation import PROTOCOLS, get_protocol
 from d2freq.evaluation.coco.counting import count
-from d2freq.evaluation.coco.guard import Detections, guard_ground_truth
+from d2freq.evaluation.coco.guard import guard_ground_truth
 from d2freq.evaluation.coco.matching import match
 from d2freq.evaluation.protocols import Protocol
+
+from ...coco_cases import coco
+from .evaluator_cases import to_arrays
 
 NAMES = ("aitod", "visdrone", "tinyperson", "soda-d", "coco")
 # Boxes whose area is exactly an end of some range, and some that are not.
@@ -29,18 +32,14 @@ def make_case(rng: np.random.Generator) -> tuple[dict, list[dict]]:
     images, kinds = [3, 8, 9, 20][: rng.integers(1, 5)], [2, 5, 7][: rng.integers(1, 4)]
     boxes = rng.integers(0, 9) if rng.random() < 0.9 else 0
     annotations = []
-    for number in range(1, boxes + 1):
+    for _ in range(boxes):
         width, height = SIDES[rng.integers(len(SIDES))].tolist()
         x, y = rng.integers(0, 30, 2).tolist()
-        record = {"id": number, "image_id": int(rng.choice(images)), "bbox": [x, y, width, height]}
-        record |= {"category_id": int(rng.choice(kinds[:2])), "area": float(width * height)}
+        record = {"image_id": int(rng.choice(images)), "bbox": [x, y, width, height]}
+        record |= {"category_id": int(rng.choice(kinds[:2]))}
         record |= {"iscrowd": int(rng.random() < 0.15), "ignore": int(rng.random() < 0.15)}
         annotations.append(record)
-    content = {
-        "images": [{"id": i, "file_name": f"{i}.png", "width": 200, "height": 200} for i in images],
-        "annotations": annotations,
-        "categories": [{"id": kind, "name": f"kind{kind}"} for kind in kinds],
-    }
+    content = coco(annotations, images=images, kinds=kinds, size=(200, 200))
     return content, make_detections(rng, content, int(rng.integers(0, 15)))
 
 
@@ -61,15 +60,6 @@ def make_detections(rng, content: dict, false_alarms: int) -> list[dict]:
         {"image_id": i, "category_id": k, "bbox": b.astype(float).tolist(), "score": s}
         for (i, k, b), s in zip(rows, rng.random(len(rows)).round(1).tolist(), strict=True)
     ]
-
-
-def to_arrays(rows: list[dict]) -> Detections:
-    return Detections(
-        np.array([r["image_id"] for r in rows], np.int64),
-        np.array([r["category_id"] for r in rows], np.int64),
-        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
-        np.array([r["score"] for r in rows], np.float64),
-    )
 
 
 def reference(content: dict, rows: list[dict], protocol: Protocol):

@@ -11,17 +11,12 @@ from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import Detections, guard_ground_truth
 from d2freq.evaluation.protocols import Protocol
 
+from ...coco_cases import coco
+
 
 def measure(boxes: list, found: list, scores: list, protocol: Protocol):
     """Counts of one image and class; boxes and detections are [x, y, width, height]."""
-    content = {
-        "images": [{"id": 1, "file_name": "1.png", "width": 99, "height": 99}],
-        "annotations": [
-            {"id": n, "image_id": 1, "category_id": 1, "bbox": box}
-            for n, box in enumerate(boxes, start=1)
-        ],
-        "categories": [{"id": 1, "name": "ship"}],
-    }
+    content = coco({"bbox": box} for box in boxes)
     ids = np.ones(len(found), np.int64)
     detections = Detections(ids, ids, np.array(found, float), np.array(scores, float))
     return count(guard_ground_truth(content, protocol, "by hand"), detections, protocol)

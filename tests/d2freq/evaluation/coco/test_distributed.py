@@ -11,24 +11,19 @@ import torch.multiprocessing as mp
 
 import d2freq  # noqa: F401  a spawned process chooses the host anew
 
+from ...coco_cases import coco
+
 NAME = "distributed_evaluation_test"
 
 
 def write_truth(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     annotations = []
-    for number in range(1, 71):
+    for _ in range(70):
         w, h = rng.integers(3, 30, 2).tolist()
-        record = {"id": number, "image_id": int(rng.integers(1, 8)), "iscrowd": 0}
-        record |= {"category_id": int(rng.integers(1, 3)), "area": w * h}
+        record = {"image_id": int(rng.integers(1, 8)), "category_id": int(rng.integers(1, 3))}
         annotations.append(record | {"bbox": [*rng.integers(0, 90, 2).tolist(), w, h]})
-    truth = {
-        "images": [
-            {"id": n, "file_name": f"{n}.png", "width": 128, "height": 128} for n in range(1, 8)
-        ],
-        "annotations": annotations,
-        "categories": [{"id": k, "name": f"kind{k}"} for k in (1, 2)],
-    }
+    truth = coco(annotations, images=range(1, 8), kinds=(1, 2), size=(128, 128))
     path = folder / "truth.json"
     path.write_text(json.dumps(truth))
     return path

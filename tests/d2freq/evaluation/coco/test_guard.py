@@ -6,27 +6,15 @@ import pytest
 from d2freq.errors import DatasetError
 from d2freq.evaluation import DetectionError, get_protocol
 from d2freq.evaluation.coco.counting import count
-from d2freq.evaluation.coco.guard import Detections, guard_detections, guard_ground_truth
+from d2freq.evaluation.coco.guard import guard_detections, guard_ground_truth
+
+from ...coco_cases import coco
+from .evaluator_cases import to_arrays
 
 AITOD = get_protocol("aitod")
 
-ONE = {
-    "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 64}],
-    "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [9, 9, 6, 6], "area": 36, "iscrowd": 0}
-    ],
-    "categories": [{"id": 1, "name": "ship"}],
-}
+ONE = coco([{"bbox": [9, 9, 6, 6]}], kinds={1: "ship"}, size=(64, 64))
 HIT = {"image_id": 1, "category_id": 1, "bbox": [9.0, 9.0, 6.0, 6.0], "score": 0.9}
-
-
-def to_arrays(rows: list[dict]) -> Detections:
-    return Detections(
-        np.array([r["image_id"] for r in rows], np.int64),
-        np.array([r["category_id"] for r in rows], np.int64),
-        np.array([r["bbox"] for r in rows], np.float64).reshape(-1, 4),
-        np.array([r["score"] for r in rows], np.float64),
-    )
 
 
 def score(truth: dict, rows: list[dict], strict: bool = False):

@@ -10,6 +10,8 @@ from d2freq.evaluation.coco.guard import Detections, guard_ground_truth
 from d2freq.evaluation.coco.measure import measure
 from d2freq.evaluation.coco.regions import covered_area
 
+from ...coco_cases import coco
+
 VISDRONE = get_protocol("visdrone")
 BOX = [10, 10, 10, 10]
 # Two overlapping regions: together x 50 to 80, y 50 to 70.
@@ -17,17 +19,8 @@ REGIONS = [[50, 50, 20, 20], [60, 50, 20, 20]]
 
 
 def truth(boxes: list, protocol=VISDRONE, regions: object = REGIONS):
-    content = {
-        "images": [
-            {"id": 1, "file_name": "1.png", "width": 99, "height": 99, "ignore_regions": regions},
-            {"id": 2, "file_name": "2.png", "width": 99, "height": 99},
-        ],
-        "annotations": [
-            {"id": n, "image_id": 1, "category_id": 1, "bbox": box}
-            for n, box in enumerate(boxes, start=1)
-        ],
-        "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "bus"}],
-    }
+    content = coco(({"bbox": box} for box in boxes), images=(1, 2), kinds={1: "car", 2: "bus"})
+    content["images"][0]["ignore_regions"] = regions
     return guard_ground_truth(content, protocol, "regions.json")
 
 

@@ -10,6 +10,8 @@ from d2freq.evaluation import get_protocol
 from d2freq.evaluation.coco.guard import Detections
 from d2freq.evaluation.coco.measure import Measurement, check_truth, measure
 
+from ...coco_cases import coco
+
 SIDES = [(8, 8), (10, 12), (20, 20), (40, 40)]  # one in each of aitod's sizes
 KINDS = (3, 6, 9, 12)
 
@@ -17,15 +19,8 @@ KINDS = (3, 6, 9, 12)
 def measured(scores: dict[int, list[float]], protocol: str = "aitod") -> Measurement:
     """Three categories have the same four boxes; ``scores`` of exact detections, in their order."""
     boxes = [(60 * n + 1, 5, *side) for n, side in enumerate(SIDES)]
-    annotations = [
-        {"id": n, "image_id": 7, "category_id": kind, "bbox": box, "area": box[2] * box[3]}
-        for n, (kind, box) in enumerate(((k, box) for k in KINDS[:3] for box in boxes), start=1)
-    ]
-    content = {
-        "images": [{"id": 7, "file_name": "a.png", "width": 256, "height": 256}],
-        "annotations": annotations,
-        "categories": [{"id": kind, "name": f"kind{kind}"} for kind in KINDS],
-    }
+    objects = [dict(image_id=7, category_id=k, bbox=box) for k in KINDS[:3] for box in boxes]
+    content = coco(objects, images=(7,), kinds=KINDS, size=(256, 256))
     found = [
         (kind, box, score)
         for kind, own in scores.items()

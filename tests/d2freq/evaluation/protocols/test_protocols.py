@@ -9,6 +9,8 @@ from d2freq.evaluation import PROTOCOLS, AreaRange, Protocol, get_protocol, regi
 from d2freq.evaluation.coco.guard import guard_ground_truth
 from d2freq.evaluation.protocols import COCO_THRESHOLDS
 
+from ...coco_cases import coco
+
 MINE = """
 name: seagulls
 source: our paper, Section 4
@@ -121,14 +123,7 @@ def test_a_name_is_registered_once():
 def test_flags_are_read_as_the_protocol_says(name, counted, crowds):
     """One plain box, one with iscrowd, one with ignore."""
     flags = [{}, {"iscrowd": 1}, {"ignore": 1}]
-    content = {
-        "images": [{"id": 1, "file_name": "1.png", "width": 99, "height": 99}],
-        "annotations": [
-            {"id": n, "image_id": 1, "category_id": 1, "bbox": [20 * n, 5, 9, 9], **flag}
-            for n, flag in enumerate(flags, start=1)
-        ],
-        "categories": [{"id": 1, "name": "ship"}],
-    }
+    content = coco(dict(bbox=[20 * n, 5, 9, 9], **flag) for n, flag in enumerate(flags, start=1))
     truth = guard_ground_truth(content, get_protocol(name), "flags")
     assert (int((~truth.crowd).sum()), int(truth.crowd.sum())) == (counted, crowds)
     left_out = {fault.kind: fault.count for fault in truth.report.repairs}.get("ignored box", 0)

@@ -10,6 +10,7 @@ from d2freq.data.coco.faults import Boxes, Fault, Report, find_faults
 from d2freq.data.coco.faults_of_images import DEPTHS, Depth, find_image_faults
 from d2freq.data.coco.read import parse
 from d2freq.errors import DatasetError
+from d2freq.utils.choices import choice
 
 __all__ = [
     "DatasetError",
@@ -111,8 +112,7 @@ def check_loaded(
     Returns:
         the boxes as arrays where there is no error.
     """
-    if images not in DEPTHS:
-        raise ValueError(f"images={images!r} is unknown; choose one of {', '.join(DEPTHS)}")
+    choice(images, DEPTHS, key="images")
     boxes = find_faults(data, report, allow_ignore=allow_ignore)
     records = data.get("images") if isinstance(data, dict) else None
     if image_root is not None and images != "none" and isinstance(records, list):

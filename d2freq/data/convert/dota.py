@@ -8,7 +8,8 @@ from d2freq.data.builtin import DOTA_V1, DOTA_V2
 from d2freq.data.coco.report import EXAMPLES
 from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
 from d2freq.data.tiles.tile_coco import tile_coco
-from d2freq.errors import DatasetError, UserError
+from d2freq.errors import DatasetError
+from d2freq.utils.choices import choice
 from d2freq.utils.pixels import any_size
 
 CLASSES = {"1.0": DOTA_V1, "1.5": DOTA_V2[:16], "2.0": DOTA_V2}
@@ -79,10 +80,8 @@ def read_dota(
         UserError: an unknown version or choice, files are missing (see find_dota), or lines are
             faulty; the first are named, all are counted.
     """
-    if version not in VERSIONS:
-        raise UserError(f"version {version}: DOTA has {', '.join(VERSIONS)}")
-    if difficult not in DIFFICULT:
-        raise UserError(f"difficult {difficult}: choose one of {', '.join(DIFFICULT)}")
+    choice(version, VERSIONS, key="version")
+    choice(difficult, DIFFICULT, key="difficult")
     pairs, unlabelled = find_dota(source, version=version)
     images: list[dict] = []
     annotations: list[dict] = []

@@ -19,6 +19,7 @@ from d2freq.data.convert.dota import MIN_VISIBLE, read_dota
 from d2freq.data.convert.dotamini10_copies import rare_copies
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 
 RARE = ("baseball-diamond", "basketball-court", "helicopter")  # HS-FPN, A.3: BD, BC, HE
 SIZE, OVERLAP = 1024, 256  # HS-FPN, A.3: stride 768
@@ -71,8 +72,7 @@ def convert_dotamini10(
     Raises:
         UserError: as read_dota and tile_coco.
     """
-    if split not in PAPER:
-        raise UserError(f"split {split}: DOTAmini10 has train and val")
+    choice(split, PAPER, key="split")
     if copies < 0 or seed < 0:
         raise UserError(f"copies {copies}, seed {seed}: both are whole numbers from 0 on")
     data, notes = read_dota(source, version=version, difficult=difficult)

@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 from d2freq.utils.pixels import read_rgb
 
 __all__ = ["ImageMapper"]
@@ -62,8 +63,7 @@ class ImageMapper:
             raise UserError(f"{at}ASPECT is {list(aspect)}: take two ratios, 0 < least <= largest")
         if not 0 <= flip <= 1:
             raise UserError(f"{at}FLIP is {flip}: a probability is in [0, 1]")
-        if image_format not in FORMATS:
-            raise UserError(f"INPUT.FORMAT is {image_format!r}: a classifier takes RGB or BGR")
+        choice(image_format, FORMATS, key="INPUT.FORMAT")
         self.image_format = image_format
         self.crop = crop
         self.steps = (

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 
 CURVES = ("line", "parabola", "circle")
 STEEPEST = 0.8  # a circle is used where |x - its centre| is below this share of its radius
@@ -117,6 +118,7 @@ def _check_ranges(rules: Rules) -> None:
         low, high = getattr(rules, name)
         if not 0 < low <= high:
             raise UserError(f"{name}={low} {high}: above 0, the smaller number first")
-    unknown = [curve for curve in rules.curves if curve not in CURVES]
-    if unknown or not rules.curves:
+    if not rules.curves:
         raise UserError(f"curves={rules.curves}: choose among {', '.join(CURVES)}")
+    for curve in rules.curves:
+        choice(curve, CURVES, key="curves")

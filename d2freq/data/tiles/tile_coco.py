@@ -22,6 +22,7 @@ from d2freq.data.tiles.counts import count_tiles
 from d2freq.data.tiles.geometry import origins, scaled_size
 from d2freq.data.tiles.one_image import Copies, Edit, TilePlan, cut_image, name_function, stems
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.choices import choice
 from d2freq.utils.jobs import Item, Job, parts_of, read_key
 from d2freq.utils.pixels import FORMATS
 
@@ -149,8 +150,7 @@ def _check(plan: TilePlan) -> None:
         scaled_size((1, 1), scale)
     if not 0 <= plan.min_visible <= 1:
         raise UserError(f"min_visible {plan.min_visible}: a share is from 0 to 1")
-    if plan.image_format not in FORMATS:
-        raise UserError(f"format {plan.image_format}: choose one of {', '.join(FORMATS)}")
+    choice(plan.image_format, FORMATS, key="format")
 
 
 def _clean(data: dict, name: str) -> tuple[dict, int]:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.coco.guard import DetectionError, Detections, GroundTruth, guard_detections
+from d2freq.utils.choices import choice
 
 MERGED_FILE = "coco_originals_results.json"  # merged detections, beside the measurement
 MANY = 300_000  # detections from which on merging takes seconds and shows a progress bar
@@ -157,11 +158,7 @@ def merge_on_originals(
 
 def check_merge(method: str, iou_threshold: float) -> None:
     """Raise UserError for an unknown method or a threshold out of [0, 1]."""
-    if method not in METHODS:
-        raise UserError(
-            f"TEST.TINY.MERGE, --merge: no way {method!r} to merge tiles; "
-            f"known: {', '.join(METHODS)}"
-        )
+    choice(method, METHODS, key="TEST.TINY.MERGE, --merge")
     if not 0 <= iou_threshold <= 1:
         raise UserError(
             f"TEST.TINY.MERGE_IOU, --merge-iou: {iou_threshold} is no overlap from 0 to 1"

@@ -16,6 +16,7 @@ from torch import Tensor
 from d2freq.errors import UserError
 from d2freq.modeling.assignment.ranking import check_threshold, check_topk, rank_anchors
 from d2freq.ops.boxes import gaussian_kl, gaussian_wasserstein2, gaussians
+from d2freq.utils.choices import choice
 
 __all__ = ["HierarchicalAssigner"]
 
@@ -50,9 +51,7 @@ class HierarchicalAssigner:
         shrink_ratio: float = 0.9,
         negative_threshold: float = 0.8,
     ) -> None:
-        if metric not in DISTANCES:
-            choices = ", ".join(DISTANCES)
-            raise UserError(f"metric (MODEL.RFLA.METRIC): got {metric!r}; choose from: {choices}")
+        choice(metric, DISTANCES, key="metric (MODEL.RFLA.METRIC)")
         if isinstance(topk, int) or not topk:
             raise UserError(f"topk (MODEL.RFLA.TOPK): got {topk!r}; give a list, one k a stage")
         for k in topk:

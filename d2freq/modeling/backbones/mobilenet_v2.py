@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision import models
 
 from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 
 __all__ = [
     "MobileNetV2",
@@ -67,11 +68,7 @@ class MobileNetV2(Backbone):
                 f"MobileNetV2 has the features {', '.join(STAGES)}; out_features "
                 f"(MODEL.MOBILENETV2.OUT_FEATURES) asks for {list(out_features)}"
             )
-        if norm not in NORMS:
-            raise UserError(
-                f"MobileNetV2 norm (MODEL.MOBILENETV2.NORM): got {norm!r}; choose from: "
-                f"{', '.join(NORMS)}"
-            )
+        choice(norm, NORMS, key="MobileNetV2 norm (MODEL.MOBILENETV2.NORM)")
         self._out_features = list(out_features)
         # the first layer halves the image, unless another one is given
         first = first_layers[0].stride if first_layers else 2

@@ -23,6 +23,7 @@ from d2freq.modeling.switches import takes_switches
 from d2freq.modeling.unmixing.base import UnmixingModel
 from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS
 from d2freq.modeling.unmixing.stages import squared_error
+from d2freq.utils.choices import choice
 
 __all__ = ["DeRefNet"]
 
@@ -95,8 +96,7 @@ class DeRefNet(UnmixingModel):
                 f"MODEL.DEREFNET.CHANNELS is {channels}, BLOCKS {blocks}: channels are even (the "
                 "attention halves them), and there are 0 blocks or more"
             )
-        if init not in INITS:
-            raise UserError(f"MODEL.DEREFNET.INIT is {init!r}; choose one of {', '.join(INITS)}")
+        choice(init, INITS, key="MODEL.DEREFNET.INIT")
         if train_windows < 0:
             raise UserError(
                 f"MODEL.DEREFNET.TRAIN_WINDOWS is {train_windows}: a number of windows, 0 for all"

@@ -13,6 +13,7 @@ from d2freq.modeling.frequency_input.dct_stem import DCTStem, get_geometry
 from d2freq.modeling.frequency_input.gate import ChannelGate
 from d2freq.modeling.frequency_input.input_stem import FixedStem, InputStem
 from d2freq.modeling.frequency_input.projection import FrequencyStem, Projection
+from d2freq.utils.choices import choice
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +44,7 @@ def build_stem(
             "MODEL.PIXEL_MEAN has one number a channel, grey images are read as INPUT.FORMAT RGB"
         )
     keys = cfg.MODEL.FREQ_INPUT
-    if keys.ENTRY not in ENTRIES:
-        raise UserError(
-            f"MODEL.FREQ_INPUT.ENTRY is one of {', '.join(ENTRIES)}, not {keys.ENTRY!r}"
-        )
+    choice(keys.ENTRY, ENTRIES, key="MODEL.FREQ_INPUT.ENTRY")
     if any(value != 128 for value in cfg.MODEL.PIXEL_MEAN):
         logger.warning(
             "MODEL.PIXEL_MEAN is not 128: images are padded with that colour instead of mid-grey, "
@@ -96,7 +94,7 @@ def build_transform(cfg: CfgNode) -> InputStem:
     channels = keys.CHANNELS
     if isinstance(channels, int):  # a config turns "24" into the number
         channels = str(channels)
-    if keys.STEM == "learned":
+    if choice(keys.STEM, STEMS, key="MODEL.FREQ_INPUT.STEM") == "learned":
         count = 64 if channels is None else channels
         if not (isinstance(count, int) or str(count).isdigit()) or int(count) < 1:
             raise UserError(
@@ -121,14 +119,12 @@ def build_transform(cfg: CfgNode) -> InputStem:
                 if options[name] and len(options[name]) == _count(keys.MODE):
                     options[name] = [options[name][number] for number in numbers]
         return DCTStem(mode=keys.MODE, channels=channels, rotation_seed=seed, **options)
-    if keys.STEM == "unshuffle":
-        if keys.MODE != "4x4":
-            raise UserError(
-                "MODEL.FREQ_INPUT.STEM 'unshuffle' takes cells of 4 x 4 pixels: MODE 4x4, not "
-                f"{keys.MODE!r}"
-            )
-        return UnshuffleStem(channels=channels or "all", **options)
-    raise UserError(f"MODEL.FREQ_INPUT.STEM is one of {', '.join(STEMS)}, not {keys.STEM!r}")
+    if keys.MODE != "4x4":
+        raise UserError(
+            "MODEL.FREQ_INPUT.STEM 'unshuffle' takes cells of 4 x 4 pixels: MODE 4x4, not "
+            f"{keys.MODE!r}"
+        )
+    return UnshuffleStem(channels=channels or "all", **options)
 
 
 def _check_measured(keys: CfgNode, stem: InputStem) -> None:

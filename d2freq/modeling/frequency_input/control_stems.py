@@ -15,10 +15,10 @@ from detectron2.layers import Conv2d
 from fvcore.nn.weight_init import c2_msra_fill
 from torch import Tensor
 
-from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 from d2freq.modeling.frequency_input.input_stem import FixedStem, InputStem
 from d2freq.ops.block_dct import YCBCR, axis_basis
+from d2freq.utils.choices import choice
 
 __all__ = ["LearnedStem", "UnshuffleStem"]
 
@@ -47,8 +47,7 @@ class UnshuffleStem(FixedStem):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        if channels not in ("all", "420"):
-            raise UserError(f"channels {channels!r} of the pixel unshuffle: all or 420")
+        choice(channels, ("all", "420"), key="channels of the pixel unshuffle")
         pixels = torch.eye(16, dtype=torch.float64, device="cpu").view(16, 4, 4)
         if channels == "all":
             planes = torch.eye(3, dtype=torch.float64, device="cpu")

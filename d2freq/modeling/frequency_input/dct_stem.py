@@ -13,6 +13,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.channels import select_channels
 from d2freq.modeling.frequency_input.input_stem import FixedStem
 from d2freq.ops.block_dct import GEOMETRIES, YCBCR, Geometry, axis_basis
+from d2freq.utils.choices import choice
 
 __all__ = ["DCTStem", "dct_basis", "get_geometry"]
 
@@ -105,9 +106,7 @@ def get_geometry(mode: str) -> Geometry:
     Raises:
         UserError: an unknown one.
     """
-    if mode not in GEOMETRIES:
-        raise UserError(f"mode {mode!r} of the DCT stem is unknown; {', '.join(GEOMETRIES)}")
-    return GEOMETRIES[mode]
+    return GEOMETRIES[choice(mode, GEOMETRIES, key="mode")]
 
 
 def dct_basis(mode: str) -> Tensor:

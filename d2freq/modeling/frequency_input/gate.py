@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.ops.dct import autocast_off
+from d2freq.utils.choices import choice
 
 __all__ = ["ChannelGate", "GatePenalty"]
 
@@ -65,9 +66,9 @@ class ChannelGate(nn.Module):
         norm: str = "LN",
     ) -> None:
         super().__init__()
-        _check_choice("POOLING", pooling, ("energy", "mean"))
-        _check_choice("PENALTY", penalty, ("mean", "count"))
-        _check_choice("NORM", norm, ("LN", "BN"))
+        choice(pooling, ("energy", "mean"), key="the gate's POOLING")
+        choice(penalty, ("mean", "count"), key="the gate's PENALTY")
+        choice(norm, ("LN", "BN"), key="the gate's NORM")
         if not temperature > 0 or not weight >= 0:
             raise UserError(
                 "the gate's TEMPERATURE is above 0 and its WEIGHT not below 0; "
@@ -159,8 +160,3 @@ class ChannelGate(nn.Module):
         # the target with every one of them below a half
         decided = decided - chance.detach() + chance
         return ((decided.sum(1).mean() - self.target) / self.channels).square()
-
-
-def _check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"the gate's {key} is one of {', '.join(choices)}, not {value!r}")

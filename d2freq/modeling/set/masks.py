@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 
 __all__ = ["RULES", "foreground_mask"]
 
@@ -46,10 +46,7 @@ def foreground_mask(
     Raises:
         UserError: an unknown rule.
     """
-    if rule not in RULES:
-        raise UserError(
-            f"SET: mask rule {rule!r} (MODEL.SET.MASK) is unknown; choose from: {', '.join(RULES)}"
-        )
+    choice(rule, RULES, key="SET: mask rule (MODEL.SET.MASK)")
     corners = pad_sequence(list(boxes), batch_first=True).float()  # filled up with empty boxes
     left, top, right, bottom = corners.unbind(-1)
     rows = RULES[rule](top, bottom, padded[0], level[0])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 from d2freq.ops.dct import autocast_off, working_dtype
+from d2freq.utils.choices import choice
 
 __all__ = ["NORMS", "check_options", "perturbation"]
 
@@ -75,10 +76,7 @@ def check_options(rho: float, norm: str) -> None:
     """Raise UserError for a size or a norm that :func:`perturbation` does not take."""
     if not isinstance(rho, int | float) or not 0 <= rho < float("inf"):
         raise UserError(f"SET: rho {rho!r} (MODEL.SET.RHO) is not a size; take a number >= 0")
-    if norm not in NORMS:
-        raise UserError(
-            f"SET: norm {norm!r} (MODEL.SET.NORM) is unknown; choose from: {', '.join(NORMS)}"
-        )
+    choice(norm, NORMS, key="SET: norm (MODEL.SET.NORM)")
 
 
 def _shares(losses: Mapping[str, Tensor], weights: Mapping[str, float] | None) -> dict[str, float]:

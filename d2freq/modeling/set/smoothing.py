@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.set.masks import RULES, foreground_mask
+from d2freq.utils.choices import choice
 
 __all__ = ["BackgroundSmoothing", "SmoothingBlock", "kernel_size"]
 
@@ -108,8 +109,8 @@ class BackgroundSmoothing(nn.ModuleDict):
     ) -> None:
         if set(channels) != set(strides):
             raise ValueError(f"channels of {_names(channels)}, but strides of {_names(strides)}")
-        _choice("mask rule", "MASK", mask, RULES)
-        _choice("region", "REGION", region, REGIONS)
+        choice(mask, RULES, key="SET: mask rule (MODEL.SET.MASK)")
+        choice(region, REGIONS, key="SET: region (MODEL.SET.REGION)")
         kernels = _kernels(kernel, {name: strides[name] for name in channels})
         super().__init__(
             {
@@ -189,13 +190,6 @@ def _kernels(
 
 def _is_whole(number: Any) -> TypeGuard[int]:
     return isinstance(number, int) and not isinstance(number, bool)
-
-
-def _choice(what: str, key: str, value: str, choices: Sequence[str] | Mapping) -> None:
-    if value not in choices:
-        raise UserError(
-            f"SET: {what} {value!r} (MODEL.SET.{key}) is unknown; choose from: {_names(choices)}"
-        )
 
 
 def _names(names: Sequence[str] | Mapping) -> str:

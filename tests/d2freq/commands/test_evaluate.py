@@ -225,7 +225,7 @@ def test_a_data_set_that_is_not_tiles_is_refused_with_the_cure(tmp_path, registe
     ("options", "message"),
     [
         (["--protocol", "aitood"], "did you mean aitod?"),
-        (["--merge", "soft"], "known: nms, weighted"),
+        (["--merge", "soft"], "one of nms, weighted"),
         (["--merge-iou", "0.7"], "of --tiles TILES.json, which is missing"),
         (["--tiles", "TRUTH"], "has tile None"),
         (["--tiles", "missing.json"], "missing.json"),

@@ -262,7 +262,7 @@ def test_measuring_on_originals_needs_tiles_with_their_file(vehicles, tmp_path):
     check(lazy)
     yaml.TEST.TINY.MERGE = lazy.dataloader.evaluator.merge = "soft"
     for cfg in (yaml, lazy):
-        with pytest.raises(UserError, match="'soft' to merge"):
+        with pytest.raises(UserError, match="'soft' is unknown"):
             check(cfg)
     yaml.TEST.TINY.MERGE, lazy.dataloader.evaluator.merge = "weighted", "weighted"
     originals.write_text(vehicles.read_text()[:-30])

@@ -26,6 +26,7 @@ from d2freq.modeling.detectors.fcos.losses import (
     class_loss,
     mean_over_processes,
 )
+from d2freq.utils.choices import choice
 
 __all__ = ["FCOS", "register_fcos"]
 
@@ -100,11 +101,7 @@ class FCOS(PlainFCOS):
         )
         chosen = {"box_loss": box_loss, "normalizer": normalizer, "score": score}
         for option, value in chosen.items():
-            if value not in CHOICES[option]:
-                raise UserError(
-                    f"{option} (MODEL.FCOS.{option.upper()}) is {value!r}; "
-                    f"choose {' or '.join(CHOICES[option])}"
-                )
+            choice(value, CHOICES[option], key=f"{option} (MODEL.FCOS.{option.upper()})")
         self.box_loss, self.normalizer, self.score = box_loss, normalizer, score
         self.centerness_weighted = centerness_weighted
         self.input_format = input_format

@@ -11,9 +11,9 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
-from d2freq.errors import UserError
 from d2freq.modeling.unmixing.blocks import residual_blocks, upsampler
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
+from d2freq.utils.choices import choice
 
 __all__ = ["EDSR", "ESPCN", "SRCNN"]
 
@@ -41,11 +41,7 @@ class ESPCN(SingleFrameModel):
         Raises:
             UserError: another activation.
         """
-        if activation not in ACTIVATIONS:
-            raise UserError(
-                f"MODEL.ESPCN.ACTIVATION {activation!r} is unknown; choose one of "
-                f"{', '.join(ACTIVATIONS)}"
-            )
+        choice(activation, ACTIVATIONS, key="MODEL.ESPCN.ACTIVATION")
         super().__init__(**optics)
         first, second = channels
         self.layers = nn.Sequential(

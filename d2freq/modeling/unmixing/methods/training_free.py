@@ -15,6 +15,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.unmixing.config import unmixing_arguments
 from d2freq.modeling.unmixing.single_frame import TrainingFreeModel
 from d2freq.ops.shrinkage import sparse_solution
+from d2freq.utils.choices import choice
 
 __all__ = ["FISTA", "ISTA", "LeastSquares"]
 
@@ -53,8 +54,7 @@ class ISTA(TrainingFreeModel):
         Raises:
             UserError: a value outside its range.
         """
-        if start not in STARTS:
-            raise UserError(f"MODEL.ISTA.START {start!r} is unknown; choose one of {STARTS}")
+        choice(start, STARTS, key="MODEL.ISTA.START")
         if penalty < 0 or iterations < 1 or tolerance < 0:
             raise UserError(
                 f"MODEL.ISTA: PENALTY {penalty} and TOLERANCE {tolerance} are at least 0, "

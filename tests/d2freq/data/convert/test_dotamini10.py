@@ -170,7 +170,7 @@ def test_ignored_rare_objects_make_no_copies():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"split": "test"}, "train and val"), ({"copies": -1}, "from 0 on")]
+    ("options", "message"), [({"split": "test"}, "train, val"), ({"copies": -1}, "from 0 on")]
 )
 def test_unknown_choices_are_refused(split, tmp_path, options, message):
     with pytest.raises(UserError, match=message):

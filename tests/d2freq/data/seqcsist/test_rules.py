@@ -152,7 +152,7 @@ def test_trajectories_differ_by_seed_split_and_number_alone():
         ({"slope": 20.0}, "line may climb"),
         ({"distance": 1.6}, "lower them"),
         ({"radius": (0.2, 3.0)}, "circle is too small"),
-        ({"curves": ("spiral",)}, "choose among line, parabola, circle"),
+        ({"curves": ("spiral",)}, "choose one of line, parabola, circle"),
     ],
 )
 def test_rules_without_sense_are_refused(wrong, message):

@@ -81,7 +81,7 @@ def test_as_many_windows_as_there_are_is_all_of_them():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"init": "fista"}, "INIT is 'fista'; choose"), ({"train_windows": -1}, "0 for all")],
+    [({"init": "fista"}, "INIT: 'fista' is unknown; choose"), ({"train_windows": -1}, "0 for all")],
 )
 def test_wrong_values_are_refused(options, words):
     with pytest.raises(UserError, match=words):

@@ -157,12 +157,15 @@ def test_missing_statistics_and_another_padding_are_warned_of(caplog):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (keys(STEM="wavelet"), "STEM is one of dct, unshuffle, random, learned"),
-        (keys(MODE="2x2"), "mode '2x2'"),
+        (
+            keys(STEM="wavelet"),
+            "STEM: 'wavelet' is unknown; choose one of dct, unshuffle, random, learned",
+        ),
+        (keys(MODE="2x2"), "mode: '2x2'"),
         (keys(MODE="x4"), "stride 2, which no stage of a ResNet has.*x2 and 4x4 enter at res2"),
         (keys(MODE="8x8"), "OUT_FEATURES asks for res2, but.*enter at res3"),
         (keys(ENTRY="shuffle"), "'shuffle' is for channels of a stride above 4"),
-        (keys(ENTRY="sum"), "ENTRY is one of direct, conv, shuffle"),
+        (keys(ENTRY="sum"), "ENTRY: 'sum' is unknown; choose one of direct, conv, shuffle"),
         (keys(FIRST_STAGE="res4"), "begins with res4"),
         (keys(RES3_STRIDE=4), "stride 4 in res3"),
         (keys(STEM="unshuffle"), "'unshuffle' takes cells of 4 x 4 pixels: MODE 4x4"),

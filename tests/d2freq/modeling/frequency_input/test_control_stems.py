@@ -83,11 +83,11 @@ def test_mid_grey_gives_zeros(stem):
 
 
 def test_bad_input_is_refused_with_the_cure():
-    with pytest.raises(UserError, match="channels '24'.*all or 420"):
+    with pytest.raises(UserError, match="channels of .*: '24'.*all, 420"):
         UnshuffleStem(channels="24")
     with pytest.raises(UserError, match="48 values of std for 24 channels"):
         UnshuffleStem(channels="420", std=[1.0] * 48)
-    with pytest.raises(UserError, match="mode '2x2'.*x2, 8x8, 4x4"):
+    with pytest.raises(UserError, match="mode: '2x2'.*x2, 8x8, 4x4"):
         LearnedStem(mode="2x2")
     with pytest.raises(UserError, match="20 x 24 pixels: pad to multiples of 8"):
         LearnedStem()(torch.zeros(1, 3, 20, 24))

@@ -163,7 +163,7 @@ def test_channels_that_do_not_exist_are_refused(choice, points, message):
 
 
 def test_bad_input_is_refused_with_the_cure():
-    with pytest.raises(UserError, match="mode 'jpeg'.*x2, 8x8, 4x4"):
+    with pytest.raises(UserError, match="mode: 'jpeg'.*x2, 8x8, 4x4"):
         DCTStem(mode="jpeg")
     with pytest.raises(UserError, match="INPUT.FORMAT 'L'.*RGB or BGR"):
         DCTStem(input_format="L")

@@ -159,9 +159,9 @@ def test_two_trainings_of_one_seed_are_equal():
 
 def test_bad_arguments_are_refused_with_the_choices():
     for options, message in (
-        ({"pooling": "max"}, "POOLING is one of energy, mean, not 'max'"),
-        ({"penalty": "l2"}, "PENALTY is one of mean, count"),
-        ({"norm": "GN"}, "NORM is one of LN, BN"),
+        ({"pooling": "max"}, "POOLING: 'max' is unknown; choose one of energy, mean"),
+        ({"penalty": "l2"}, "PENALTY: 'l2' is unknown; choose one of mean, count"),
+        ({"norm": "GN"}, "NORM: 'GN' is unknown; choose one of LN, BN"),
         ({"temperature": 0.0}, "TEMPERATURE is above 0"),
         ({"weight": -1.0}, "WEIGHT not below 0"),
         ({"target": 5}, 'TARGET with PENALTY "count"'),

@@ -96,7 +96,7 @@ def test_levels_that_the_backbone_lacks_are_named():
         ({"loss_weight": "much"}, "LOSS_WEIGHT is 'much'"),
         ({"rho": -1.0}, r"rho -1\.0 \(MODEL\.SET\.RHO\)"),
         ({"rho": "much"}, r"rho 'much' \(MODEL\.SET\.RHO\)"),
-        ({"norm": "level"}, r"norm 'level' \(MODEL\.SET\.NORM\).*batch, image"),
+        ({"norm": "level"}, r"norm \(MODEL\.SET\.NORM\): 'level'.*batch, image"),
         ({"kernel": 3.0}, r"kernel 3\.0 \(MODEL\.SET\.KERNEL\)"),
         ({"kernel": True}, r"kernel True \(MODEL\.SET\.KERNEL\)"),
         ({"kernel": ["a", 3]}, r"kernel \['a', 3\] \(MODEL\.SET\.KERNEL\)"),

@@ -156,5 +156,5 @@ def test_needs_far_less_than_the_full_resolution(rule):
 
 
 def test_an_unknown_rule_is_an_error():
-    with pytest.raises(UserError, match=r"'mean' \(MODEL.SET.MASK\).*nearest, any"):
+    with pytest.raises(UserError, match=r"\(MODEL.SET.MASK\): 'mean'.*nearest, any"):
         foreground_mask([torch.zeros(1, 4)], (8, 8), (4, 4), rule="mean")

@@ -184,7 +184,7 @@ def test_under_no_grad_there_is_nothing():
         ({"rho": -1.0}, r"rho -1.0 \(MODEL.SET.RHO\)"),
         ({"rho": math.nan}, "rho nan"),
         ({"rho": math.inf}, "rho inf"),
-        ({"norm": "level"}, r"norm 'level' \(MODEL.SET.NORM\).*batch, image"),
+        ({"norm": "level"}, r"norm \(MODEL.SET.NORM\): 'level'.*batch, image"),
         ({"weights": {"cls": 1.0}}, r"of cls \(MODEL.SET.BRANCH_WEIGHTS\).*cls, reg, ctr"),
         ({"weights": {}}, "weights of nothing"),
     ],

@@ -119,8 +119,8 @@ def test_levels_without_a_block_come_back_as_they_are():
         ({"kernel": [3, 2, 3]}, "kernel of 2"),
         ({"kernel": [3, 5]}, "each of the 3 levels p3, p5, p7"),
         ({"kernel": "strides"}, "'strides'.*is not 'stride'"),
-        ({"mask": "all"}, r"mask rule 'all' \(MODEL.SET.MASK\).*nearest, any"),
-        ({"region": "fg"}, r"region 'fg' \(MODEL.SET.REGION\).*background, all"),
+        ({"mask": "all"}, r"mask rule \(MODEL.SET.MASK\): 'all'.*nearest, any"),
+        ({"region": "fg"}, r"region \(MODEL.SET.REGION\): 'fg'.*background, all"),
     ],
 )
 def test_values_that_do_not_exist_are_errors(options, message):

@@ -108,10 +108,10 @@ def test_a_host_that_has_the_name_keeps_it(caplog):
     [
         (
             {"MODEL__FCOS__BOX_LOSS": "iou"},
-            r"MODEL\.FCOS\.BOX_LOSS\) is 'iou'; choose giou or diou",
+            r"MODEL\.FCOS\.BOX_LOSS\): 'iou' is unknown; choose one of giou, diou",
         ),
-        ({"MODEL__FCOS__NORMALIZER": "sum"}, "average or batch"),
-        ({"MODEL__FCOS__SCORE": "mean"}, "root or product"),
+        ({"MODEL__FCOS__NORMALIZER": "sum"}, "average, batch"),
+        ({"MODEL__FCOS__SCORE": "mean"}, "root, product"),
         ({"MODEL__FCOS__IN_FEATURES": ["p2", "p3"]}, "asks for p2; .* gives p3, p4, p5, p6, p7"),
         ({"MODEL__FPN__IN_FEATURES": ["res4", "res5"]}, "three or four maps.* has 2"),
     ],

@@ -141,10 +141,10 @@ def test_ista_needs_q_init_only_to_start_from():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ISTA(start="ones"), "MODEL.ISTA.START 'ones'.*pinv"),
+        (lambda: ISTA(start="ones"), "MODEL.ISTA.START: 'ones'.*pinv"),
         (lambda: ISTA(penalty=-1.0), "PENALTY -1.0"),
         (lambda: ISTA(iterations=0), "ITERATIONS 0"),
-        (lambda: ESPCN(activation="gelu"), "MODEL.ESPCN.ACTIVATION 'gelu'.*relu, tanh"),
+        (lambda: ESPCN(activation="gelu"), "MODEL.ESPCN.ACTIVATION: 'gelu'.*relu, tanh"),
     ],
 )
 def test_bad_values_are_named(make, message):

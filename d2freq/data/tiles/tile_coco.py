@@ -81,7 +81,7 @@ def tile_coco(
 
     Returns:
         the path of ``annotations.json``. Its ``info["counts"]`` says what was cut and left out;
-        ``tile_counts.describe_tiles`` puts it into words.
+        ``counts.describe_tiles`` puts it into words.
 
     Raises:
         DatasetError: ``coco`` is faulty, or an image is missing, unreadable or of another size.

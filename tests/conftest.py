@@ -146,14 +146,15 @@ def two_images(tmp_path):
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Registers a COCO dictionary under a name of its own."""
+    """Registers a COCO file, or COCO content, under a name of its own."""
     names = []
 
-    def register(truth: dict) -> str:
-        path = tmp_path / f"truth{len(names)}.json"
-        path.write_text(json.dumps(truth))
+    def register(truth: dict | Path, **metadata) -> str:
+        path = truth if isinstance(truth, Path) else tmp_path / f"truth{len(names)}.json"
+        if isinstance(truth, dict):
+            path.write_text(json.dumps(truth))
         name = f"tiny_coco_test_{tmp_path.name}_{len(names)}"
-        register_coco_instances(name, {}, str(path), str(tmp_path))
+        register_coco_instances(name, metadata, str(path), str(tmp_path))
         names.append(name)
         return name
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from detectron2.config import get_cfg
-from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.datasets import register_coco_instances
 from detectron2.structures import Boxes, Instances
 
 from d2freq.cli import main
@@ -21,23 +19,6 @@ from d2freq.evaluation import TinyCOCOEvaluator
 from ..coco_cases import coco
 
 KIT_AIS = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")) / "kit-ais-half" / "val.json"
-
-
-@pytest.fixture
-def register(tmp_path):
-    """Registers a COCO file under a name of its own, with metadata."""
-    names = []
-
-    def add(file: Path, **metadata) -> str:
-        name = f"evaluate_{tmp_path.name}_{len(names)}"
-        register_coco_instances(name, metadata, str(file), str(tmp_path))
-        names.append(name)
-        return name
-
-    yield add
-    for name in names:
-        DatasetCatalog.remove(name)
-        MetadataCatalog.remove(name)
 
 
 def made_up(truth: dict, seed: int) -> list[dict]:
@@ -95,11 +76,11 @@ def saved(folder: Path) -> dict:
     return json.loads((folder / "tiny_results.json").read_text())
 
 
-def assert_command_equals_trainer(file: Path, tmp_path: Path, register, caplog, capsys, seed: int):
+def assert_command_equals_trainer(file: Path, tmp_path: Path, dataset, caplog, capsys, seed: int):
     truth = json.loads(file.read_text())
     train, own = tmp_path / "train", tmp_path / "own"
     with caplog.at_level("INFO", logger="d2freq.evaluation.coco.evaluator"):
-        results = trained(register(file), truth, train, made_up(truth, seed))
+        results = trained(dataset(file), truth, train, made_up(truth, seed))
     rows = [line for line in caplog.text.splitlines() if line.startswith("|")]
     capsys.readouterr()
     predictions = str(train / "coco_instances_results.json")
@@ -111,8 +92,8 @@ def assert_command_equals_trainer(file: Path, tmp_path: Path, register, caplog, 
     assert 1 < results["AP"] < 99 and one["bbox"]["AP"] == results["AP"]
 
 
-def test_command_equals_the_trainers_own_table(tmp_path, register, caplog, capsys):
-    assert_command_equals_trainer(generated(tmp_path), tmp_path, register, caplog, capsys, 1)
+def test_command_equals_the_trainers_own_table(tmp_path, dataset, caplog, capsys):
+    assert_command_equals_trainer(generated(tmp_path), tmp_path, dataset, caplog, capsys, 1)
 
 
 @pytest.mark.skipif(
@@ -120,17 +101,17 @@ def test_command_equals_the_trainers_own_table(tmp_path, register, caplog, capsy
     reason="needs KIT AIS at half resolution: DETECTRON2_DATASETS must name the folder that holds "
     "kit-ais-half/val.json",
 )
-def test_command_equals_the_trainers_own_table_on_kit_ais(tmp_path, register, caplog, capsys):
-    assert_command_equals_trainer(KIT_AIS, tmp_path, register, caplog, capsys, 2)
+def test_command_equals_the_trainers_own_table_on_kit_ais(tmp_path, dataset, caplog, capsys):
+    assert_command_equals_trainer(KIT_AIS, tmp_path, dataset, caplog, capsys, 2)
 
 
-def test_what_a_model_gets_wrong_is_dropped_from_the_file_too(tmp_path, register, capsys):
+def test_what_a_model_gets_wrong_is_dropped_from_the_file_too(tmp_path, dataset, capsys):
     file = generated(tmp_path)
     truth = json.loads(file.read_text())
     outputs = made_up(truth, 3)
     outputs[0]["instances"].scores[0] = float("nan")
     outputs[1]["instances"].pred_boxes.tensor[0, 2] = -99.0
-    results = trained(register(file), truth, tmp_path / "train", outputs)
+    results = trained(dataset(file), truth, tmp_path / "train", outputs)
     predictions = tmp_path / "train" / "coco_instances_results.json"
     rows = json.loads(predictions.read_text(), parse_constant=pytest.fail)  # NaN is no JSON
     assert len(rows) == saved(tmp_path / "train")["detections"]
@@ -188,10 +169,10 @@ def cut(file: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("method", ["nms", "weighted"])
-def test_command_equals_the_trainer_on_originals(tmp_path, register, method):
+def test_command_equals_the_trainer_on_originals(tmp_path, dataset, method):
     file = generated(tmp_path)
     tiles = cut(file, tmp_path)
-    name = register(tiles, originals_json=str(file))
+    name = dataset(tiles, originals_json=str(file))
     record = json.loads(tiles.read_text())
     keys = ("TEST.TINY.ORIGINALS", "TEST.TINY.MERGE", "TEST.TINY.MERGE_IOU")
     options = [word for pair in zip(keys, (True, method, 0.4), strict=True) for word in pair]
@@ -209,14 +190,14 @@ def test_command_equals_the_trainer_on_originals(tmp_path, register, method):
     assert saved(tmp_path)["bbox"] == own["bbox"]
 
 
-def test_a_data_set_that_is_not_tiles_is_refused_with_the_cure(tmp_path, register):
+def test_a_data_set_that_is_not_tiles_is_refused_with_the_cure(tmp_path, dataset):
     file = generated(tmp_path)
     with pytest.raises(UserError, match=r"no originals_json.*TEST\.TINY\.ORIGINALS False"):
-        TinyCOCOEvaluator(register(file), originals=True)
-    lost = register(file, originals_json=str(tmp_path / "lost.json"))
+        TinyCOCOEvaluator(dataset(file), originals=True)
+    lost = dataset(file, originals_json=str(tmp_path / "lost.json"))
     with pytest.raises(UserError, match=r"lost\.json: no such file"):
         TinyCOCOEvaluator(lost, originals=True)
-    name = register(file, originals_json=str(file))
+    name = dataset(file, originals_json=str(file))
     with pytest.raises(UserError, match=r"TEST\.TINY\.MERGE.*'soft'"):
         TinyCOCOEvaluator(name, originals=True, merge="soft")
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from d2freq.errors import UserError
+from d2freq.utils.files import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,8 @@ def strip(source: str | os.PathLike, target: str | os.PathLike, *, overwrite: bo
         )
     ours = detector_weights(weights)
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"{target.name}.part")
-    torch.save({"model": ours}, unfinished)
-    os.replace(unfinished, target)
+    with replacing(target) as draft:
+        torch.save({"model": ours}, draft)
     sizes = [path.stat().st_size / 2**20 for path in (source, target)]
     return (
         f"{target}: {len(ours)} tensors of the detector, {sizes[1]:.1f} MB of {sizes[0]:.1f} MB; "

@@ -2,12 +2,14 @@
 
 import argparse
 
+from d2freq.commands import options
+
 SUMMARY = "parameters and multiply-adds (MACs) by module"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Config, rule, image size."""
-    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
+    options.config_file(parser)
     parser.add_argument(
         "--rule",
         default="all",
@@ -28,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", type=int, default=20, help="of a trajectory, for unmixing models"
     )
     parser.add_argument("--depth", type=int, default=2, help="parts of the module names shown")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value")
     parser.set_defaults(run=_run)
 
 

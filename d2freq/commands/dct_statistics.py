@@ -1,33 +1,31 @@
 """``d2freq dct-statistics``: mean and deviation of the stem's channels over a data set."""
 
 import argparse
+from pathlib import Path
+
+from d2freq.analysis.frequency_input.images import config_images
+from d2freq.analysis.frequency_input.statistics import METHOD, channel_names, measure_statistics
+from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
+from d2freq.commands import options
+from d2freq.engine.config import load_config
+from d2freq.engine.config.device import present_device
+from d2freq.utils.files import write_json
 
 SUMMARY = "measure mean and deviation of a frequency input's channels, for MODEL.FREQ_INPUT"
-HOW = (
-    "The images of the config's training set go, resized as in inference, cut to whole blocks "
-    "and one by one, through the stem that the config describes; E[x] and E[x^2] over all blocks "
-    "give each channel's mean and deviation. The YAML file holds MODEL.FREQ_INPUT: a config takes "
-    "it as its last base (_BASE_: [config.yaml, statistics.yaml]). A JSON file beside it says the "
-    "same with the number of images and blocks. Overrides choose other channels, such as "
-    "MODEL.FREQ_INPUT.CHANNELS 48"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The config, the data and the output."""
-    parser.description = f"{parser.description}. {HOW}"
-    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
+    parser.description = f"{parser.description}. {METHOD}"
+    options.config_file(parser, text=f"{options.OVERRIDES} if lazy")
     parser.add_argument(
         "--output", default="dct_statistics.yaml", type=_yaml_path, metavar="FILE.yaml", help="file"
     )
-    parser.add_argument("--dataset", help="registered name; without it the config's training set")
+    options.dataset(parser, split="training")
     parser.add_argument(
         "--images", type=int, default=0, metavar="N", help="N at even steps; 0 is all"
     )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value if lazy"
-    )
+    options.device(parser)
     parser.set_defaults(run=_run)
 
 
@@ -38,15 +36,6 @@ def _yaml_path(word: str) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from pathlib import Path
-
-    from d2freq.analysis.frequency_input.images import config_images
-    from d2freq.analysis.frequency_input.statistics import channel_names, measure_statistics
-    from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
-    from d2freq.engine.config import load_config
-    from d2freq.engine.config.device import present_device
-    from d2freq.utils.files import write_json
-
     source = arguments.config_file
     config = load_config(source, arguments.opts)
     stem = load_stem(config).to(present_device(arguments.device, "--device"))

@@ -2,13 +2,15 @@
 
 import argparse
 
+from d2freq.commands import options
+
 SUMMARY = "write a detector as TorchScript or ONNX, for images of any size"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Config, weights, format, file."""
-    parser.add_argument("--config-file", required=True, help="YAML or lazy config")
-    parser.add_argument("--weights", help="a checkpoint; without it the weights are random")
+    options.config_file(parser)
+    options.weights(parser, text="a checkpoint; without it the weights are random")
     parser.add_argument("--format", required=True, choices=("torchscript", "onnx"))
     parser.add_argument("--output", required=True, help="the file to write")
     parser.add_argument(
@@ -19,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("H", "W"),
         help="of the random image that is traced; the file takes any size",
     )
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="overrides: KEY VALUE, or key=value")
     parser.set_defaults(run=_run)
 
 

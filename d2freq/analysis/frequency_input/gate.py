@@ -16,13 +16,60 @@ from tqdm import tqdm
 from d2freq.analysis.frequency_input.gate_plot import plot_gate
 from d2freq.analysis.frequency_input.stem_config import stem_keys, write_input_config
 from d2freq.analysis.model_and_data import Subject, choose
-from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.result import About, Result
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import ChannelGate, DCTStem, FrequencyStem
 from d2freq.modeling.frequency_input.channels import component_names
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
-__all__ = ["best_channels", "measure_gate"]
+__all__ = ["METHOD", "Gate", "best_channels", "measure_gate"]
+
+METHOD = (
+    "Each image goes as in inference, with its padding, through the DCT stem and its gate, which "
+    "there draws nothing: a channel is on where its logit for on is the larger. The share of the "
+    "images in which a channel is on is drawn on its frequency, a map each for Y, Cb and Cr, rows "
+    "of vertical and columns of horizontal frequency; the number in a cell is its zigzag rank, "
+    "grey cells are channels that the stem has not. The --top channels by that share (among equals "
+    "by the mean chance to be drawn as on, then by number) are framed, and written with their "
+    "statistics as a config without a gate, FILE.yaml"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How large the static set is, and how many images were asked for; 0 is all."""
+
+    top: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The share of the images in which a channel is on, and its mean chance to be drawn as on."""
+
+    number: int
+    name: str
+    share_on: float
+    mean_chance: float
+
+
+@dataclass(frozen=True)
+class Gate(Result):
+    """What a gate chose."""
+
+    settings: Settings
+    images: int
+    channels_on: float  # mean over the images
+    top: list[int]  # numbers of the channels of the static set
+    channels: list[Channel]
+    config: str  # the file of the static set
+
+    def table(self) -> str:
+        """How many channels are on, and which most often."""
+        names = {channel.number: channel.name for channel in self.channels}
+        top = " ".join(names[number] for number in self.top)
+        on = f"on in the mean: {self.channels_on:.1f} of {len(self.channels)} channels"
+        return f"{on}\ntop {len(self.top)}: {top}\n{self.config}"
 
 
 @dataclass(frozen=True)
@@ -37,20 +84,15 @@ def measure_gate(
     subject: Subject,
     output: str | os.PathLike,
     *,
-    how: str,
     top: int = 24,
     count: int = 0,
-) -> dict[str, Any]:
+) -> Gate:
     """Average the gate's decisions over images; write PNG, JSON and the best channels as YAML.
 
     Args:
         subject: a model with a gate behind a DCT stem.
-        how: the description of the method, for the record.
         top: channels that the static set has.
         count: images at even steps; 0 is all.
-
-    Returns:
-        the record, as in the JSON file.
 
     Raises:
         UserError: a model without such a gate, or more channels than the gate has.
@@ -63,17 +105,20 @@ def measure_gate(
     on, chance = _decisions(subject, stem, records)
     best = best_channels(on, chance, top)
     names = component_names(channels, points=get_geometry(stem.transform.mode).points)
-    result = head("gate", how, [subject], top=top, count=count)
-    result["images"] = len(records)
-    result["channels_on"] = float(on.sum())
-    result["top"] = [channels[place] for place in best]
-    result["channels"] = [
-        {"number": number, "name": name, "share_on": float(share), "mean_chance": float(mean)}
-        for number, name, share, mean in zip(channels, names, on, chance, strict=True)
-    ]
     plot_gate(stem.transform, on, best, output, images=len(records))
-    result["config"] = str(_write(subject, stem.transform, best, output))
-    write_record(result, output)
+    result = Gate(
+        about=About.of("gate", METHOD, [subject]),
+        settings=Settings(top, count),
+        images=len(records),
+        channels_on=float(on.sum()),
+        top=[channels[place] for place in best],
+        channels=[
+            Channel(number, name, float(share), float(mean))
+            for number, name, share, mean in zip(channels, names, on, chance, strict=True)
+        ],
+        config=str(_write(subject, stem.transform, best, output)),
+    )
+    result.write(output)
     return result
 
 

@@ -5,51 +5,110 @@ Shape shorthand: C channels, h x w of a level, phi a level's smoothing block.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tabulate import tabulate
 from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.analysis.model_and_data import Image, Subject, choose
-from d2freq.analysis.result_file import head, write_record
-from d2freq.analysis.set.bands import Band, fixed_radii
+from d2freq.analysis.result import About, Result
+from d2freq.analysis.set.bands import METHOD as BANDS
+from d2freq.analysis.set.bands import Band, Radii, fixed_radii
 from d2freq.analysis.set.features import Pyramid, pyramid
 from d2freq.errors import UserError
 from d2freq.modeling.set.masks import foreground_mask
-from d2freq.ops.spectrum import SpectrumSum
+from d2freq.ops.spectrum import BandStatistics, SpectrumSum
 
-__all__ = ["background", "measure_bands"]
+__all__ = ["METHOD", "Bands", "background", "measure_bands"]
 
+METHOD = (
+    "HBS's block of each level runs on the background of its features, zero in the objects, and "
+    f"amplitudes before and after are compared band by band. {BANDS}, on the background before "
+    "smoothing, so that the radii are the same before and after. Amplitudes of all channels and "
+    "images are added up: the share is a band's sum over the sum of all frequencies, the zero "
+    "frequency included; the mean is per frequency, channel and image. The block's output counts "
+    "as it is, before objects are put back"
+)
 STATES = ("before", "after")
-MEASURES = ("amplitude_share", "amplitude_mean", "energy_share")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """By which choices bands were measured; foreground and region are those of the model."""
+
+    levels: list[str]
+    seed: int
+    zero_frequency_counts: bool
+    foreground: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Means:
+    """A band's statistics as means over levels, see BandStatistics."""
+
+    amplitude_share: float
+    amplitude_mean: float
+    energy_share: float
+
+    @classmethod
+    def of(cls, levels: Sequence[BandStatistics]) -> "Means":
+        names = [field.name for field in fields(cls)]
+        return cls(*(float(np.mean([getattr(each, name) for each in levels])) for name in names))
+
+
+@dataclass(frozen=True)
+class Bands(Result):
+    """The bands of the background before and after smoothing."""
+
+    settings: Settings
+    images: int
+    image_ids: list[int]
+    bands: list[Band]
+    radii_cycles_per_cell: dict[str, Radii]  # by level
+    levels: dict[str, dict[str, dict[str, BandStatistics]]]  # by level, then state, then band
+    mean_over_levels: dict[str, dict[str, Means]]  # by state, then band
+    notes: list[str]
+
+    def table(self) -> str:
+        """Shares of the amplitude, a row a level and state."""
+        rows = [
+            [name, state, *(statistics.amplitude_share for statistics in of_bands.values())]
+            for name, states in self.columns("mean").items()
+            for state, of_bands in states.items()
+        ]
+        headers = ["share of amplitude", "smoothing", *(band.name for band in self.bands)]
+        return tabulate(rows, headers, tablefmt="pipe", floatfmt=".4f")
+
+    def columns(self, mean: str) -> dict[str, Any]:
+        """Level, and last the mean over them under the name ``mean`` -> state -> band."""
+        return {**self.levels, mean: self.mean_over_levels}
 
 
 def measure_bands(
     subject: Subject,
     output: str | os.PathLike,
     *,
-    how: str,
     bands: Sequence[Band],
     levels: Sequence[str] = (),
     count: int = 1000,
     seed: int = 0,
     zero_frequency: bool = False,
-) -> dict[str, Any]:
+) -> Bands:
     """Compare the spectra of P^bg and phi(P^bg) over random images; write PNG and JSON.
 
     Args:
-        how: the description of the method, for the record.
         bands: shares of the energy of P^bg, which fix the radii for both.
         levels: names; none for all that the model smooths.
         count: random images without repeats; 0 is all.
         seed: of the choice.
         zero_frequency: whether it counts as energy, see SpectrumSum.radius.
-
-    Returns:
-        the record, as in the JSON file.
 
     Raises:
         UserError: a model without HBS, or a level that it does not smooth.
@@ -81,48 +140,37 @@ def measure_bands(
         radii[name] = fixed_radii(sums["before"], bands, name, zero_frequency=zero_frequency)
         found[name] = {
             state: {
-                band.name: vars(statistics)
+                band.name: statistics
                 for band, statistics in zip(
                     bands, total.statistics(list(radii[name].values())), strict=True
                 )
             }
             for state, total in sums.items()
         }
-    result = head(
-        "bands",
-        how,
-        [subject],
-        levels=names,
-        seed=seed,
-        zero_frequency_counts=zero_frequency,
-        foreground=smoothing.mask,
-        region=smoothing.region,
-    )
-    result |= {
-        "images": len(records),
-        "image_ids": [record["image_id"] for record in records],
-        "bands": [vars(band) for band in bands],
-        "radii_cycles_per_cell": radii,
-        "levels": found,
-        "mean_over_levels": {
+    result = Bands(
+        about=About.of("bands", METHOD, [subject]),
+        settings=Settings(names, seed, zero_frequency, smoothing.mask, smoothing.region),
+        images=len(records),
+        image_ids=[record["image_id"] for record in records],
+        bands=list(bands),
+        radii_cycles_per_cell=radii,
+        levels=found,
+        mean_over_levels={
             state: {
-                band.name: {
-                    measure: float(np.mean([found[n][state][band.name][measure] for n in names]))
-                    for measure in MEASURES
-                }
+                band.name: Means.of([found[name][state][band.name] for name in names])
                 for band in bands
             }
             for state in STATES
         },
-    }
-    result["notes"] = [
-        f"band {band.name} holds no frequency at {name}"
-        for name in names
-        for band in bands
-        if not found[name]["before"][band.name]["frequencies"]
-    ]
-    _plot(result, bands, output)
-    write_record(result, output)
+        notes=[
+            f"band {band.name} holds no frequency at {name}"
+            for name in names
+            for band in bands
+            if not found[name]["before"][band.name].frequencies
+        ],
+    )
+    _plot(result, output)
+    result.write(output)
     return result
 
 
@@ -136,17 +184,17 @@ def background(seen: Pyramid, level: str, image: Image, smoothing: Any) -> Tenso
     return feature.masked_fill(foreground_mask(boxes, seen.padded, size, rule=smoothing.mask), 0)
 
 
-def _plot(record: dict[str, Any], bands: Sequence[Band], output: str | os.PathLike) -> None:
-    names = record["settings"]["levels"]
-    columns = {**record["levels"], "mean over levels": record["mean_over_levels"]}
+def _plot(result: Bands, output: str | os.PathLike) -> Path:
+    bands = result.bands
+    columns = result.columns("mean over levels")
     figure = new_figure(3 * len(columns) + 1, 6.4)
     grid = figure.subplots(2, len(columns), squeeze=False, sharey="row")
     place = np.arange(len(bands))
     labels = {"before": "P, background", "after": "smoothed"}
     for panels, (name, states) in zip(grid.T, columns.items(), strict=True):
-        for panel, measure in zip(panels, MEASURES, strict=False):
+        for panel, measure in zip(panels, ("amplitude_share", "amplitude_mean"), strict=True):
             for shift, state in ((-0.2, "before"), (0.2, "after")):
-                values = [states[state][band.name][measure] for band in bands]
+                values = [getattr(states[state][band.name], measure) for band in bands]
                 bars = panel.bar(place + shift, values, 0.4, label=labels[state])
                 panel.bar_label(bars, fmt="%.3g", fontsize=6, padding=1)
             ticks = [f"{band.name}\n{band.low:g}-{band.high:g} %" for band in bands]
@@ -162,8 +210,8 @@ def _plot(record: dict[str, Any], bands: Sequence[Band], output: str | os.PathLi
         panel.margins(y=0.1)
     grid[0, 0].legend(fontsize=8)
     figure.suptitle(
-        f"{record['models'][0]['label']}: background of {record['images']} images of "
-        f"{record['dataset']}, levels {', '.join(names)}",
+        f"{result.about.models[0]['label']}: background of {result.images} images of "
+        f"{result.about.dataset}, levels {', '.join(result.settings.levels)}",
         fontsize=10,
     )
-    save_figure(figure, output, how=record["how"])
+    return save_figure(figure, output, how=METHOD)

@@ -16,69 +16,108 @@ from torch import Tensor
 
 from d2freq.analysis.figures import new_figure, outline, save_figure
 from d2freq.analysis.model_and_data import Image, Subject, areas_of, pick_record, scales_of
-from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import pick_level, pyramid, stride_of
 from d2freq.errors import UserError
 from d2freq.ops.spectrum import SpectrumSum, log_amplitude
 
-__all__ = ["crop_window", "show_spectra", "strongest_channel"]
+__all__ = ["METHOD", "Spectra", "crop_window", "show_spectra", "strongest_channel"]
 
+METHOD = (
+    "A level's features are cropped to a square of cells around an object, the channel of the "
+    "highest energy (sum of squares in the crop) is taken, and log(1 + amplitude) of its 2-D "
+    "orthonormal Fourier transform is drawn with the zero frequency in the middle, on one scale "
+    "for all panels of an object. The crop's side is the larger of --cells and --context times the "
+    "object's longer side in cells; it is moved into the level where it would leave it"
+)
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in cells; the end is not part of it
 # equal widths of radius in cycles per cell, for the numbers beside the picture
 RINGS = ((-1.0, 0.0), (0.0, 0.125), (0.125, 0.25), (0.25, 0.375), (0.375, 0.5), (0.5, 1.0))
 
 
 @dataclass(frozen=True)
+class Settings:
+    """By which choices crops were cut."""
+
+    level: str
+    cells: int
+    context: float
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The share of a crop's energy between two radii in cycles per cell."""
+
+    low: float
+    high: float
+    energy_share: float
+
+
+@dataclass(frozen=True)
+class ObjectSpectrum:
+    """The numbers of one object in one model."""
+
+    model: str
+    object: str
+    box_in_network_pixels: list[float]
+    crop_in_cells: Window
+    channel: int
+    energy: float
+    largest_log_amplitude: float
+    rings_cycles_per_cell: list[Ring]
+
+
+@dataclass(frozen=True)
+class Spectra(Result):
+    """The objects of one image, those of one model after those of the other."""
+
+    settings: Settings
+    image_id: int
+    file_name: str
+    spectra: list[ObjectSpectrum]
+
+
+@dataclass(frozen=True)
 class _View:
-    """One object in one model: picture and box in network pixels, feature and spectrum (n, m)."""
+    """An object in a model as it is drawn: picture in network pixels, feature, spectrum (n, m)."""
 
     picture: np.ndarray
-    box: list[float]
-    window: Window
     stride: int
-    channel: int
-    feature: np.ndarray
-    spectrum: np.ndarray
+    feature: Tensor
+    spectrum: Tensor
+    found: ObjectSpectrum
 
 
 def show_spectra(
     subjects: Sequence[Subject],
     output: str | os.PathLike,
     *,
-    how: str,
     level: str | None = None,
     image_id: int | None = None,
     objects: Sequence[int] | None = None,
     box: Sequence[float] | None = None,
     cells: int = 16,
     context: float = 2.0,
-) -> dict[str, Any]:
+) -> Spectra:
     """Draw picture, feature and spectrum of each object, a row an object; write PNG and JSON.
 
     Args:
         subjects: one model, or two to compare, on one data set.
-        how: the description of the method, for the record.
         level: a name; None for the highest resolution.
         image_id: None for the first image with objects.
         objects: numbers of its ground truth boxes; None for the first of each size class.
         box: x, y, width, height in pixels of the image on disk, instead of objects.
         cells, context: see crop_window.
 
-    Returns:
-        the record, as in the JSON file.
-
     Raises:
         UserError: no such level, image or object.
     """
     views: list[list[_View]] = []
-    names: list[str] = []
-    entries: list[dict[str, Any]] = []
     record = pick_record(subjects[0], image_id)
     chosen_level = pick_level(subjects[0].detector, level)
     for subject in subjects:
         image = subject.image(record)
         targets = _targets(subject, image, objects, box)
-        names = list(targets)
         name = pick_level(subject.detector, chosen_level)
         feature = pyramid(subject.detector, image).features[name][0].float().cpu()
         stride = stride_of(subject.detector, name)
@@ -89,16 +128,33 @@ def show_spectra(
             crop = feature[:, window[1] : window[3], window[0] : window[2]]
             channel = strongest_channel(crop)
             spectrum = log_amplitude(crop[channel])
+            total = SpectrumSum()
+            total.add(crop[channel])
+            found = ObjectSpectrum(
+                model=subject.about["label"],
+                object=target,
+                box_in_network_pixels=corners,
+                crop_in_cells=window,
+                channel=channel,
+                energy=total.energy,
+                largest_log_amplitude=float(spectrum.max()),
+                rings_cycles_per_cell=[
+                    Ring(max(low, 0), high, ring.energy_share)
+                    for (low, high), ring in zip(RINGS, total.statistics(RINGS), strict=True)
+                ],
+            )
             pixels = image.pixels(getattr(subject.detector, "input_format", "RGB"))
-            numbers = crop[channel].numpy(), spectrum.numpy()
-            rows.append(_View(pixels, corners, window, stride, channel, *numbers))
-            entries.append(_entry(subject, target, rows[-1], crop[channel]))
+            rows.append(_View(pixels, stride, crop[channel], spectrum, found))
         views.append(rows)
-    result = head("spectrum", how, list(subjects), level=chosen_level, cells=cells, context=context)
-    result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
-    result["spectra"] = entries
-    _plot(subjects, names, views, result, output)
-    write_record(result, output)
+    result = Spectra(
+        about=About.of("spectrum", METHOD, subjects),
+        settings=Settings(chosen_level, cells, context),
+        image_id=record["image_id"],
+        file_name=record["file_name"],
+        spectra=[view.found for rows in views for view in rows],
+    )
+    _plot(result, views, output)
+    result.write(output)
     return result
 
 
@@ -167,64 +223,51 @@ def _targets(
     return found
 
 
-def _entry(subject: Subject, target: str, view: _View, crop: Tensor) -> dict[str, Any]:
-    total = SpectrumSum()
-    total.add(crop)
-    rings = total.statistics(RINGS)
-    return {
-        "model": subject.about["label"],
-        "object": target,
-        "box_in_network_pixels": view.box,
-        "crop_in_cells": view.window,
-        "channel": view.channel,
-        "energy": total.energy,
-        "largest_log_amplitude": float(view.spectrum.max()),
-        "rings_cycles_per_cell": [
-            {"low": max(low, 0), "high": high, "energy_share": ring.energy_share}
-            for (low, high), ring in zip(RINGS, rings, strict=True)
-        ],
-    }
-
-
-def _plot(subjects, names: list[str], views: list[list[_View]], record: dict, output) -> Path:
-    level = record["settings"]["level"]
-    columns = 1 + 2 * len(subjects)
-    figure = new_figure(3.4 * columns + 0.8, 3.4 * len(names) + 0.4)
-    grid = figure.subplots(len(names), columns, squeeze=False)
-    for row, (name, panels) in enumerate(zip(names, grid, strict=True)):
-        of_models = [rows[row] for rows in views]
-        _show_picture(panels[0], name, of_models[0])
-        top = max(float(view.spectrum.max()) for view in of_models)
-        for n, (subject, view) in enumerate(zip(subjects, of_models, strict=True)):
-            x0, y0, x1, y1 = view.window
-            label = subject.about["label"]
+def _plot(result: Spectra, views: list[list[_View]], output: str | os.PathLike) -> Path:
+    """A row an object, of which ``views`` has a list a model."""
+    objects = list(zip(*views, strict=True))
+    columns = 1 + 2 * len(views)
+    figure = new_figure(3.4 * columns + 0.8, 3.4 * len(objects) + 0.4)
+    grid = figure.subplots(len(objects), columns, squeeze=False)
+    for of_models, panels in zip(objects, grid, strict=True):
+        _show_picture(panels[0], of_models[0])
+        top = max(view.found.largest_log_amplitude for view in of_models)
+        for n, view in enumerate(of_models):
+            x0, y0, x1, y1 = view.found.crop_in_cells
+            label = view.found.model
             panel = panels[1 + 2 * n]
-            shown = panel.imshow(view.feature, cmap="viridis", extent=(x0, x1, y1, y0))
-            corners = [value / view.stride for value in view.box]
+            shown = panel.imshow(view.feature.numpy(), cmap="viridis", extent=(x0, x1, y1, y0))
+            corners = [value / view.stride for value in view.found.box_in_network_pixels]
             panel.add_patch(outline(corners, "tab:red"))
-            title = f"{label}: {level}, channel {view.channel}"
+            title = f"{label}: {result.settings.level}, channel {view.found.channel}"
             panel.set(title=title, xlabel="x, cells", ylabel="y, cells")
             figure.colorbar(shown, ax=panel, fraction=0.045, label="feature")
             panel = panels[2 + 2 * n]
             shown = panel.imshow(
-                view.spectrum, cmap="magma", vmin=0, vmax=top or 1, extent=_cycles(view.spectrum)
+                view.spectrum.numpy(),
+                cmap="magma",
+                vmin=0,
+                vmax=top or 1,
+                extent=_cycles(view.spectrum),
             )
             panel.set(
                 title=f"{label}: spectrum", xlabel="x, cycles per cell", ylabel="y, cycles per cell"
             )
             figure.colorbar(shown, ax=panel, fraction=0.045, label="log(1 + amplitude)")
-    return save_figure(figure, output, how=record["how"])
+    return save_figure(figure, output, how=METHOD)
 
 
-def _show_picture(panel, name: str, view: _View) -> None:
-    x0, y0, x1, y1 = (value * view.stride for value in view.window)
+def _show_picture(panel: Any, view: _View) -> None:
+    found = view.found
+    x0, y0, x1, y1 = (value * view.stride for value in found.crop_in_cells)
     height, width = view.picture.shape[:2]
     panel.imshow(view.picture, extent=(0, width, height, 0), interpolation="nearest")
-    panel.add_patch(outline(view.box, "tab:red"))
-    panel.set(xlim=(x0, x1), ylim=(y1, y0), title=name, xlabel="x, pixels", ylabel="y, pixels")
+    panel.add_patch(outline(found.box_in_network_pixels, "tab:red"))
+    panel.set(xlim=(x0, x1), ylim=(y1, y0), xlabel="x, pixels", ylabel="y, pixels")
+    panel.set_title(found.object)
 
 
-def _cycles(spectrum: np.ndarray) -> tuple[float, float, float, float]:
+def _cycles(spectrum: Tensor) -> tuple[float, float, float, float]:
     """Borders of the shifted spectrum's cells: left, right, bottom, top."""
     ends = []
     for side in spectrum.shape[::-1]:

@@ -7,17 +7,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from detectron2.evaluation import DatasetEvaluator
+from tabulate import tabulate
 from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.analysis.model_and_data import Subject, areas_of, choose, scales_of
-from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.result import About, Result
+from d2freq.analysis.set.bands import METHOD as BANDS
 from d2freq.analysis.set.bands import Band, Radii, fixed_radii
 from d2freq.analysis.set.features import Pyramid, detect, pick_level, pyramid
 from d2freq.errors import UserError
@@ -25,10 +25,50 @@ from d2freq.evaluation import TinyCOCOEvaluator
 from d2freq.modeling.set.masks import foreground_mask
 from d2freq.ops.spectrum import BELOW_ZERO, SpectrumSum, band_mask, filter_bands
 
-__all__ = ["REGIONS", "calibrate", "mask_level", "measure_occlusion"]
+__all__ = ["METHOD", "REGIONS", "Occlusion", "calibrate", "mask_level", "measure_occlusion"]
 
+METHOD = (
+    "The backbone runs once an image; then the amplitudes of a band are set to zero in its "
+    "features, phases kept, the transform inverted, and the detector's own heads run on the "
+    "result. Region background: objects' cells keep their features, the others are masked with "
+    f"zeros in the objects' place. {BANDS}, on the unmasked features of the calibration images. AP "
+    "is measured by the protocol for each mask, the change in per cent of the AP without a mask. "
+    "Images go one by one, features with their padding"
+)
 REGIONS = ("full", "background")
 UNMASKED = "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """By which choices bands were masked."""
+
+    levels: list[str]
+    regions: list[str]
+    foreground: str
+    zero_frequency_counts: bool
+    calibration_images: int
+
+
+@dataclass(frozen=True)
+class Occlusion(Result):
+    """AP and its change for each mask, by measure (AP, APvt, ...) in per cent."""
+
+    settings: Settings
+    images: int
+    objects: dict[str, int]  # by size class
+    bands: list[Band]
+    radii_cycles_per_cell: dict[str, Radii]  # by level
+    per_cent_of_all_energy: dict[str, dict[str, float]]  # by level, then band or zero frequency
+    AP: dict[str, dict[str, float]]  # "none" first, which masks nothing
+    change_per_cent: dict[str, dict[str, float]]  # NaN where the AP of "none" is 0 or NaN
+    all_measures: dict[str, dict[str, float]]  # all that the evaluator has
+    notes: list[str]
+
+    def table(self) -> str:
+        """AP, a row a mask."""
+        rows = [[name, *values.values()] for name, values in self.AP.items()]
+        return tabulate(rows, ["mask", *self.AP[UNMASKED]], tablefmt="pipe", floatfmt=".2f")
 
 
 @dataclass(frozen=True)
@@ -51,7 +91,6 @@ def measure_occlusion(
     subject: Subject,
     output: str | os.PathLike,
     *,
-    how: str,
     bands: Sequence[Band],
     regions: Sequence[str] = REGIONS,
     levels: Sequence[str] = (),
@@ -59,21 +98,17 @@ def measure_occlusion(
     calibration: int = 32,
     rule: str = "nearest",
     zero_frequency: bool = False,
-) -> dict[str, Any]:
+) -> Occlusion:
     """Run the detector on masked features over a data set, measure AP, write PNG and JSON.
 
     Args:
-        how: the description of the method, for the record.
         bands: what to mask, one after the other.
-        regions: "full", "background" or both.
+        regions: "full", "background" or both; each counts once.
         levels: names; none for all levels of the backbone.
         count: images at even steps through the data set; 0 is all.
         calibration: images at even steps whose features fix the radii; 0 is all.
         rule: of the foreground mask, see foreground_mask.
         zero_frequency: whether it counts as energy, see SpectrumSum.radius.
-
-    Returns:
-        the record, as in the JSON file.
 
     Raises:
         UserError: an unknown level, a level without energy, or no band.
@@ -82,11 +117,15 @@ def measure_occlusion(
         raise UserError("--masks: name a band at least, such as high=90-100")
     names = [pick_level(subject.detector, level) for level in levels]
     names = names or list(subject.detector.backbone.output_shape())
+    regions = list(dict.fromkeys(regions))
     masks = [Mask(band, region) for region in regions for band in bands]
     learned = choose(subject.records, calibration)
     radii, energies = calibrate(subject, learned, bands, names, zero_frequency=zero_frequency)
     records = choose(subject.records, count)
-    evaluators = {name: _evaluator(subject) for name in (UNMASKED, *(m.name for m in masks))}
+    evaluators = {
+        name: TinyCOCOEvaluator(subject.dataset, distributed=False, protocol=subject.protocol)
+        for name in (UNMASKED, *(mask.name for mask in masks))
+    }
     objects = dict.fromkeys((area.label for area in subject.protocol.areas), 0)
     for record in tqdm(records, desc="masked detection", unit="image"):
         image = subject.image(record)
@@ -107,32 +146,24 @@ def measure_occlusion(
     results = {name: evaluator.evaluate(ids)["bbox"] for name, evaluator in evaluators.items()}
     keys = ["AP", *(f"AP{area.label}" for area in subject.protocol.areas)]
     chosen = {name: {key: result[key] for key in keys} for name, result in results.items()}
-    record = head(
-        "occlusion",
-        how,
-        [subject],
-        levels=names,
-        regions=list(regions),
-        foreground=rule,
-        zero_frequency_counts=zero_frequency,
-        calibration_images=len(learned),
-    )
     notes = [f"no object of scale {label}: its AP is null" for label, n in objects.items() if not n]
     notes += _empty_bands(energies, bands)
-    record |= {
-        "images": len(records),
-        "objects": objects,
-        "bands": [vars(band) for band in bands],
-        "radii_cycles_per_cell": radii,
-        "per_cent_of_all_energy": energies,
-        "AP": chosen,
-        "change_per_cent": {m.name: _change(chosen[m.name], chosen[UNMASKED]) for m in masks},
-        "all_measures": results,
-        "notes": notes,
-    }
-    _plot(record, masks, keys, output)
-    write_record(record, output)
-    return record
+    result = Occlusion(
+        about=About.of("occlusion", METHOD, [subject]),
+        settings=Settings(names, regions, rule, zero_frequency, len(learned)),
+        images=len(records),
+        objects=objects,
+        bands=list(bands),
+        radii_cycles_per_cell=radii,
+        per_cent_of_all_energy=energies,
+        AP=chosen,
+        change_per_cent={m.name: _change(chosen[m.name], chosen[UNMASKED]) for m in masks},
+        all_measures=results,
+        notes=notes,
+    )
+    _plot(result, masks, keys, output)
+    result.write(output)
+    return result
 
 
 def calibrate(
@@ -192,10 +223,6 @@ def _kept(seen: Pyramid, level: str, boxes: Tensor, rule: str) -> Tensor:
     return foreground_mask([boxes.to(feature.device)], seen.padded, size, rule=rule)
 
 
-def _evaluator(subject: Subject) -> DatasetEvaluator:
-    return TinyCOCOEvaluator(subject.dataset, distributed=False, protocol=subject.protocol)
-
-
 def _change(masked: dict[str, float], plain: dict[str, float]) -> dict[str, float]:
     """Per cent of the unmasked AP; NaN where that is 0 or NaN."""
     return {
@@ -214,7 +241,7 @@ def _empty_bands(energies: dict[str, dict[str, float]], bands: Sequence[Band]) -
     ]
 
 
-def _plot(record: dict[str, Any], masks: list[Mask], keys: list[str], output) -> Path:
+def _plot(result: Occlusion, masks: list[Mask], keys: list[str], output: str | os.PathLike) -> Path:
     figure = new_figure(13, 4.6)
     left, right = figure.subplots(1, 2)
     rows = [UNMASKED, *(mask.name for mask in masks)]
@@ -224,17 +251,17 @@ def _plot(record: dict[str, Any], masks: list[Mask], keys: list[str], output) ->
     place = np.arange(len(keys))
     for n, (name, label, color) in enumerate(zip(rows, labels, colors, strict=True)):
         shift = (n - (len(rows) - 1) / 2) * width
-        values = [record["AP"][name][key] for key in keys]
+        values = [result.AP[name][key] for key in keys]
         left.bar(place + shift, values, width, label=label, color=color)
         if name != UNMASKED:
-            change = [record["change_per_cent"][name][key] for key in keys]
+            change = [result.change_per_cent[name][key] for key in keys]
             bars = right.bar(place + shift, change, width, label=label, color=color)
             texts = ["null" if np.isnan(value) else f"{value:+.0f}" for value in change]
             right.bar_label(bars, texts, fontsize=7, padding=1)
     left.set(ylabel="AP, per cent", title="AP with a band of frequencies masked")
     right.set(ylabel="change against no mask, per cent", title="Relative change")
     right.axhline(0, color="black", linewidth=0.8)
-    counts = ["all"] + [f"{n} objects" for n in record["objects"].values()]
+    counts = ["all"] + [f"{n} objects" for n in result.objects.values()]
     for panel in (left, right):
         ticks = [f"{key}\n{number}" for key, number in zip(keys, counts, strict=True)]
         panel.set_xticks(place, ticks)
@@ -243,12 +270,12 @@ def _plot(record: dict[str, Any], masks: list[Mask], keys: list[str], output) ->
         panel.margins(y=0.12)
         panel.set_xlim(-0.6, len(keys) - 0.4)
     left.set_ylim(0, max(left.get_ylim()[1], 1))
-    if not any(value > 0 for value in record["AP"][UNMASKED].values()):
+    if not any(value > 0 for value in result.AP[UNMASKED].values()):
         right.set(ylim=(-1, 1), title="Relative change: none, AP without a mask is 0")
     left.legend(fontsize=8)
     figure.suptitle(
-        f"{record['models'][0]['model']} on {record['images']} images of {record['dataset']}, "
-        f"masks at {', '.join(record['settings']['levels'])}; protocol {record['protocol']}",
+        f"{result.about.models[0]['model']} on {result.images} images of {result.about.dataset}, "
+        f"masks at {', '.join(result.settings.levels)}; protocol {result.about.protocol}",
         fontsize=10,
     )
-    return save_figure(figure, output, how=record["how"])
+    return save_figure(figure, output, how=METHOD)

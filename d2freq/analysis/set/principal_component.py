@@ -7,19 +7,28 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from d2freq.analysis.figures import new_figure, outline, save_figure
 from d2freq.analysis.model_and_data import Image, Subject, pick_record
-from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import Pyramid, pick_level, pyramid
 from d2freq.errors import UserError
 from d2freq.modeling.set.masks import foreground_mask
 
-__all__ = ["Component", "first_component", "show_components", "smoothed"]
+__all__ = ["METHOD", "Component", "Components", "first_component", "show_components"]
+
+METHOD = (
+    "The cells of a level are points of as many numbers as it has channels; each map is centred "
+    "on its own mean and projected on the axis of its own largest variance. The axis is turned so "
+    "that cells which a ground truth box touches are on average not lower than the others "
+    "(without such cells: so that the value of the largest magnitude is positive). A SET model is "
+    "shown before and after HBS, which gets the image's ground truth; another model as it is. "
+    "Darker is higher, on one scale for all maps, or with --own-scale on one for each"
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,59 @@ class _Panel:
     image: Image
     component: Component
     ends: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """By which choices levels were drawn."""
+
+    level: str
+    own_scale: bool
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some cells of a map: how many, their values, and their channels' mean variance."""
+
+    cells: int
+    mean: float
+    deviation: float
+    feature_variance: float
+
+    @classmethod
+    def of(cls, values: Tensor, feature: Tensor, chosen: Tensor) -> "Cells":
+        """Of the ``chosen`` cells (h, w) of a map and its level (C, h, w)."""
+        number = int(chosen.sum())
+        if number < 2:
+            return cls(number, float(values[chosen].mean()), math.nan, math.nan)
+        variance = feature[:, chosen].double().var(1).mean()
+        return cls(number, *map(float, (values[chosen].mean(), values[chosen].std(), variance)))
+
+
+@dataclass(frozen=True)
+class Map:
+    """The numbers of a drawn level: whose it is, before or after HBS, and what its cells hold."""
+
+    model: str
+    state: str
+    explained_variance: float
+    lowest: float
+    highest: float
+    objects: Cells
+    background: Cells
+
+
+@dataclass(frozen=True)
+class Components(Result):
+    """The maps of one image, which has so many ``objects``; ``range`` is that of all values."""
+
+    settings: Settings
+    image_id: int
+    file_name: str
+    objects: int
+    maps: list[Map]
+    notes: list[str]
+    range: tuple[float, float]
 
 
 def first_component(feature: Tensor, inside: Tensor) -> Component:
@@ -69,23 +131,18 @@ def show_components(
     subjects: Sequence[Subject],
     output: str | os.PathLike,
     *,
-    how: str,
     level: str | None = None,
     image_id: int | None = None,
     own_scale: bool = False,
-) -> dict[str, Any]:
+) -> Components:
     """Draw the level of each model, and after HBS where the model has it; write PNG and JSON.
 
     Args:
         subjects: one model, or two to compare, on one data set.
-        how: the description of the method, for the record.
         level: a name; None for the highest resolution.
         image_id: None for the first image with objects.
         own_scale: each map from its own lowest to its own highest value, instead of one range for
             all, on which a smaller map is nearly one colour.
-
-    Returns:
-        the record, as in the JSON file.
 
     Raises:
         UserError: no such level or image.
@@ -93,7 +150,7 @@ def show_components(
     record = pick_record(subjects[0], image_id)
     chosen = pick_level(subjects[0].detector, level)
     panels: list[_Panel] = []
-    entries, notes = [], []
+    maps, notes = [], []
     for subject in subjects:
         image = subject.image(record)
         seen = pyramid(subject.detector, image)
@@ -114,14 +171,30 @@ def show_components(
                 )
             )
             panels.append(_Panel(name, image, component, (ends[0], ends[1])))
-            entries.append({"model": label, "state": state, **_numbers(component, cut, inside)})
-    result = head("pca", how, list(subjects), level=chosen, own_scale=own_scale)
-    result |= {"image_id": record["image_id"], "file_name": record["file_name"]}
-    result |= {"objects": len(panels[0].image.boxes), "maps": entries, "notes": notes}
-    values = torch.stack([each for p in panels for each in p.component.values.aminmax()])
-    result["range"] = [float(values.min()), float(values.max())]
+            values = component.values
+            maps.append(
+                Map(
+                    model=label,
+                    state=state,
+                    explained_variance=component.explained,
+                    lowest=float(values.min()),
+                    highest=float(values.max()),
+                    objects=Cells.of(values, cut, inside),
+                    background=Cells.of(values, cut, ~inside),
+                )
+            )
+    result = Components(
+        about=About.of("pca", METHOD, subjects),
+        settings=Settings(chosen, own_scale),
+        image_id=record["image_id"],
+        file_name=record["file_name"],
+        objects=len(panels[0].image.boxes),
+        maps=maps,
+        notes=notes,
+        range=(min(each.lowest for each in maps), max(each.highest for each in maps)),
+    )
     _plot(subjects[0], panels, result, output)
-    write_record(result, output)
+    result.write(output)
     return result
 
 
@@ -155,30 +228,10 @@ def _without_padding(
     return feature[0, :, :rows, :columns].float().cpu(), inside[:rows, :columns]
 
 
-def _numbers(component: Component, feature: Tensor, inside: Tensor) -> dict[str, Any]:
-    values = component.values
-    found: dict[str, Any] = {
-        "explained_variance": component.explained,
-        "lowest": float(values.min()),
-        "highest": float(values.max()),
-    }
-    for name, cells in (("objects", inside), ("background", ~inside)):
-        several = int(cells.sum()) > 1
-        found[name] = {
-            "cells": int(cells.sum()),
-            "mean": float(values[cells].mean()),
-            "deviation": float(values[cells].std()) if several else math.nan,
-            "feature_variance": (
-                float(feature[:, cells].double().var(1).mean()) if several else math.nan
-            ),
-        }
-    return found
-
-
 def _plot(
-    subject: Subject, panels: Sequence[_Panel], record: dict[str, Any], output: str | os.PathLike
-) -> None:
-    level, own_scale = record["settings"]["level"], record["settings"]["own_scale"]
+    subject: Subject, panels: Sequence[_Panel], result: Components, output: str | os.PathLike
+) -> Path:
+    level, own_scale = result.settings.level, result.settings.own_scale
     label = "first principal component"
     height, width = panels[0].image.inputs["image"].shape[-2:]
     tall = 4 * min(max(height / width, 0.4), 2.5) + 1
@@ -188,7 +241,7 @@ def _plot(
     axes[0].set(title="image, ground truth", ylabel="y, pixels")
     for axis, panel in zip(axes[1:], panels, strict=True):
         values = panel.component.values
-        low, high = map(float, values.aminmax()) if own_scale else record["range"]
+        low, high = map(float, values.aminmax()) if own_scale else result.range
         shown = axis.imshow(
             values.numpy(),
             cmap="Blues",
@@ -207,4 +260,4 @@ def _plot(
         axis.set(xlim=(0, columns), ylim=(rows, 0), xlabel="x, pixels")
         for corners in panel.image.boxes.tolist():
             axis.add_patch(outline(corners, "tab:green"))
-    save_figure(figure, output, how=record["how"])
+    return save_figure(figure, output, how=METHOD)

@@ -6,17 +6,19 @@ Shape shorthand: C channels, h x w of a level, H x W the padded input, N objects
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tabulate import tabulate
 from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.model_and_data import Image, Subject, areas_of, choose, pick_record, scales_of
-from d2freq.analysis.result_file import head, write_record
+from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import (
     Pyramid,
     branch_gradients,
@@ -25,44 +27,89 @@ from d2freq.analysis.set.features import (
     seeded_losses,
 )
 from d2freq.analysis.set.principal_component import smoothed
-from d2freq.analysis.set.saliency_plot import plot_saliency
+from d2freq.analysis.set.saliency_plot import Panel, plot_saliency
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
 from d2freq.modeling.set.branches import branch_losses
 from d2freq.modeling.set.perturbation import perturbation
 from d2freq.modeling.set.tap import replayed
 
-__all__ = ["RECIPES", "box_sums", "measure_saliency", "released_features", "saliency_map"]
+__all__ = ["METHOD", "RECIPES", "box_sums", "measure_saliency", "released_features", "saliency_map"]
 
+METHOD = (
+    "The gradient of each branch's loss with respect to a level's features is taken on one image; "
+    "the L2 norm over the channels of the mean of the branches' gradients is resized bilinearly to "
+    "the network's input and summed over the pixels that a ground truth box touches. Means are "
+    "over the objects of a size class, whose areas are of the image on disk. Batch norms and "
+    "dropout stay as in inference, anchors and proposals are drawn by --seed, and running means by "
+    "which losses are divided begin anew with each image. Every model is measured at its plain "
+    "feature with factor 1. --recipe released repeats the published figure instead: SET models at "
+    "the smoothed feature plus three times the perturbation, sums times three, others as before; "
+    "its numbers do not compare the models"
+)
 RECIPES = ("plain", "released")
 RELEASED_NOISE = 3.0  # of the published figure's SET panel, where training uses 1
 RELEASED_SCORE = 3.0  # by which its printed numbers are multiplied on top
+
+
+@dataclass(frozen=True)
+class Settings:
+    """By which choices saliency was measured."""
+
+    level: str
+    recipe: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class ModelSaliency:
+    """What was found of one model."""
+
+    model: str
+    measured_at: str
+    input_height_width: list[int]  # of the drawn image, as the network gets it
+    objects: dict[str, int]  # by size class, "all" first
+    mean_saliency: dict[str, float]  # NaN where there is no object
+    drawn_image_objects: list[float]  # the sum in each box
+
+
+@dataclass(frozen=True)
+class Saliency(Result):
+    """Means over ``images`` images, and one image in detail."""
+
+    settings: Settings
+    images: int
+    drawn_image_id: int
+    drawn_file_name: str
+    saliency: list[ModelSaliency]
+    notes: list[str]
+
+    def table(self) -> str:
+        """Means by size class, a row a model."""
+        rows = [[each.model, *each.mean_saliency.values()] for each in self.saliency]
+        headers = ["mean saliency", *self.saliency[0].mean_saliency]
+        return tabulate(rows, headers, tablefmt="pipe", floatfmt=".4g")
 
 
 def measure_saliency(
     subjects: Sequence[Subject],
     output: str | os.PathLike,
     *,
-    how: str,
     level: str | None = None,
     image_id: int | None = None,
     count: int = 50,
     seed: int = 0,
     recipe: str = "plain",
-) -> dict[str, Any]:
+) -> Saliency:
     """Sum each object's saliency, take means by size class, draw one image; write PNG and JSON.
 
     Args:
         subjects: one model, or two to compare, on one data set.
-        how: the description of the method, for the record.
         level: a name; None for the highest resolution.
         image_id: which image is drawn; None for the first with objects.
         count: images at even steps through the data set that the means are of; 0 is all.
         seed: of the anchors and proposals that the losses are taken of.
         recipe: "plain", or "released" for the published figure's: see released_features.
-
-    Returns:
-        the record, as in the JSON file.
 
     Raises:
         UserError: no such level or image, an unknown loss, or nothing to perturb in "released".
@@ -72,7 +119,8 @@ def measure_saliency(
         raise UserError("--recipe released needs a SET model with MODEL.SET.PERTURBATION on")
     drawn = pick_record(subjects[0], image_id)
     records = choose(subjects[0].records, count)
-    entries, panels = [], []
+    entries: list[ModelSaliency] = []
+    panels: list[Panel] = []
     for subject in subjects:
         branches: dict[str, str] = {}
         for each in subjects:  # a plain detector beside a SET model has that one's branches
@@ -95,31 +143,37 @@ def measure_saliency(
         image = subject.image(drawn)
         heat = factor * heat_of(image)
         means = _means(subject, found)
-        panels.append((subject.about["label"], image, heat, means))
+        panels.append(Panel(image, heat))
         entries.append(
-            {
-                "model": subject.about["label"],
-                "measured_at": (
+            ModelSaliency(
+                model=subject.about["label"],
+                measured_at=(
                     f"perturbed feature, noise x {RELEASED_NOISE:g}, sums x {RELEASED_SCORE:g}"
                     if factor != 1
                     else "plain feature, factor 1"
                 ),
-                "input_height_width": list(image.inputs["image"].shape[-2:]),
-                "objects": {label: number for label, (number, _) in means.items()},
-                "mean_saliency": {label: mean for label, (_, mean) in means.items()},
-                "drawn_image_objects": box_sums(heat, image.boxes).tolist(),
-            }
+                input_height_width=list(image.inputs["image"].shape[-2:]),
+                objects={label: number for label, (number, _) in means.items()},
+                mean_saliency={label: mean for label, (_, mean) in means.items()},
+                drawn_image_objects=box_sums(heat, image.boxes).tolist(),
+            )
         )
-    record = head("saliency", how, list(subjects), level=chosen, recipe=recipe, seed=seed)
-    record |= {"images": len(records), "drawn_image_id": drawn["image_id"]}
-    record |= {"drawn_file_name": drawn["file_name"], "saliency": entries}
-    empty = [label for label, number in entries[0]["objects"].items() if not number]
-    record["notes"] = [f"no object of scale {label}: its mean is null" for label in empty]
-    if len({tuple(entry["input_height_width"]) for entry in entries}) > 1:
-        record["notes"].append("the models see images of different sizes: sums do not compare")
-    plot_saliency(panels, record, output, getattr(subjects[0].detector, "input_format", "RGB"))
-    write_record(record, output)
-    return record
+    empty = [label for label, number in entries[0].objects.items() if not number]
+    notes = [f"no object of scale {label}: its mean is null" for label in empty]
+    if len({tuple(entry.input_height_width) for entry in entries}) > 1:
+        notes.append("the models see images of different sizes: sums do not compare")
+    result = Saliency(
+        about=About.of("saliency", METHOD, subjects),
+        settings=Settings(chosen, recipe, seed),
+        images=len(records),
+        drawn_image_id=drawn["image_id"],
+        drawn_file_name=drawn["file_name"],
+        saliency=entries,
+        notes=notes,
+    )
+    plot_saliency(panels, result, output, getattr(subjects[0].detector, "input_format", "RGB"))
+    result.write(output)
+    return result
 
 
 def saliency_map(gradients: Mapping[str, Tensor], padded: tuple[int, int]) -> Tensor:

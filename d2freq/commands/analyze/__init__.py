@@ -2,13 +2,14 @@
 
 import argparse
 
-from d2freq.commands import add_topics
-from d2freq.commands.analyze.frequency_input import TOPICS as GATE
+from d2freq.commands.analyze.frequency_input import TOPICS as FREQUENCY_INPUT
+from d2freq.commands.analyze.model import analyze
 from d2freq.commands.analyze.set import TOPICS as SET
+from d2freq.commands.topics import add_topics
 
 SUMMARY = "measure a detector's features by frequency, energy and gradient, or its gate"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What can be measured."""
-    add_topics(command, {**SET, **GATE})
+    add_topics(command, (*SET, *FREQUENCY_INPUT), analyze)

@@ -1,5 +1,6 @@
 """Occlusion, components, saliency and band statistics against what can be worked out by hand."""
 
+import dataclasses
 import json
 import math
 
@@ -29,12 +30,12 @@ def read(picture):
 def test_occlusion_of_everything_takes_what_the_planted_detector_sees(planted, tmp_path):
     picture = tmp_path / "new" / "occlusion.png"
     bands = [Band("everything", 0, 100), Band("low", 0, 40)]
-    record = measure_occlusion(planted, picture, how="x", bands=bands, regions=["full"])
-    assert record["AP"]["none"]["AP"] == pytest.approx(100)
-    assert record["AP"]["everything"]["AP"] == 0  # flat features: nothing is found
-    assert record["AP"]["low"]["APs"] == pytest.approx(100)  # noise has more than low frequencies
-    assert record["change_per_cent"]["everything"]["APs"] == -100
-    assert record["objects"] == {"vt": 0, "t": 0, "s": 4, "m": 0}
+    record = measure_occlusion(planted, picture, bands=bands, regions=["full"])
+    assert record.AP["none"]["AP"] == pytest.approx(100)
+    assert record.AP["everything"]["AP"] == 0  # flat features: nothing is found
+    assert record.AP["low"]["APs"] == pytest.approx(100)  # noise has more than low frequencies
+    assert record.change_per_cent["everything"]["APs"] == -100
+    assert record.objects == {"vt": 0, "t": 0, "s": 4, "m": 0}
     saved = read(picture)
     assert saved["AP"]["none"]["APvt"] is None and saved["change_per_cent"]["low"]["APm"] is None
     assert "no object of scale vt: its AP is null" in saved["notes"]
@@ -46,12 +47,10 @@ def test_occlusion_of_everything_takes_what_the_planted_detector_sees(planted, t
 
 def test_occlusion_counts_only_the_images_that_it_ran_on(planted, tmp_path):
     bands = [Band("high", 90, 100)]
-    record = measure_occlusion(
-        planted, tmp_path / "x.png", how="x", bands=bands, count=2, calibration=1
-    )
-    assert record["images"] == 2 and record["objects"]["s"] == 2  # the first and the empty last
-    assert record["AP"]["none"]["AP"] == pytest.approx(100)
-    assert list(record["AP"]) == ["none", "high", "high, background"]
+    record = measure_occlusion(planted, tmp_path / "x.png", bands=bands, count=2, calibration=1)
+    assert record.images == 2 and record.objects["s"] == 2  # the first and the empty last
+    assert record.AP["none"]["AP"] == pytest.approx(100)
+    assert list(record.AP) == ["none", "high", "high, background"]
 
 
 def test_masking_the_background_leaves_objects_alone():
@@ -108,15 +107,15 @@ def test_smoothing_that_does_nothing_changes_no_picture_and_no_band(fcos_set, tm
     for block in fcos_set.model.smoothing.values():
         torch.nn.init.zeros_(block.expand.weight)
         torch.nn.init.zeros_(block.expand.bias)
-    record = show_components([fcos_set], tmp_path / "pca.png", how="x")
-    before, after = record["maps"]
-    assert (before.pop("state"), after.pop("state")) == ("before HBS", "after HBS")
-    assert before == after and record["objects"] == 2
+    record = show_components([fcos_set], tmp_path / "pca.png")
+    before, after = record.maps
+    assert (before.state, after.state) == ("before HBS", "after HBS")
+    assert dataclasses.replace(before, state=after.state) == after and record.objects == 2
     bands = [Band("low", 0, 40), Band("rest", 40, 100)]
-    found = measure_bands(fcos_set, tmp_path / "bands.png", how="x", bands=bands, count=2)
-    for states in found["levels"].values():
+    found = measure_bands(fcos_set, tmp_path / "bands.png", bands=bands, count=2)
+    for states in found.levels.values():
         assert states["before"] == states["after"]
-        assert sum(states["after"][band]["amplitude_share"] for band in ("low", "rest")) == (
+        assert sum(states["after"][band].amplitude_share for band in ("low", "rest")) == (
             pytest.approx(1)
         )
 
@@ -124,9 +123,9 @@ def test_smoothing_that_does_nothing_changes_no_picture_and_no_band(fcos_set, tm
 def test_band_statistics_are_of_the_background_through_the_block(fcos_set, tmp_path):
     bands = [Band("all", 0, 100)]
     record = measure_bands(
-        fcos_set, tmp_path / "b.png", how="x", bands=bands, levels=["p3"], count=1, seed=4
+        fcos_set, tmp_path / "b.png", bands=bands, levels=["p3"], count=1, seed=4
     )
-    (image_id,) = record["image_ids"]
+    (image_id,) = record.image_ids
     image = fcos_set.image(next(r for r in fcos_set.records if r["image_id"] == image_id))
     seen = pyramid(fcos_set.detector, image)
     feature = seen.features["p3"]
@@ -136,24 +135,23 @@ def test_band_statistics_are_of_the_background_through_the_block(fcos_set, tmp_p
         smooth = fcos_set.model.smoothing["p3"](ground)
     for state, x in (("before", ground), ("after", smooth)):
         expected = np.abs(np.fft.fft2(x[0].numpy(), norm="ortho")).mean()
-        assert record["levels"]["p3"][state]["all"]["amplitude_mean"] == pytest.approx(
-            expected, rel=1e-5
-        )
+        found = record.levels["p3"][state]["all"].amplitude_mean
+        assert found == pytest.approx(expected, rel=1e-5)
     with pytest.raises(UserError, match="--levels p9: the model smooths p2, p3"):
-        measure_bands(fcos_set, tmp_path / "b.png", how="x", bands=bands, levels=["p9"])
+        measure_bands(fcos_set, tmp_path / "b.png", bands=bands, levels=["p9"])
 
 
 def test_saliency_by_hand(planted, tmp_path):
-    record = measure_saliency([planted], tmp_path / "s.png", how="x", count=0)
+    record = measure_saliency([planted], tmp_path / "s.png", count=0)
     # mean gradient (0.5, 2, 1) in every cell; a box of 22 x 18 pixels
     expected = math.sqrt(0.5**2 + 2**2 + 1**2) * 22 * 18
-    (found,) = record["saliency"]
-    assert found["drawn_image_objects"] == pytest.approx([expected, expected])
-    assert found["mean_saliency"]["s"] == pytest.approx(expected)
-    assert found["objects"] == {"all": 4, "vt": 0, "t": 0, "s": 4, "m": 0}
+    (found,) = record.saliency
+    assert found.drawn_image_objects == pytest.approx([expected, expected])
+    assert found.mean_saliency["s"] == pytest.approx(expected)
+    assert found.objects == {"all": 4, "vt": 0, "t": 0, "s": 4, "m": 0}
     assert read(tmp_path / "s.png")["saliency"][0]["mean_saliency"]["vt"] is None
     with pytest.raises(UserError, match="--recipe released needs a SET model"):
-        measure_saliency([planted], tmp_path / "s.png", how="x", recipe="released")
+        measure_saliency([planted], tmp_path / "s.png", recipe="released")
 
 
 def test_saliency_map_and_sums_equal_loops():
@@ -180,12 +178,12 @@ def test_released_recipe_is_three_times_the_perturbation(fcos_set, tmp_path):
     for level, feature in moved.items():
         length = (feature - seen.features[level]).norm()
         assert 0 < length <= 3.001  # rho 1 times 3; less where the branches disagree
-    options = {"how": "x", "count": 1, "level": "p3"}
+    options = {"count": 1, "level": "p3"}
     plain = measure_saliency([fcos_set], tmp_path / "p.png", **options)
     told = measure_saliency([fcos_set], tmp_path / "r.png", recipe="released", **options)
-    assert plain["saliency"][0]["measured_at"] == "plain feature, factor 1"
-    assert "noise x 3, sums x 3" in told["saliency"][0]["measured_at"]
-    assert plain["saliency"][0]["mean_saliency"] != told["saliency"][0]["mean_saliency"]
+    assert plain.saliency[0].measured_at == "plain feature, factor 1"
+    assert "noise x 3, sums x 3" in told.saliency[0].measured_at
+    assert plain.saliency[0].mean_saliency != told.saliency[0].mean_saliency
 
 
 def test_windows_around_objects():
@@ -205,9 +203,7 @@ def test_windows_around_objects():
 
 
 def test_a_data_set_without_objects(planted, tmp_path):
-    import dataclasses
-
     empty = [r for r in DatasetCatalog.get(planted.dataset) if not r["annotations"]]
     subject = dataclasses.replace(planted, records=empty)
     with pytest.raises(UserError, match="has no object in any image"):
-        measure_saliency([subject], tmp_path / "x.png", how="x")
+        measure_saliency([subject], tmp_path / "x.png")

@@ -1,0 +1,99 @@
+"""What the topics of ``d2freq analyze`` share: the model or models, the data, the output."""
+
+import argparse
+
+from d2freq.analysis.model_and_data import Subject, load_subject
+from d2freq.commands import options
+from d2freq.commands.topics import Options, Topic
+from d2freq.engine.config.device import present_device
+from d2freq.errors import UserError
+
+__all__ = ["add_image", "add_level", "add_model", "add_other_model", "analyze"]
+
+OVERRIDES = "overrides for every config: KEY VALUE, or key=value; not right behind a list"
+
+
+def add_model(parser: argparse.ArgumentParser, *, truth: bool = True) -> None:
+    """The model, its data set and protocol, and the output.
+
+    Without the need of boxes (``truth``) data sets of image folders are taken, too.
+    """
+    options.config_file(parser, text=OVERRIDES)
+    options.weights(parser)
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=_picture_path,
+        metavar="FILE.png",
+        help="the picture; numbers go to FILE.json",
+    )
+    options.dataset(parser, split="test")
+    parser.add_argument(
+        "--protocol", help="size classes: aitod, coco, ... or a .yaml; without it the config's"
+    )
+    options.device(parser)
+    parser.set_defaults(truth=truth)
+
+
+def add_other_model(parser: argparse.ArgumentParser) -> None:
+    """A second model for comparison, and names for both."""
+    parser.add_argument("--other-config", help="config of a second model, shown beside the first")
+    parser.add_argument("--other-weights", help="its checkpoint")
+    parser.add_argument("--label", help="name of the first model in the picture")
+    parser.add_argument("--other-label", help="name of the second")
+
+
+def add_level(parser: argparse.ArgumentParser) -> None:
+    """One level of the pyramid."""
+    parser.add_argument("--level", help="such as p3; without it the one of highest resolution")
+
+
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """Which image of the data set."""
+    parser.add_argument(
+        "--image-id", type=int, help="id in the data set; without it the first with objects"
+    )
+
+
+def analyze(topic: Topic, given: Options) -> None:
+    """Load what the options name, measure it, and print what came out and where the picture is.
+
+    The topic's function gets a Subject, or a list of them where it compares models, and the options
+    that do not name them; it returns a Result.
+    """
+    compares = "other_config" in given
+    subjects = _load(given)
+    result = topic.function(subjects if compares else subjects[0], **given)
+    print("\n".join([*result.lines(), given["output"]]))
+
+
+def _load(given: Options) -> list[Subject]:
+    """Take the models out of the options, the second on the data set and protocol of the first."""
+    take = given.pop
+    pairs = [(take("config_file"), take("weights"))]
+    other, other_weights = take("other_config", None), take("other_weights", None)
+    if other:
+        pairs.append((other, other_weights))
+    elif other_weights:
+        raise UserError("--other-weights needs --other-config, which may be the first config again")
+    data = {"dataset": take("dataset"), "protocol": take("protocol"), "truth": take("truth")}
+    overrides = take("opts")
+    device = present_device(take("device"), "--device")
+    subjects: list[Subject] = []
+    for config, weights in pairs:
+        subject = load_subject(config, overrides, weights=weights, device=device, **data)
+        data |= {"dataset": subject.dataset, "protocol": subject.protocol}
+        subjects.append(subject)
+    for subject, label in zip(
+        subjects, (take("label", None), take("other_label", None)), strict=False
+    ):
+        if label:
+            subject.about["label"] = label
+    return subjects
+
+
+def _picture_path(word: str) -> str:
+    """A path that ends in .png, so that the JSON file beside it is another."""
+    if not word.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"{word!r} does not end in .png")
+    return word

@@ -1,58 +1,67 @@
-"""Topics of ``d2freq convert`` that cut images into tiles: tiles, dota, dotamini10."""
+"""Topics of ``d2freq convert`` that cut images into tiles: tinyperson, tiles, dota, dotamini10."""
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from d2freq.commands import Topics
+from d2freq.commands import options
+from d2freq.commands.topics import Topic
+from d2freq.data.coco.read import read_coco
+from d2freq.data.convert.dota import convert_dota
+from d2freq.data.convert.dotamini10 import compare, convert_dotamini10
+from d2freq.data.convert.tinyperson import convert_tinyperson
+from d2freq.data.tiles.counts import describe_tiles
+from d2freq.data.tiles.ignored_category import as_regions
+from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import UserError
+
+__all__ = ["TOPICS"]
+
+
+def _tinyperson(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", metavar="SOURCE.json", help="tiny_set_train.json, rgb_train.json, ...")
+    add("--images", required=True, help="folder where its file names begin")
+    _add_folder(parser)
+    add("--train", action="store_true", help="erase what is to be ignored from the images")
+    add("--size", type=int, nargs=2, default=[640, 512], metavar="PX", help="width height")
+    add("--overlap", type=int, default=100, metavar="PX", help="of neighbouring tiles")
+    add("--keep-dense", action="store_true", help="keep the images marked as dense")
+    options.workers(parser)
+    options.overwrite(parser, "tiles")
 
 
 def _tiles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="GT.json", help="COCO file of the uncut images")
     parser.add_argument("--images", required=True, help="folder where its file names begin")
-    _add_cut(parser, size=[800], overlap=[150], scales=[1.0], min_visible=0.3)
+    _add_cut(parser, size=[800], overlap=[150], min_visible=0.3)
     parser.add_argument("--pad", action="store_true", help="fill smaller images up with black")
     parser.add_argument(
         "--ignore-category", metavar="NAME", help="a class whose boxes are regions to ignore"
     )
     _add_output(parser)
-    parser.set_defaults(run=_run_tiles)
 
 
-def _run_tiles(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco.read import read_coco
-    from d2freq.data.tiles.ignored_category import as_regions
-    from d2freq.data.tiles.tile_coco import tile_coco
-
-    source = arguments.source
-    if arguments.ignore_category:
-        source = as_regions(read_coco(source), arguments.ignore_category, name=source)
-    options = {"pad": arguments.pad, **_cut(arguments), **_output(arguments)}
-    _say(tile_coco(source, arguments.images, arguments.output, **options))
+def _cut_coco(source: str, images: str, output: str, *, ignore_category: str, **given: Any) -> Path:
+    coco: Any = source
+    if ignore_category:
+        coco = as_regions(read_coco(source), ignore_category, name=source)
+    return tile_coco(coco, images, output, **given)
 
 
 def _dota(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="folder of one split: it holds images and labelTxt")
-    parser.add_argument("--version", default="1.0", choices=("1.0", "1.5", "2.0"), help="labels")
-    _add_difficult(parser, "ignore")
-    _add_cut(parser, size=[1024], overlap=[200], scales=[1.0], min_visible=0.7)
+    _add_labels(parser, difficult="ignore")
+    _add_cut(parser, size=[1024], overlap=[200], min_visible=0.7)
     _add_output(parser)
-    parser.set_defaults(run=_run_dota)
-
-
-def _run_dota(arguments: argparse.Namespace) -> None:
-    from d2freq.data.convert.dota import convert_dota
-
-    options = {"version": arguments.version, "difficult": arguments.difficult}
-    options |= {**_cut(arguments), **_output(arguments)}
-    _say(convert_dota(arguments.source, arguments.output, **options))
 
 
 def _dotamini10(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="DOTA's folder of one split: it holds images and labelTxt")
     parser.add_argument("--split", required=True, choices=("train", "val"), help="which it is")
-    parser.add_argument("--version", default="1.0", choices=("1.0", "1.5", "2.0"), help="labels")
-    _add_difficult(parser, "keep")
+    _add_labels(parser, difficult="keep")
     parser.add_argument("--scales", type=float, nargs="+", default=[0.5, 1.0], help="of the images")
     parser.add_argument(
         "--min-visible", type=float, default=0.7, help="share of an object below it is ignored"
@@ -63,74 +72,61 @@ def _dotamini10(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the copies")
     parser.add_argument("--keep-empty", action="store_true", help="keep tiles without an object")
     _add_output(parser)
-    parser.set_defaults(run=_run_dotamini10)
 
 
-def _run_dotamini10(arguments: argparse.Namespace) -> None:
-    from d2freq.data.convert.dotamini10 import compare, convert_dotamini10
-
-    names = ("split", "version", "difficult", "scales", "min_visible", "copies", "seed")
-    options = {name: getattr(arguments, name) for name in (*names, "keep_empty")}
-    options |= _output(arguments)
-    file = convert_dotamini10(arguments.source, arguments.output, **options)
-    _say(file)
-    print(compare(file, arguments.split))
+def _cut_dotamini10(source: str, output: str, *, split: str, **given: Any) -> list[str]:
+    file = convert_dotamini10(source, output, split=split, **given)
+    return [*describe_tiles(file), compare(file, split)]
 
 
-def _add_difficult(parser: argparse.ArgumentParser, default: str) -> None:
+def _add_labels(parser: argparse.ArgumentParser, *, difficult: str) -> None:
+    parser.add_argument("--version", default="1.0", choices=("1.0", "1.5", "2.0"), help="labels")
     parser.add_argument(
         "--difficult",
-        default=default,
+        default=difficult,
         choices=("ignore", "keep"),
         help="objects with this flag: neither trained on nor counted, or as any other",
     )
 
 
 def _add_cut(
-    parser: argparse.ArgumentParser,
-    *,
-    size: list[int],
-    overlap: list[int],
-    scales: list[float],
-    min_visible: float,
+    parser: argparse.ArgumentParser, *, size: list[int], overlap: list[int], min_visible: float
 ) -> None:
     add = parser.add_argument
     add("--size", type=int, nargs="+", default=size, metavar="PX", help="side, or width height")
     add("--overlap", type=int, nargs="+", default=overlap, metavar="PX", help="of neighbours")
-    add("--scales", type=float, nargs="+", default=scales, help="resize before cutting; each once")
+    add("--scales", type=float, nargs="+", default=[1.0], help="resize before cutting; each once")
     add(
         "--min-visible",
         type=float,
         default=min_visible,
         help="an object of which a tile shows a smaller share is ignored there",
     )
-    add("--drop-empty", action="store_true", help="leave out tiles without an object")
+    add(
+        "--drop-empty",
+        dest="keep_empty",
+        action="store_false",
+        help="leave out tiles without an object",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--output", required=True, help="folder: images, annotations.json, originals.json")
-    add("--format", default="png", choices=("png", "jpg"), help="of the tiles; png is exact")
-    add("--workers", type=int, help="processes; without it one a core")
-    add("--overwrite", action="store_true", help="replace other tiles there")
+    _add_folder(parser)
+    parser.add_argument(
+        "--format",
+        dest="image_format",
+        default="png",
+        choices=("png", "jpg"),
+        help="of the tiles; png is exact",
+    )
+    options.workers(parser)
+    options.overwrite(parser, "tiles")
 
 
-def _cut(arguments: argparse.Namespace) -> dict:
-    return {
-        "size": _pair(arguments.size, "--size"),
-        "overlap": _pair(arguments.overlap, "--overlap"),
-        "scales": arguments.scales,
-        "min_visible": arguments.min_visible,
-        "keep_empty": not arguments.drop_empty,
-    }
-
-
-def _output(arguments: argparse.Namespace) -> dict:
-    return {
-        "image_format": arguments.format,
-        "workers": arguments.workers,
-        "overwrite": arguments.overwrite,
-    }
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", required=True, help="folder: images, annotations.json, originals.json"
+    )
 
 
 def _pair(values: Sequence[int], option: str) -> tuple[int, int]:
@@ -139,14 +135,36 @@ def _pair(values: Sequence[int], option: str) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-def _say(annotations_json) -> None:
-    from d2freq.data.tiles.counts import describe_tiles
-
-    print("\n".join(describe_tiles(annotations_json)))
-
-
-TOPICS: Topics = {
-    "tiles": ("cut any COCO data set into overlapping tiles", _tiles),
-    "dota": ("DOTA 1.0, 1.5, 2.0: oriented labels to tiles with COCO boxes", _dota),
-    "dotamini10": ("DOTAmini10 from DOTA, by the recipe of HS-FPN", _dotamini10),
-}
+PAIRS = {name: partial(_pair, option=f"--{name}") for name in ("size", "overlap")}
+TOPICS = (
+    Topic(
+        "tinyperson",
+        "TinyPerson or SeaPerson to tiles with COCO boxes",
+        _tinyperson,
+        convert_tinyperson,
+        show=describe_tiles,
+    ),
+    Topic(
+        "tiles",
+        "cut any COCO data set into overlapping tiles",
+        _tiles,
+        _cut_coco,
+        show=describe_tiles,
+        words=PAIRS,
+    ),
+    Topic(
+        "dota",
+        "DOTA 1.0, 1.5, 2.0: oriented labels to tiles with COCO boxes",
+        _dota,
+        convert_dota,
+        show=describe_tiles,
+        words=PAIRS,
+    ),
+    Topic(
+        "dotamini10",
+        "DOTAmini10 from DOTA, by the recipe of HS-FPN",
+        _dotamini10,
+        _cut_dotamini10,
+        show=list,
+    ),
+)

@@ -1,11 +1,18 @@
 """``d2freq visualize unmixing``: what unmixing models make of closely spaced targets."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from d2freq.commands import Topics
+from d2freq.analysis.unmixing.maps import Unmixed, unmix
+from d2freq.analysis.unmixing.plots import plot_methods, plot_overlap, plot_sequence
+from d2freq.commands import options
+from d2freq.commands.topics import Topic
+from d2freq.engine.build import config_model
 from d2freq.errors import UserError
 
-__all__ = ["TOPICS"]
+__all__ = ["UNMIXING"]
 
 FIGURES = ("methods", "sequence", "overlap")
 
@@ -40,34 +47,42 @@ def _unmixing(parser: argparse.ArgumentParser) -> None:
     )
     distances = [2.0, 1.5, 0.955, 0.6, 0.424]  # 0.955 px is one R; the last the data set's least
     parser.add_argument("--distances", type=float, nargs="+", default=distances, metavar="PIXELS")
-    parser.add_argument("--output", required=True, help="the PNG to write")
-    parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, help="config overrides for every model: KEY VALUE"
-    )
-    parser.set_defaults(run=_run)
+    options.picture(parser)
+    options.overrides(parser, text="config overrides for every model: KEY VALUE")
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.analysis.unmixing.plots import plot_methods, plot_overlap, plot_sequence
+def _draw(
+    output: str,
+    *,
+    figure: str,
+    trajectories: list[int],
+    frames: list[int],
+    margin: float,
+    distances: list[float],
+    **given: Any,
+) -> Path:
+    if figure == "overlap":
+        return plot_overlap(output, distances=distances)
+    around = margin if margin > 0 else None
+    if figure == "methods":
+        scenes = _scenes(trajectories, **given)
+        return plot_methods(scenes, output, frame=frames[0], margin=around)
+    (scene,) = _scenes(trajectories[:1], **given)
+    return plot_sequence(scene, output, frames=frames, margin=around)
 
-    if arguments.figure == "overlap":
-        print(plot_overlap(arguments.output, distances=arguments.distances))
-        return
-    options = {"margin": arguments.margin if arguments.margin > 0 else None}
-    if arguments.figure == "methods":
-        scenes = _scenes(arguments, arguments.trajectories)
-        print(plot_methods(scenes, arguments.output, frame=arguments.frames[0], **options))
-    else:
-        (scene,) = _scenes(arguments, arguments.trajectories[:1])
-        print(plot_sequence(scene, arguments.output, frames=arguments.frames, **options))
 
-
-def _scenes(arguments: argparse.Namespace, trajectories: list[int]):
-    from d2freq.analysis.unmixing.maps import unmix
-    from d2freq.engine.build import config_model
-
-    pairs = arguments.model or []
-    names = arguments.names or [_name(words[0]) for words in pairs]
+def _scenes(
+    trajectories: list[int],
+    *,
+    model: Sequence[Sequence[str]] | None,
+    names: list[str] | None,
+    opts: Sequence[str],
+    dataset: str,
+    noise: float,
+    points: bool,
+) -> list[Unmixed]:
+    pairs = model or []
+    names = names or [_name(words[0]) for words in pairs]
     if not pairs:
         raise UserError("--model is missing: a config, and its weights where it has some")
     if len(names) != len(pairs) or len(set(names)) < len(names):
@@ -77,19 +92,18 @@ def _scenes(arguments: argparse.Namespace, trajectories: list[int]):
         if len(words) > 2:
             raise UserError(f"--model {' '.join(words)}: a config and at most one file of weights")
         weights = words[1] if len(words) == 2 else None
-        models[name] = config_model(words[0], arguments.opts, weights=weights)
-    return unmix(
-        models, arguments.dataset, trajectories, noise=arguments.noise, points=arguments.points
-    )
+        models[name] = config_model(words[0], opts, weights=weights)
+    return unmix(models, dataset, trajectories, noise=noise, points=points)
 
 
 def _name(config: str) -> str:
     """``configs/derefnet/ista_net_seqcsist.yaml`` -> ``ista_net``."""
-    from pathlib import Path
-
     return Path(config).stem.removesuffix("_seqcsist")
 
 
-TOPICS: Topics = {
-    "unmixing": ("closely spaced targets: methods side by side, a sequence, overlap", _unmixing),
-}
+UNMIXING = Topic(
+    "unmixing",
+    "closely spaced targets: methods side by side, a sequence, overlap",
+    _unmixing,
+    _draw,
+)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2freq.commands.convert.tiles import TOPICS
+from d2freq.cli import build_parser
 from d2freq.data.convert.dota import convert_dota
 from d2freq.data.convert.dotamini10 import convert_dotamini10
 from d2freq.data.tiles.ignored_category import as_regions
@@ -19,9 +19,7 @@ from ..coco_cases import coco
 
 
 def parse(topic: str, *words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    TOPICS[topic][1](parser)
-    return parser.parse_args(words)
+    return build_parser().parse_args(["convert", topic, *words])
 
 
 @pytest.mark.parametrize(
@@ -52,10 +50,9 @@ def test_impossible_wishes_are_refused(tmp_path, options, message):
 def test_commands_and_functions_have_the_same_defaults(topic, words, function):
     arguments = vars(parse(topic, *words))
     for name, parameter in inspect.signature(function).parameters.items():
-        key = {"image_format": "format"}.get(name, name)
-        if parameter.default is inspect.Parameter.empty or key not in arguments:
+        if parameter.default is inspect.Parameter.empty or name not in arguments:
             continue
-        found, wanted = arguments[key], parameter.default
+        found, wanted = arguments[name], parameter.default
         if isinstance(wanted, tuple):
             wanted = list(wanted)
             found = found * len(wanted) if len(found) == 1 else found

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.data.coco.faults_of_records import is_length, is_solid, record_ills
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols import AreaRange, Protocol
@@ -92,8 +93,6 @@ def plot_sizes(
         UserError: there is no box to draw.
     """
     from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     if not len(sizes.area):
         raise UserError(f"{output}: not drawn, no annotation counts")
@@ -102,8 +101,7 @@ def plot_sizes(
     low, high = np.floor(side.min()) - 0.5, np.ceil(side.max()) + 0.5
     edges = 2.0 ** np.arange(low, high + 0.25, 0.25)
     present = [label for label in range(len(sizes.names)) if (sizes.label == label).any()]
-    figure = Figure(figsize=(10, 5.4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 5.4)
     rows = _rows(protocol.areas)
     strip, panel = figure.subplots(
         2, 1, sharex=True, height_ratios=[0.6 * (max(rows) + 1), 4], squeeze=True
@@ -146,10 +144,7 @@ def plot_sizes(
     for label, bar in labels:
         room = 0.9 * bar.get_window_extent().width / label.get_window_extent().width
         label.set_fontsize(7 * min(1, room))
-    path = Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi="figure", format="png")
-    return path
+    return save_figure(figure, output)
 
 
 def range_name(area: AreaRange) -> str:

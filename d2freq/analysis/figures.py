@@ -14,7 +14,7 @@ def new_figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -37,5 +37,5 @@ def save_figure(figure: Any, output: str | os.PathLike, *, how: str = "") -> Pat
         figure.supxlabel(textwrap.fill(how, columns), x=0.01, ha="left", fontsize=6, color="0.3")
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, format="png")
+    figure.savefig(path, dpi="figure", format="png")
     return path

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.errors import UserError
 
 Series = dict[str, tuple[list[int], list[float]]]
@@ -49,17 +50,13 @@ def plot_losses(metrics: str | os.PathLike, output: str | os.PathLike) -> Path:
     Raises:
         UserError: the file has no losses.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     series = read_metrics(metrics)
     losses = {k: v for k, v in series.items() if k.startswith("loss") or "/loss" in k}
     losses = {"total_loss": series["total_loss"]} | losses if "total_loss" in series else losses
     if not losses:
         raise UserError(f"{metrics}: no 'total_loss' and no 'loss*'; it has {sorted(series)[:8]}")
     scores = {k: v for k, v in series.items() if _is_score(k)}
-    figure = Figure(figsize=(11 if scores else 6.5, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11 if scores else 6.5, 4.2)
     panels = figure.subplots(1, 2 if scores else 1, squeeze=False)[0]
     for name, (iterations, values) in losses.items():
         total = name == "total_loss"
@@ -75,10 +72,7 @@ def plot_losses(metrics: str | os.PathLike, output: str | os.PathLike) -> Path:
     for panel in panels:
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
-    path = Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, format="png")
-    return path
+    return save_figure(figure, output)
 
 
 def _is_score(key: str) -> bool:

@@ -54,20 +54,28 @@ class Subject:
     def image(self, record: dict) -> "Image":
         """One image of the data set, read and prepared."""
         inputs = self.mapper(copy.deepcopy(record))
-        return Image(inputs, inputs["instances"].gt_boxes.tensor)
+        boxes = inputs["instances"].gt_boxes.tensor
+        return Image(inputs, boxes, getattr(self.detector, "input_format", "RGB"))
 
 
 @dataclass(frozen=True)
 class Image:
-    """The model's input for one image, and its boxes (N, 4), crowds left out."""
+    """The model's input for one image, its boxes (N, 4), crowds left out, and "RGB" or "BGR"."""
 
     inputs: dict
     boxes: Tensor
+    input_format: str
 
-    def pixels(self, input_format: str) -> np.ndarray:
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W of the network's input, without padding."""
+        height, width = self.inputs["image"].shape[-2:]
+        return height, width
+
+    def pixels(self) -> np.ndarray:
         """(H, W, 3) uint8, RGB, as the network sees it."""
         image = self.inputs["image"].permute(1, 2, 0).numpy()
-        return image[:, :, ::-1] if input_format == "BGR" else image
+        return image[:, :, ::-1] if self.input_format == "BGR" else image
 
 
 def load_subject(
@@ -133,7 +141,7 @@ def choose(records: Sequence[dict], count: int, *, seed: int | None = None) -> l
 
 def areas_of(image: Image) -> np.ndarray:
     """Areas of the boxes in pixels of the image on disk: (N,) float64."""
-    height, width = image.inputs["image"].shape[-2:]
+    height, width = image.size
     scale = image.inputs["height"] * image.inputs["width"] / (height * width)
     boxes = image.boxes.double()
     return ((boxes[:, 2:] - boxes[:, :2]).prod(1) * scale).round(decimals=3).numpy()

@@ -72,14 +72,6 @@ class Gate(Result):
         return f"{on}\ntop {len(self.top)}: {top}\n{self.config}"
 
 
-@dataclass(frozen=True)
-class _Gated:
-    """A DCT stem and the gate behind it."""
-
-    transform: DCTStem
-    gate: ChannelGate
-
-
 def measure_gate(
     subject: Subject,
     output: str | os.PathLike,
@@ -97,15 +89,15 @@ def measure_gate(
     Raises:
         UserError: a model without such a gate, or more channels than the gate has.
     """
-    stem = _find(subject)
-    channels = stem.transform.channels
+    stem, gate = _find(subject)
+    channels = stem.channels
     if not 0 < top <= len(channels):
         raise UserError(f"--top {top}: the gate has {len(channels)} channels")
     records = choose(subject.records, count)
-    on, chance = _decisions(subject, stem, records)
+    on, chance = _decisions(subject, stem, gate, records)
     best = best_channels(on, chance, top)
-    names = component_names(channels, points=get_geometry(stem.transform.mode).points)
-    plot_gate(stem.transform, on, best, output, images=len(records))
+    names = component_names(channels, points=get_geometry(stem.mode).points)
+    plot_gate(stem, on, best, output, images=len(records))
     result = Gate(
         about=About.of("gate", METHOD, [subject]),
         settings=Settings(top, count),
@@ -116,7 +108,7 @@ def measure_gate(
             Channel(number, name, float(share), float(mean))
             for number, name, share, mean in zip(channels, names, on, chance, strict=True)
         ],
-        config=str(_write(subject, stem.transform, best, output)),
+        config=str(_write(subject, stem, best, output)),
     )
     result.write(output)
     return result
@@ -136,27 +128,30 @@ def best_channels(on: Tensor, chance: Tensor, top: int) -> list[int]:
     return sorted(order[:top])
 
 
-def _find(subject: Subject) -> _Gated:
+def _find(subject: Subject) -> tuple[DCTStem, ChannelGate]:
+    """The DCT stem that has a gate behind it, and the gate."""
     source = subject.about["config"]
     for module in subject.model.modules():
         if isinstance(module, FrequencyStem) and module.gate is not None:
             transform = module.transform
             if isinstance(transform, DCTStem) and transform.rotation_seed is None:
-                return _Gated(transform, module.gate)
+                return transform, module.gate
             raise UserError(f"{source}: its gate is not behind a DCT, so it has no frequencies")
     raise UserError(
         f"{source}: the model has no gate; MODEL.FREQ_INPUT.GATE.ENABLED True trains one"
     )
 
 
-def _decisions(subject: Subject, stem: _Gated, records: list[dict]) -> tuple[Tensor, Tensor]:
+def _decisions(
+    subject: Subject, stem: DCTStem, gate: ChannelGate, records: list[dict]
+) -> tuple[Tensor, Tensor]:
     """Means over the images of decision and chance, (C,) float64 each."""
-    total = torch.zeros(2, stem.gate.channels, dtype=torch.float64)
+    total = torch.zeros(2, gate.channels, dtype=torch.float64)
     with torch.no_grad():
         for record in tqdm(records, unit="image"):
             images = subject.detector.preprocess_image([subject.mapper(record)])
             pixels = getattr(images, "tensor", images)  # a classifier has no ImageList
-            logits = stem.gate.logits(stem.transform(pixels))[0].double().cpu()
+            logits = gate.logits(stem(pixels))[0].double().cpu()
             more = logits[:, 1] - logits[:, 0]
             total += torch.stack([(more > 0).double(), more.sigmoid()])
     on, chance = total / len(records)

@@ -22,7 +22,6 @@ from d2freq.analysis.set.bands import METHOD as BANDS
 from d2freq.analysis.set.bands import Band, Radii, fixed_radii
 from d2freq.analysis.set.features import Pyramid, pyramid
 from d2freq.errors import UserError
-from d2freq.modeling.set.masks import foreground_mask
 from d2freq.ops.spectrum import BandStatistics, SpectrumSum
 
 __all__ = ["METHOD", "Bands", "background", "measure_bands"]
@@ -179,9 +178,7 @@ def background(seen: Pyramid, level: str, image: Image, smoothing: Any) -> Tenso
     feature = seen.features[level]
     if smoothing.region == "all":
         return feature
-    size = feature.shape[-2], feature.shape[-1]
-    boxes = [image.boxes.to(feature.device)]
-    return feature.masked_fill(foreground_mask(boxes, seen.padded, size, rule=smoothing.mask), 0)
+    return feature.masked_fill(seen.foreground(feature, image, rule=smoothing.mask), 0)
 
 
 def _plot(result: Bands, output: str | os.PathLike) -> Path:

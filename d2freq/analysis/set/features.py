@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from d2freq.analysis.model_and_data import Image
+from d2freq.analysis.model_and_data import Image, Subject
 from d2freq.errors import UserError
 from d2freq.modeling.set.branches import branch_losses
+from d2freq.modeling.set.masks import foreground_mask
 from d2freq.modeling.set.second_pass import SecondPass
 from d2freq.modeling.set.tap import replayed
 
@@ -26,6 +27,7 @@ __all__ = [
     "pick_level",
     "pyramid",
     "seeded_losses",
+    "smoothed",
     "stride_of",
 ]
 
@@ -36,6 +38,11 @@ class Pyramid:
 
     features: dict[str, Tensor]
     padded: tuple[int, int]
+
+    def foreground(self, feature: Tensor, image: Image, *, rule: str) -> Tensor:
+        """M (1, 1, h, w) bool of the image's boxes, at the size of a level's feature."""
+        size = feature.shape[-2], feature.shape[-1]
+        return foreground_mask([image.boxes.to(feature.device)], self.padded, size, rule=rule)
 
 
 def pyramid(detector: Any, image: Image) -> Pyramid:
@@ -51,6 +58,13 @@ def pyramid(detector: Any, image: Image) -> Pyramid:
         batch = getattr(batch, "tensor", batch)
         features = dict(detector.backbone(batch))
     return Pyramid(features, (batch.shape[-2], batch.shape[-1]))
+
+
+def smoothed(subject: Subject, image: Image, seen: Pyramid) -> dict[str, Tensor]:
+    """P^E of every level of a model with HBS, with the image's own ground truth."""
+    smoothing: Any = subject.model.smoothing
+    with torch.no_grad():
+        return smoothing(seen.features, [image.boxes], seen.padded)
 
 
 def pick_level(detector: Any, name: str | None) -> str:

@@ -123,8 +123,8 @@ def show_spectra(
         stride = stride_of(subject.detector, name)
         rows = []
         for target, corners in targets.items():
-            valid = [math.ceil(side / stride) for side in image.inputs["image"].shape[-2:]]
-            window = crop_window(corners, stride, (valid[0], valid[1]), cells, context)
+            height, width = (math.ceil(side / stride) for side in image.size)
+            window = crop_window(corners, stride, (height, width), cells, context)
             crop = feature[:, window[1] : window[3], window[0] : window[2]]
             channel = strongest_channel(crop)
             spectrum = log_amplitude(crop[channel])
@@ -143,8 +143,7 @@ def show_spectra(
                     for (low, high), ring in zip(RINGS, total.statistics(RINGS), strict=True)
                 ],
             )
-            pixels = image.pixels(getattr(subject.detector, "input_format", "RGB"))
-            rows.append(_View(pixels, stride, crop[channel], spectrum, found))
+            rows.append(_View(image.pixels(), stride, crop[channel], spectrum, found))
         views.append(rows)
     result = Spectra(
         about=About.of("spectrum", METHOD, subjects),
@@ -201,7 +200,7 @@ def _targets(
     subject: Subject, image: Image, objects: Sequence[int] | None, box: Sequence[float] | None
 ) -> dict[str, list[float]]:
     """Name -> corners in network pixels."""
-    height, width = image.inputs["image"].shape[-2:]
+    height, width = image.size
     if box is not None:
         x, y, w, h = box
         across, down = width / image.inputs["width"], height / image.inputs["height"]

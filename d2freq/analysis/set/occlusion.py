@@ -19,10 +19,9 @@ from d2freq.analysis.model_and_data import Subject, areas_of, choose, scales_of
 from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.bands import METHOD as BANDS
 from d2freq.analysis.set.bands import Band, Radii, fixed_radii
-from d2freq.analysis.set.features import Pyramid, detect, pick_level, pyramid
+from d2freq.analysis.set.features import detect, pick_level, pyramid
 from d2freq.errors import UserError
 from d2freq.evaluation import TinyCOCOEvaluator
-from d2freq.modeling.set.masks import foreground_mask
 from d2freq.ops.spectrum import BELOW_ZERO, SpectrumSum, band_mask, filter_bands
 
 __all__ = ["METHOD", "REGIONS", "Occlusion", "calibrate", "mask_level", "measure_occlusion"]
@@ -137,9 +136,10 @@ def measure_occlusion(
         for mask in masks:
             masked = dict(seen.features)
             for level in names:
-                ends = radii[level][mask.band.name]
-                kept = _kept(seen, level, image.boxes, rule) if mask.region != "full" else None
-                masked[level] = mask_level(seen.features[level], ends, kept)
+                feature, kept = seen.features[level], None
+                if mask.region == "background":
+                    kept = seen.foreground(feature, image, rule=rule)
+                masked[level] = mask_level(feature, radii[level][mask.band.name], kept)
             found = detect(subject.detector, image, masked)
             evaluators[mask.name].process([image.inputs], [found])
     ids = None if len(records) == len(subject.records) else [r["image_id"] for r in records]
@@ -215,12 +215,6 @@ def mask_level(
         return filter_bands(feature, keep)
     filtered = filter_bands(feature.masked_fill(foreground, 0), keep)
     return torch.where(foreground, feature, filtered)
-
-
-def _kept(seen: Pyramid, level: str, boxes: Tensor, rule: str) -> Tensor:
-    feature = seen.features[level]
-    size = feature.shape[-2], feature.shape[-1]
-    return foreground_mask([boxes.to(feature.device)], seen.padded, size, rule=rule)
 
 
 def _change(masked: dict[str, float], plain: dict[str, float]) -> dict[str, float]:

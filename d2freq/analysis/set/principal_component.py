@@ -15,9 +15,7 @@ from torch import Tensor
 from d2freq.analysis.figures import new_figure, outline, save_figure
 from d2freq.analysis.model_and_data import Image, Subject, pick_record
 from d2freq.analysis.result import About, Result
-from d2freq.analysis.set.features import Pyramid, pick_level, pyramid
-from d2freq.errors import UserError
-from d2freq.modeling.set.masks import foreground_mask
+from d2freq.analysis.set.features import Pyramid, pick_level, pyramid, smoothed
 
 __all__ = ["METHOD", "Component", "Components", "first_component", "show_components"]
 
@@ -161,7 +159,7 @@ def show_components(
         else:
             notes.append(f"{label} has no HBS at {chosen}: its level is shown as it is")
         for state, feature in states.items():
-            cut, inside = _without_padding(feature, image, seen.padded)
+            cut, inside = _without_padding(seen, feature, image)
             component = first_component(cut, inside)
             name = f"{label}, {state}" if len(states) > 1 else label
             ends = tuple(
@@ -193,51 +191,29 @@ def show_components(
         notes=notes,
         range=(min(each.lowest for each in maps), max(each.highest for each in maps)),
     )
-    _plot(subjects[0], panels, result, output)
+    _plot(result, panels, output)
     result.write(output)
     return result
 
 
-def smoothed(subject: Subject, image: Image, seen: Pyramid) -> dict[str, Tensor]:
-    """P^E of every level, with the image's own ground truth.
-
-    Raises:
-        UserError: the model has no HBS.
-    """
-    smoothing = getattr(subject.model, "smoothing", None)
-    if smoothing is None:
-        raise UserError(
-            f"{subject.about['config']}: {subject.about['model']} has no background smoothing; "
-            "take a config with MODEL.META_ARCHITECTURE SET and MODEL.SET.SMOOTHING on"
-        )
-    with torch.no_grad():
-        return smoothing(seen.features, [image.boxes], seen.padded)
-
-
-def _without_padding(
-    feature: Tensor, image: Image, padded: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
+def _without_padding(seen: Pyramid, feature: Tensor, image: Image) -> tuple[Tensor, Tensor]:
     """(C, h, w) and M (h, w): the cells that hold a pixel of the image."""
-    size = feature.shape[-2], feature.shape[-1]
-    inside = foreground_mask([image.boxes], padded, size, rule="any")[0, 0]
-    shape = image.inputs["image"].shape[-2:]
+    inside = seen.foreground(feature, image, rule="any")[0, 0].cpu()
     rows, columns = (
         math.ceil(side * cells / whole)
-        for side, cells, whole in zip(shape, size, padded, strict=True)
+        for side, cells, whole in zip(image.size, feature.shape[-2:], seen.padded, strict=True)
     )
     return feature[0, :, :rows, :columns].float().cpu(), inside[:rows, :columns]
 
 
-def _plot(
-    subject: Subject, panels: Sequence[_Panel], result: Components, output: str | os.PathLike
-) -> Path:
+def _plot(result: Components, panels: Sequence[_Panel], output: str | os.PathLike) -> Path:
     level, own_scale = result.settings.level, result.settings.own_scale
     label = "first principal component"
-    height, width = panels[0].image.inputs["image"].shape[-2:]
+    height, width = panels[0].image.size
     tall = 4 * min(max(height / width, 0.4), 2.5) + 1
     figure = new_figure(4.4 * (len(panels) + 1), tall)
     axes = figure.subplots(1, len(panels) + 1)
-    axes[0].imshow(panels[0].image.pixels(getattr(subject.detector, "input_format", "RGB")))
+    axes[0].imshow(panels[0].image.pixels())
     axes[0].set(title="image, ground truth", ylabel="y, pixels")
     for axis, panel in zip(axes[1:], panels, strict=True):
         values = panel.component.values
@@ -256,7 +232,7 @@ def _plot(
     if not own_scale:
         figure.colorbar(shown, ax=axes[1:], fraction=0.03, label=label)
     for axis, panel in zip(axes, [panels[0], *panels], strict=True):
-        rows, columns = panel.image.inputs["image"].shape[-2:]
+        rows, columns = panel.image.size
         axis.set(xlim=(0, columns), ylim=(rows, 0), xlabel="x, pixels")
         for corners in panel.image.boxes.tolist():
             axis.add_patch(outline(corners, "tab:green"))

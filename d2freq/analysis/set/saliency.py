@@ -25,8 +25,8 @@ from d2freq.analysis.set.features import (
     pick_level,
     pyramid,
     seeded_losses,
+    smoothed,
 )
-from d2freq.analysis.set.principal_component import smoothed
 from d2freq.analysis.set.saliency_plot import Panel, plot_saliency
 from d2freq.errors import UserError
 from d2freq.modeling.set import SET
@@ -152,7 +152,7 @@ def measure_saliency(
                     if factor != 1
                     else "plain feature, factor 1"
                 ),
-                input_height_width=list(image.inputs["image"].shape[-2:]),
+                input_height_width=list(image.size),
                 objects={label: number for label, (number, _) in means.items()},
                 mean_saliency={label: mean for label, (_, mean) in means.items()},
                 drawn_image_objects=box_sums(heat, image.boxes).tolist(),
@@ -171,7 +171,7 @@ def measure_saliency(
         saliency=entries,
         notes=notes,
     )
-    plot_saliency(panels, result, output, getattr(subjects[0].detector, "input_format", "RGB"))
+    plot_saliency(result, panels, output)
     result.write(output)
     return result
 
@@ -247,7 +247,7 @@ def _heat(
     gradients = branch_gradients(
         subject.detector, image, features, level, branches=branches, seed=seed
     )
-    height, width = image.inputs["image"].shape[-2:]
+    height, width = image.size
     return saliency_map(gradients, seen.padded)[:height, :width].cpu()
 
 

@@ -28,21 +28,14 @@ class Panel:
     heat: Tensor
 
 
-def plot_saliency(
-    panels: Sequence[Panel], result: "Saliency", output: str | os.PathLike, input_format: str
-) -> Path:
-    """The image, a map a model on one scale, and bars of the means; returns ``output``.
-
-    Args:
-        panels: one for each of the result's models.
-        input_format: "RGB" or "BGR", of the first model's pixels.
-    """
+def plot_saliency(result: "Saliency", panels: Sequence[Panel], output: str | os.PathLike) -> Path:
+    """The image, a map a model on one scale, and bars of the means; returns ``output``."""
     image = panels[0].image
-    height, width = image.inputs["image"].shape[-2:]
+    height, width = image.size
     tall = 4.4 * min(max(height / width, 0.4), 2.5) + 1
     figure = new_figure(4.8 * (len(panels) + 2), tall)
     axes = figure.subplots(1, len(panels) + 2)
-    axes[0].imshow(image.pixels(input_format), extent=(0, width, height, 0))
+    axes[0].imshow(image.pixels(), extent=(0, width, height, 0))
     for corners in image.boxes.tolist():
         axes[0].add_patch(outline(corners, "tab:green"))
     axes[0].set(title="image, ground truth", xlabel="x, pixels", ylabel="y, pixels")

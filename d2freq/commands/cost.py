@@ -2,14 +2,21 @@
 
 import argparse
 
+from tabulate import tabulate
+
+from d2freq.analysis.cost.count import measure_cost
 from d2freq.commands import options
+from d2freq.engine.build import build
+from d2freq.engine.config import load_config
+from d2freq.errors import UserError
+from d2freq.modeling.classification import ImageClassifier
 
 SUMMARY = "parameters and multiply-adds (MACs) by module"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Config, rule, image size."""
-    options.config_file(parser)
+    options.add(parser, "--config-file", "opts")
     parser.add_argument(
         "--rule",
         default="all",
@@ -34,14 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from tabulate import tabulate
-
-    from d2freq.analysis.cost.count import measure_cost
-    from d2freq.engine.build import build
-    from d2freq.engine.config import load_config
-    from d2freq.errors import UserError
-    from d2freq.modeling.classification import ImageClassifier
-
     given = arguments.size or []
     if len(given) > 2 or min(*given, arguments.proposals, arguments.frames, arguments.depth) < 1:
         raise UserError("--size takes one side or height and width; all numbers are above 0")

@@ -17,15 +17,16 @@ SUMMARY = "measure mean and deviation of a frequency input's channels, for MODEL
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The config, the data and the output."""
     parser.description = f"{parser.description}. {METHOD}"
-    options.config_file(parser, text=f"{options.OVERRIDES} if lazy")
+    options.add(parser, "--config-file")
+    options.add(parser, "opts", help=f"{options.OVERRIDES} if lazy")
     parser.add_argument(
         "--output", default="dct_statistics.yaml", type=_yaml_path, metavar="FILE.yaml", help="file"
     )
-    options.dataset(parser, split="training")
+    options.add(parser, "--dataset", help="registered name; without it the config's training set")
     parser.add_argument(
         "--images", type=int, default=0, metavar="N", help="N at even steps; 0 is all"
     )
-    options.device(parser)
+    options.add(parser, "--device")
     parser.set_defaults(run=_run)
 
 

@@ -3,6 +3,14 @@
 import argparse
 from pathlib import Path
 
+from d2freq.data.coco.read import read_coco
+from d2freq.errors import UserError
+from d2freq.evaluation.coco.detections_file import read_detections, write_detections
+from d2freq.evaluation.coco.guard import DetectionError, guard_detections
+from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
+from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
+from d2freq.evaluation.protocols import get_protocol
+
 SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
 
 
@@ -39,14 +47,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.data.coco.read import read_coco
-    from d2freq.errors import UserError
-    from d2freq.evaluation.coco.detections_file import read_detections, write_detections
-    from d2freq.evaluation.coco.guard import DetectionError, guard_detections
-    from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
-    from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
-    from d2freq.evaluation.protocols import get_protocol
-
     check_merge(arguments.merge, arguments.merge_iou)
     if not arguments.tiles and (arguments.merge, arguments.merge_iou) != ("nms", 0.5):
         raise UserError("--merge and --merge-iou are of --tiles TILES.json, which is missing")

@@ -3,14 +3,17 @@
 import argparse
 
 from d2freq.commands import options
+from d2freq.engine.build import config_model
+from d2freq.engine.export import OUTPUTS, export_onnx, export_torchscript
+from d2freq.engine.tasks.detection import gives_masks
 
 SUMMARY = "write a detector as TorchScript or ONNX, for images of any size"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Config, weights, format, file."""
-    options.config_file(parser)
-    options.weights(parser, text="a checkpoint; without it the weights are random")
+    options.add(parser, "--config-file", "opts")
+    options.add(parser, "--weights", help="a checkpoint; without it the weights are random")
     parser.add_argument("--format", required=True, choices=("torchscript", "onnx"))
     parser.add_argument("--output", required=True, help="the file to write")
     parser.add_argument(
@@ -25,10 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.engine.build import config_model
-    from d2freq.engine.export import OUTPUTS, export_onnx, export_torchscript
-    from d2freq.engine.tasks.detection import gives_masks
-
     model = config_model(arguments.config_file, arguments.opts, weights=arguments.weights)
     write = export_torchscript if arguments.format == "torchscript" else export_onnx
     write(model, arguments.output, size=tuple(arguments.size))

@@ -2,10 +2,16 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from d2freq.data.coco.report import Report
+from d2freq.analysis.box_sizes import plot_sizes, read_sizes, size_table
+from d2freq.data.coco.check import check_loaded, read_noting
+from d2freq.data.coco.faults import SECTIONS
+from d2freq.data.coco.notes import find_notes
+from d2freq.data.coco.repair import refuse_same_file, repair_coco, write_repaired
+from d2freq.data.coco.report import Report
+from d2freq.data.leaks.find import find_leaks
+from d2freq.errors import UserError
+from d2freq.evaluation.protocols import get_protocol
 
 SUMMARY = "check a COCO file and its images, and repair what can be repaired"
 
@@ -52,13 +58,6 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from d2freq.data.coco.check import check_loaded, read_noting
-    from d2freq.data.coco.faults import SECTIONS
-    from d2freq.data.coco.notes import find_notes
-    from d2freq.data.coco.repair import refuse_same_file
-    from d2freq.data.coco.report import Report
-    from d2freq.evaluation.protocols import get_protocol
-
     protocol = get_protocol(arguments.protocol)
     _check_options(arguments)
     if arguments.fix:
@@ -90,8 +89,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    from d2freq.errors import UserError
-
     for name in ("images", "other_images"):
         folder = getattr(arguments, name)
         if folder and not os.path.isdir(folder):
@@ -107,8 +104,6 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 def _show_leaks(arguments: argparse.Namespace) -> bool:
     """Look for content of both files; True where there is some."""
-    from d2freq.data.leaks.find import find_leaks
-
     found = find_leaks(
         arguments.file,
         arguments.images,
@@ -122,10 +117,8 @@ def _show_leaks(arguments: argparse.Namespace) -> bool:
     return not found.ok
 
 
-def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:
+def _fix(arguments: argparse.Namespace, data: dict, report: Report) -> dict:
     """Write the repaired file and return its content."""
-    from d2freq.data.coco.repair import repair_coco, write_repaired
-
     repaired = repair_coco(
         data,
         report,
@@ -143,9 +136,6 @@ def _fix(arguments: argparse.Namespace, data: dict, report: "Report") -> dict:
 
 
 def _show_sizes(arguments: argparse.Namespace, data: dict) -> None:
-    from d2freq.analysis.box_sizes import plot_sizes, read_sizes, size_table
-    from d2freq.evaluation.protocols import get_protocol
-
     protocol = get_protocol(arguments.protocol)
     sizes = read_sizes(data)
     print(f"\nsizes by protocol {protocol.name}\n{size_table(sizes, protocol)}")

@@ -1,11 +1,34 @@
 """Which detections hit and which objects were missed, in one picture at one overlap threshold.
 
-N detections, G ground truth boxes, both (x0, y0, x1, y1).
+N detections, G objects, H x W the picture. Boxes are x, y, width, height in pixels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from d2freq.evaluation.coco.overlaps import pair_overlaps
+
+__all__ = ["Found", "Matches", "Objects", "match"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Detections: boxes (N, 4), classes and scores (N,), and masks (N, H, W) bool where given."""
+
+    xywh: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    masks: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Ground truth: boxes (G, 4), classes (G,), and which are crowd regions (G,) bool."""
+
+    xywh: np.ndarray
+    classes: np.ndarray
+    crowd: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -20,45 +43,20 @@ class Matches:
     found: np.ndarray
 
 
-def match(
-    boxes: np.ndarray,
-    classes: np.ndarray,
-    scores: np.ndarray,
-    gt_boxes: np.ndarray,
-    gt_classes: np.ndarray,
-    gt_crowd: np.ndarray,
-    *,
-    iou_threshold: float = 0.5,
-) -> Matches:
+def match(found: Found, truth: Objects, *, iou_threshold: float = 0.5) -> Matches:
     """Match greedily by falling score: each detection takes the free object it overlaps most.
 
     Only objects of its own class, at ``iou_threshold`` or more, as COCO counts at one threshold.
     """
-    hit, excused = np.zeros(len(boxes), bool), np.zeros(len(boxes), bool)
-    found = np.zeros(len(gt_boxes), bool)
-    overlap, covered = pairwise_overlap(boxes, gt_boxes)
-    same = classes[:, None] == gt_classes[None]
-    for n in np.argsort(-scores, kind="stable"):
-        candidates = np.where(same[n] & ~gt_crowd & ~found, overlap[n], -1.0)
+    hit, excused = np.zeros(len(found.xywh), bool), np.zeros(len(found.xywh), bool)
+    taken = np.zeros(len(truth.xywh), bool)
+    overlap = pair_overlaps(found.xywh[:, None], truth.xywh[None], truth.crowd[None])
+    same = found.classes[:, None] == truth.classes[None]
+    for n in np.argsort(-found.scores, kind="stable"):
+        candidates = np.where(same[n] & ~truth.crowd & ~taken, overlap[n], -1.0)
         if candidates.size and candidates.max() >= iou_threshold:
             hit[n] = True
-            found[candidates.argmax()] = True
+            taken[candidates.argmax()] = True
         else:
-            excused[n] = bool((same[n] & gt_crowd & (covered[n] >= iou_threshold)).any())
-    return Matches(hit, excused, found)
-
-
-def pairwise_overlap(boxes: np.ndarray, gt_boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intersection over union, and over the area of the first box; both (N, G)."""
-    low = np.maximum(boxes[:, None, :2], gt_boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], gt_boxes[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    gt_area = (gt_boxes[:, 2:] - gt_boxes[:, :2]).prod(-1)
-    union = area[:, None] + gt_area[None] - common
-    own = np.broadcast_to(area[:, None], common.shape)
-    return _ratio(common, union), _ratio(common, own)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+            excused[n] = bool((same[n] & truth.crowd & (overlap[n] >= iou_threshold)).any())
+    return Matches(hit, excused, taken)

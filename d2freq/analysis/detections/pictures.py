@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2freq.analysis.detections.hits import match
+from d2freq.analysis.detections.hits import Found, Objects, match
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.detections_file import read_detections
 from d2freq.evaluation.coco.guard import Detections
@@ -69,18 +69,9 @@ def visualize_detections(
             raise UserError(f"{record['file_name']}: missing or no image")
         own = found.select(found.image_id == record["image_id"])
         classes = [_class_of(kind, to_class, predictions) for kind in own.category_id.tolist()]
-        detected = {
-            "boxes": np.concatenate([own.xywh[:, :2], own.xywh[:, :2] + own.xywh[:, 2:]], axis=1),
-            "classes": np.array(classes, int),
-            "scores": own.score,
-        }
-        picture = draw_matches(
-            image,
-            **detected,
-            **_truth(record),
-            iou_threshold=iou_threshold,
-            masks=None if own.masks is None else decode(own.masks),
-        )
+        masks = None if own.masks is None else decode(own.masks)
+        detected = Found(own.xywh, np.array(classes, int), own.score, masks)
+        picture = draw_matches(image, detected, _truth(record), iou_threshold=iou_threshold)
         path = folder / f"{Path(record['file_name']).stem}.png"
         if path in paths:  # the same name in two folders of the data set
             path = path.with_name(f"{path.stem}_{record['image_id']}.png")
@@ -91,43 +82,25 @@ def visualize_detections(
 
 
 def draw_matches(
-    image: np.ndarray,
-    boxes: np.ndarray,
-    classes: np.ndarray,
-    scores: np.ndarray,
-    gt_boxes: np.ndarray,
-    gt_classes: np.ndarray,
-    gt_crowd: np.ndarray,
-    *,
-    iou_threshold: float = 0.5,
-    masks: np.ndarray | None = None,
+    image: np.ndarray, found: Found, truth: Objects, *, iou_threshold: float = 0.5
 ) -> np.ndarray:
-    """The enlarged picture with coloured boxes and a legend that counts them.
-
-    Args:
-        image: (H, W, 3) uint8, BGR.
-        boxes, gt_boxes: (N, 4) and (G, 4), x0, y0, x1, y1 in pixels of ``image``.
-        masks: (N, H, W) bool of the detections, for their outlines.
-    """
+    """The enlarged picture with coloured boxes and a legend that counts them: uint8, BGR."""
     import cv2
 
-    matches = match(
-        boxes, classes, scores, gt_boxes, gt_classes, gt_crowd, iou_threshold=iou_threshold
-    )
+    matches = match(found, truth, iou_threshold=iou_threshold)
     zoom = min(max(SIDE / max(image.shape[:2]), 1.0), MAX_ZOOM)
     picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-    false = boxes[~matches.hit & ~matches.excused]
-    missed = gt_boxes[~matches.found & ~gt_crowd]
     groups = [
-        (boxes[matches.hit], GREEN, "hit"),
-        (false, BLUE, "false positive"),
-        (missed, RED, "missed"),
+        (found.xywh[matches.hit], GREEN, "hit"),
+        (found.xywh[~matches.hit & ~matches.excused], BLUE, "false positive"),
+        (truth.xywh[~matches.found & ~truth.crowd], RED, "missed"),
     ]
-    if masks is not None:
+    if found.masks is not None:
         for number in np.flatnonzero(~matches.excused):
-            _outline(picture, masks[number], GREEN if matches.hit[number] else BLUE)
+            _outline(picture, found.masks[number], GREEN if matches.hit[number] else BLUE)
     for group, colour, _ in groups:
-        for x0, y0, x1, y1 in np.round(group * zoom).astype(int).tolist():
+        corners = np.hstack([group[:, :2], group[:, :2] + group[:, 2:]])
+        for x0, y0, x1, y1 in np.round(corners * zoom).astype(int).tolist():
             # one pixel outside the object, so that the line does not cover it
             cv2.rectangle(picture, (x0 - 2, y0 - 2), (x1 + 1, y1 + 1), colour, 2)
     strip = np.full((LEGEND, picture.shape[1], 3), 255, np.uint8)
@@ -169,14 +142,14 @@ def _class_of(category: int, to_class: dict[int, int] | None, path) -> int:
     return to_class[category]
 
 
-def _truth(record: dict) -> dict[str, np.ndarray]:
+def _truth(record: dict) -> Objects:
     from detectron2.structures import BoxMode
 
     annotations = record.get("annotations", [])
     modes = [(a["bbox"], a["bbox_mode"]) for a in annotations]
-    boxes = [BoxMode.convert(list(box), mode, BoxMode.XYXY_ABS) for box, mode in modes]
-    return {
-        "gt_boxes": np.array(boxes, float).reshape(-1, 4),
-        "gt_classes": np.array([a["category_id"] for a in annotations], int),
-        "gt_crowd": np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
-    }
+    boxes = [BoxMode.convert(list(box), mode, BoxMode.XYWH_ABS) for box, mode in modes]
+    return Objects(
+        xywh=np.array(boxes, float).reshape(-1, 4),
+        classes=np.array([a["category_id"] for a in annotations], int),
+        crowd=np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool),
+    )

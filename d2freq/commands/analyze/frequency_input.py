@@ -12,7 +12,7 @@ __all__ = ["TOPICS"]
 
 def _gate(parser: argparse.ArgumentParser) -> None:
     add_model(parser, truth=False)
-    options.count(parser, 0, "images at even steps")
+    options.add(parser, "--count", default=0, help="images at even steps; 0 is all")
     parser.add_argument("--top", type=int, default=24, help="channels of the static set")
 
 

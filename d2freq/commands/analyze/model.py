@@ -18,20 +18,15 @@ def add_model(parser: argparse.ArgumentParser, *, truth: bool = True) -> None:
 
     Without the need of boxes (``truth``) data sets of image folders are taken, too.
     """
-    options.config_file(parser, text=OVERRIDES)
-    options.weights(parser)
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=_picture_path,
-        metavar="FILE.png",
-        help="the picture; numbers go to FILE.json",
-    )
-    options.dataset(parser, split="test")
+    options.add(parser, "--config-file", "--weights")
+    options.add(parser, "opts", help=OVERRIDES)
+    text = "the picture; numbers go to FILE.json"
+    options.add(parser, "--output", type=_picture_path, metavar="FILE.png", help=text)
+    options.add(parser, "--dataset")
     parser.add_argument(
         "--protocol", help="size classes: aitod, coco, ... or a .yaml; without it the config's"
     )
-    options.device(parser)
+    options.add(parser, "--device")
     parser.set_defaults(truth=truth)
 
 

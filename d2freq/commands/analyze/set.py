@@ -29,8 +29,8 @@ def _bands(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--levels", nargs="+", default=[], help="such as p3; without it all that are smoothed"
     )
-    options.count(parser, 1000, "random images")
-    parser.add_argument("--seed", type=int, default=0, help="of their choice")
+    options.add(parser, "--count", default=1000, help="random images; 0 is all")
+    options.add(parser, "--seed", help="of their choice")
     _zero_frequency(parser)
 
 
@@ -51,7 +51,7 @@ def _occlusion(parser: argparse.ArgumentParser) -> None:
         help="where the band is masked",
     )
     parser.add_argument("--levels", nargs="+", default=[], help="such as p3; without it all")
-    options.count(parser, 0, "images to measure on")
+    options.add(parser, "--count", default=0, help="images to measure on; 0 is all")
     parser.add_argument(
         "--calibrate",
         dest="calibration",
@@ -95,8 +95,8 @@ def _pca(parser: argparse.ArgumentParser) -> None:
 
 def _saliency(parser: argparse.ArgumentParser) -> None:
     _compared(parser)
-    options.count(parser, 50, "images that the means are of")
-    parser.add_argument("--seed", type=int, default=0, help="of the anchors and proposals")
+    options.add(parser, "--count", default=50, help="images that the means are of; 0 is all")
+    options.add(parser, "--seed", help="of the anchors and proposals")
     parser.add_argument(
         "--recipe",
         choices=saliency.RECIPES,

@@ -1,6 +1,7 @@
 """Topics of ``d2freq convert`` that leave the images whole: to a COCO file, and from one."""
 
 import argparse
+from functools import partial
 
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
@@ -41,22 +42,14 @@ def _voc(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
-def _coco_to_yolo(parser: argparse.ArgumentParser) -> None:
-    _add_coco(parser, "folder: labels/ and data.yaml")
-
-
-def _coco_to_voc(parser: argparse.ArgumentParser) -> None:
-    _add_coco(parser, "folder: Annotations/ and ImageSets/Main/")
-
-
-def _add_coco(parser: argparse.ArgumentParser, output: str) -> None:
+def _coco(parser: argparse.ArgumentParser, output: str) -> None:
     parser.add_argument("json_file", metavar="GT.json", help="COCO file")
     parser.add_argument("--output", required=True, help=output)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="FILE.json", help="COCO file to write")
-    options.workers(parser)
+    options.add(parser, "--workers")
 
 
 def _add_names(parser: argparse.ArgumentParser, otherwise: str) -> None:
@@ -73,6 +66,18 @@ TO_COCO = (
     Topic("voc", "Pascal VOC to a COCO file", _voc, convert_voc, describe_coco),
 )
 FROM_COCO = (
-    Topic("coco-to-yolo", "a COCO file to YOLO labels", _coco_to_yolo, write_yolo, list),
-    Topic("coco-to-voc", "a COCO file to Pascal VOC", _coco_to_voc, write_voc, list),
+    Topic(
+        "coco-to-yolo",
+        "a COCO file to YOLO labels",
+        partial(_coco, output="folder: labels/ and data.yaml"),
+        write_yolo,
+        list,
+    ),
+    Topic(
+        "coco-to-voc",
+        "a COCO file to Pascal VOC",
+        partial(_coco, output="folder: Annotations/ and ImageSets/Main/"),
+        write_voc,
+        list,
+    ),
 )

@@ -19,18 +19,19 @@ from d2freq.errors import UserError
 
 __all__ = ["TOPICS"]
 
+FOLDER = "folder: images, annotations.json, originals.json"
+
 
 def _tinyperson(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", metavar="SOURCE.json", help="tiny_set_train.json, rgb_train.json, ...")
     add("--images", required=True, help="folder where its file names begin")
-    _add_folder(parser)
+    options.add(parser, "--output", help=FOLDER)
     add("--train", action="store_true", help="erase what is to be ignored from the images")
     add("--size", type=int, nargs=2, default=[640, 512], metavar="PX", help="width height")
     add("--overlap", type=int, default=100, metavar="PX", help="of neighbouring tiles")
     add("--keep-dense", action="store_true", help="keep the images marked as dense")
-    options.workers(parser)
-    options.overwrite(parser, "tiles")
+    options.add(parser, "--workers", "--overwrite")
 
 
 def _tiles(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,7 @@ def _dotamini10(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--copies", type=int, default=1, help="of a tile with a rare class, train only"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the copies")
+    options.add(parser, "--seed", help="of the copies")
     parser.add_argument("--keep-empty", action="store_true", help="keep tiles without an object")
     _add_output(parser)
 
@@ -111,7 +112,7 @@ def _add_cut(
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    _add_folder(parser)
+    options.add(parser, "--output", help=FOLDER)
     parser.add_argument(
         "--format",
         dest="image_format",
@@ -119,14 +120,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         choices=("png", "jpg"),
         help="of the tiles; png is exact",
     )
-    options.workers(parser)
-    options.overwrite(parser, "tiles")
-
-
-def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--output", required=True, help="folder: images, annotations.json, originals.json"
-    )
+    options.add(parser, "--workers", "--overwrite")
 
 
 def _pair(values: Sequence[int], option: str) -> tuple[int, int]:

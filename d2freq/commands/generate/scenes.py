@@ -12,10 +12,10 @@ __all__ = ["SCENES"]
 
 def _scenes(parser: argparse.ArgumentParser) -> None:
     splits = {"train": (160, "training pictures"), "val": (40, "validation pictures")}
-    options.generated(parser, "tiny_scenes", splits)
+    options.add_generated(parser, "tiny_scenes", splits)
     parser.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
-    options.workers(parser)
-    options.overwrite(parser, "scenes")
+    options.add(parser, "--workers")
+    options.add(parser, "--overwrite", help="replace other scenes there")
 
 
 def _generate(output: str | None, **given) -> list[str]:

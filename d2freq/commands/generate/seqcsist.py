@@ -18,8 +18,8 @@ def _seqcsist(parser: argparse.ArgumentParser) -> None:
     """Every rule of d2freq.data.seqcsist.rules is among its options, with the rule's default."""
     sizes = {"train": 3500, "val": 750, "test": 750}
     splits = {split: (number, f"{split} trajectories") for split, number in sizes.items()}
-    options.generated(parser, "seqcsist", splits)
-    options.overwrite(parser, "splits")
+    options.add_generated(parser, "seqcsist", splits)
+    options.add(parser, "--overwrite", help="replace other splits there")
     _add_scene(parser.add_argument_group("frames"))
     _add_rules(parser.add_argument_group("trajectories"))
 

@@ -20,8 +20,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _detections(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="registered name: tiny_scenes_val")
     parser.add_argument("--predictions", required=True, help="coco_instances_results.json")
-    parser.add_argument("--output", required=True, help="folder for the pictures")
-    options.count(parser, 12, "how many pictures")
+    options.add(parser, "--output", help="folder for the pictures")
+    options.add(parser, "--count", default=12, help="how many pictures; 0 is all")
     parser.add_argument("--score-threshold", type=float, default=0.3, help="draw from here on")
     parser.add_argument("--iou-threshold", type=float, default=0.5, help="overlap of a hit")
 
@@ -33,7 +33,7 @@ def _draw(dataset: str, predictions: str, output: str, **given) -> str:
 
 def _losses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", required=True, help="metrics.json of a training run")
-    options.picture(parser)
+    options.add(parser, "--output")
 
 
 DETECTIONS = Topic(

@@ -21,9 +21,8 @@ GREY = (0.299, 0.587, 0.114)  # by ITU-R BT.601, as OpenCV and Pillow
 
 
 def _channels(parser: argparse.ArgumentParser) -> None:
-    options.config_file(parser, text="config overrides: KEY VALUE")
-    options.weights(parser)
-    _image(parser)
+    options.add(parser, "--config-file", "--weights", "--image", "--output")
+    options.add(parser, "opts", help="config overrides: KEY VALUE")
 
 
 def _responses(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +57,7 @@ def _draw(
 
 
 def _scr(parser: argparse.ArgumentParser) -> None:
-    _image(parser)
+    options.add(parser, "--image", "--output")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="a target")
     where.add_argument("--annotations", help="COCO file: every object of the image is a target")
@@ -80,11 +79,6 @@ def _draw_scr(
         for size, values in plot_clutter(grey, boxes, output, **given).items()
     ]
     return [*lines, output]
-
-
-def _image(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--image", required=True, help="any picture; it is not resized")
-    options.picture(parser)
 
 
 TOPICS = (

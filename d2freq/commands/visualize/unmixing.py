@@ -47,8 +47,8 @@ def _unmixing(parser: argparse.ArgumentParser) -> None:
     )
     distances = [2.0, 1.5, 0.955, 0.6, 0.424]  # 0.955 px is one R; the last the data set's least
     parser.add_argument("--distances", type=float, nargs="+", default=distances, metavar="PIXELS")
-    options.picture(parser)
-    options.overrides(parser, text="config overrides for every model: KEY VALUE")
+    options.add(parser, "--output")
+    options.add(parser, "opts", help="config overrides for every model: KEY VALUE")
 
 
 def _draw(

@@ -69,14 +69,14 @@ def pair_overlaps(detection: np.ndarray, box: np.ndarray, crowd: np.ndarray) -> 
     """Intersection over union, or over the detection's area where the box is a crowd.
 
     Args:
-        detection: (P, 4).
-        box: (P, 4), the ground truth beside each.
-        crowd: (P,) bool.
+        detection: (..., 4).
+        box: (..., 4), the ground truth beside each.
+        crowd: (...) bool.
 
     Returns:
-        (P,) in [0, 1]; 0 where there is no intersection.
+        (...) in [0, 1]; 0 where there is no intersection.
     """
     shared = intersection(detection, box)
-    own = detection[:, 2] * detection[:, 3]
-    whole = np.where(crowd, own, own + box[:, 2] * box[:, 3] - shared)
+    own = detection[..., 2] * detection[..., 3]
+    whole = np.where(crowd, own, own + box[..., 2] * box[..., 3] - shared)
     return np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2freq.analysis.detections.hits import match, pairwise_overlap
+from d2freq.analysis.detections.hits import Found, Objects, match
 from d2freq.analysis.detections.pictures import BLUE, GREEN, RED, draw_matches
 from d2freq.analysis.loss_curve import plot_losses, read_metrics
 from d2freq.errors import UserError
@@ -15,21 +15,22 @@ from d2freq.errors import UserError
 SHIP, PERSON = 0, 1
 
 
+def detections(corners, classes, scores, masks=None):
+    return Found(xywh(corners), np.array(classes), np.array(scores), masks)
+
+
+def objects(corners, classes, crowd=None):
+    crowd = np.zeros(len(classes), bool) if crowd is None else np.array(crowd)
+    return Objects(xywh(corners), np.array(classes), crowd)
+
+
+def xywh(corners):
+    boxes = np.array(corners, float).reshape(-1, 4)
+    return np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+
+
 def matched(boxes, classes, scores, gt_boxes, gt_classes, gt_crowd=None):
-    crowd = np.zeros(len(gt_boxes), bool) if gt_crowd is None else np.array(gt_crowd)
-    gt = np.array(gt_boxes, float).reshape(-1, 4)
-    found = np.array(boxes, float).reshape(-1, 4)
-    return match(found, np.array(classes), np.array(scores), gt, np.array(gt_classes), crowd)
-
-
-def test_overlap_equals_torchvision():
-    import torch
-    from torchvision.ops import box_iou
-
-    corner = torch.rand(20, 2) * 30
-    boxes = torch.cat([corner, corner + torch.rand(20, 2) * 10], 1).double()
-    iou, _ = pairwise_overlap(boxes[:12].numpy(), boxes[12:].numpy())
-    assert np.allclose(iou, box_iou(boxes[:12], boxes[12:]).numpy(), atol=1e-12)
+    return match(detections(boxes, classes, scores), objects(gt_boxes, gt_classes, gt_crowd))
 
 
 def test_best_score_takes_the_object_and_a_second_detection_is_false():
@@ -52,12 +53,8 @@ def test_picture_shows_hit_false_positive_and_miss_in_their_colours():
     image = np.full((64, 64, 3), 128, np.uint8)
     picture = draw_matches(
         image,
-        boxes=np.array([[8.0, 8, 12, 12], [40, 40, 44, 44]]),
-        classes=np.array([SHIP, SHIP]),
-        scores=np.array([0.9, 0.8]),
-        gt_boxes=np.array([[8.0, 8, 12, 12], [8, 40, 12, 44]]),
-        gt_classes=np.array([SHIP, SHIP]),
-        gt_crowd=np.array([False, False]),
+        detections([[8, 8, 12, 12], [40, 40, 44, 44]], [SHIP, SHIP], [0.9, 0.8]),
+        objects([[8, 8, 12, 12], [8, 40, 12, 44]], [SHIP, SHIP]),
     )
     zoom = 4
     assert picture.shape[1] == 64 * zoom and picture.shape[0] > 64 * zoom  # a legend below
@@ -74,13 +71,8 @@ def test_a_mask_has_an_outline_in_the_colour_of_its_box():
     masks[1, 50:52, 50:52] = True
     picture = draw_matches(
         image,
-        boxes=np.array([[10.0, 10, 30, 30], [50, 50, 52, 52]]),
-        classes=np.array([SHIP, PERSON]),
-        scores=np.array([0.9, 0.8]),
-        gt_boxes=np.array([[10.0, 10, 30, 30]]),
-        gt_classes=np.array([SHIP]),
-        gt_crowd=np.array([False]),
-        masks=masks,
+        detections([[10, 10, 30, 30], [50, 50, 52, 52]], [SHIP, PERSON], [0.9, 0.8], masks),
+        objects([[10, 10, 30, 30]], [SHIP]),
     )
     coloured = [(picture[:256] == colour).all(2) for colour in (GREEN, BLUE)]
     outlines = [coloured[0][40:120, 40:120], coloured[1][200:208, 200:208]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from d2freq.analysis.detections.hits import Found, Objects, match
+from d2freq.analysis.model_and_data import choose
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.detections_file import read_detections
 from d2freq.evaluation.coco.guard import Detections
@@ -57,9 +58,7 @@ def visualize_detections(
     to_class = MetadataCatalog.get(dataset).get("thing_dataset_id_to_contiguous_id")
     found = _read_predictions(predictions, [record["image_id"] for record in records], dataset)
     found = found.select(found.score >= score_threshold)
-    if count > 0 and len(records) > count:
-        steps = np.linspace(0, len(records) - 1, count).round().astype(int)
-        records = [records[step] for step in steps]
+    records = choose(records, max(count, 0))
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

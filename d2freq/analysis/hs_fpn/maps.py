@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,17 +111,16 @@ def record(model: Any, image: np.ndarray) -> Recording:
 @contextmanager
 def _outputs(backbone: nn.Module) -> Iterator[dict[str, Tensor]]:
     """What each module of the neck returns while the context lasts, by its name."""
+    names = {module: name for name, module in backbone.named_modules() if name.startswith("fpn_")}
     outputs: dict[str, Tensor] = {}
+
+    def keep(module: nn.Module, _inputs: tuple, value: Tensor) -> None:
+        outputs[names[module]] = value
+
     with ExitStack() as hooks:
-        for name, module in backbone.named_modules():
-            if name.startswith("fpn_"):
-                keep = partial(_keep, outputs, name)
-                hooks.callback(module.register_forward_hook(keep).remove)
+        for module in names:
+            hooks.callback(module.register_forward_hook(keep).remove)
         yield outputs
-
-
-def _keep(outputs: dict[str, Tensor], name: str, _module, _inputs, value: Tensor) -> None:
-    outputs[name] = value
 
 
 def energy(features: Tensor) -> np.ndarray:

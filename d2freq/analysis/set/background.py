@@ -136,14 +136,10 @@ def measure_bands(
                 sums["after"].add(smoothing[name](ground))
     radii, found = {}, {}
     for name, sums in totals.items():
-        radii[name] = fixed_radii(sums["before"], bands, name, zero_frequency=zero_frequency)
+        ends = fixed_radii(sums["before"], bands, name, zero_frequency=zero_frequency)
+        radii[name] = ends
         found[name] = {
-            state: {
-                band.name: statistics
-                for band, statistics in zip(
-                    bands, total.statistics(list(radii[name].values())), strict=True
-                )
-            }
+            state: dict(zip(ends, total.statistics(list(ends.values())), strict=True))
             for state, total in sums.items()
         }
     result = Bands(

@@ -190,7 +190,7 @@ def calibrate(
         ends = fixed_radii(total, bands, level, zero_frequency=zero_frequency)
         zero, *held = total.statistics([(BELOW_ZERO, 0.0), *ends.values()])
         radii[level] = ends
-        energies[level] = {b.name: 100 * s.energy_share for b, s in zip(bands, held, strict=True)}
+        energies[level] = {b: 100 * s.energy_share for b, s in zip(ends, held, strict=True)}
         energies[level]["zero frequency"] = 100 * zero.energy_share
     return radii, energies
 

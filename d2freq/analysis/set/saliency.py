@@ -125,36 +125,41 @@ def measure_saliency(
         branches: dict[str, str] = {}
         for each in subjects:  # a plain detector beside a SET model has that one's branches
             branches |= getattr(each.model, "branches", {}) if isinstance(each.model, SET) else {}
-        factor = RELEASED_SCORE if recipe == "released" and _perturbs(subject) else 1.0
+        released = recipe == "released" and _perturbs(subject)
         heat_of = partial(
             _heat,
             subject,
             level=pick_level(subject.detector, chosen),
             branches=branches,
             seed=seed,
-            recipe=recipe,
+            released=released,
         )
-        found: list[tuple[np.ndarray, np.ndarray]] = []
+        areas, sums = [np.zeros(0)], [np.zeros(0)]
         for record in tqdm(records, desc=subject.about["label"], unit="image"):
             image = subject.image(record)
             if len(image.boxes):
-                heat = factor * heat_of(image)
-                found.append((areas_of(image), box_sums(heat, image.boxes)))
+                areas.append(areas_of(image))
+                sums.append(box_sums(heat_of(image), image.boxes))
+        found = np.concatenate(sums)
+        classes = {"all": np.ones(len(found), bool)}
+        classes |= scales_of(np.concatenate(areas), subject.protocol)
         image = subject.image(drawn)
-        heat = factor * heat_of(image)
-        means = _means(subject, found)
+        heat = heat_of(image)
         panels.append(Panel(image, heat))
         entries.append(
             ModelSaliency(
                 model=subject.about["label"],
                 measured_at=(
                     f"perturbed feature, noise x {RELEASED_NOISE:g}, sums x {RELEASED_SCORE:g}"
-                    if factor != 1
+                    if released
                     else "plain feature, factor 1"
                 ),
                 input_height_width=list(image.size),
-                objects={label: number for label, (number, _) in means.items()},
-                mean_saliency={label: mean for label, (_, mean) in means.items()},
+                objects={label: int(inside.sum()) for label, inside in classes.items()},
+                mean_saliency={
+                    label: float(found[inside].mean()) if inside.any() else math.nan
+                    for label, inside in classes.items()
+                },
                 drawn_image_objects=box_sums(heat, image.boxes).tolist(),
             )
         )
@@ -236,33 +241,21 @@ def _heat(
     level: str,
     branches: Mapping[str, str],
     seed: int,
-    recipe: str,
+    released: bool,
 ) -> Tensor:
     """Saliency of the image without its padding, (H, W) on the CPU."""
     seen = pyramid(subject.detector, image)
     features = seen.features
-    if recipe == "released" and _perturbs(subject):
+    if released:
         base = smoothed(subject, image, seen) if subject.model.smoothing is not None else features
         features = released_features(subject.model, image, seen, base, seed=seed)
     gradients = branch_gradients(
         subject.detector, image, features, level, branches=branches, seed=seed
     )
     height, width = image.size
-    return saliency_map(gradients, seen.padded)[:height, :width].cpu()
+    heat = saliency_map(gradients, seen.padded)[:height, :width].cpu()
+    return RELEASED_SCORE * heat if released else heat
 
 
 def _perturbs(subject: Subject) -> bool:
     return isinstance(subject.model, SET) and subject.model.perturbation
-
-
-def _means(
-    subject: Subject, found: list[tuple[np.ndarray, np.ndarray]]
-) -> dict[str, tuple[int, float]]:
-    """Size class -> number of objects, mean of their sums; "all" first."""
-    areas = np.concatenate([np.zeros(0), *(area for area, _ in found)])
-    sums = np.concatenate([np.zeros(0), *(values for _, values in found)])
-    classes = {"all": np.ones(len(sums), bool), **scales_of(areas, subject.protocol)}
-    return {
-        label: (int(inside.sum()), float(sums[inside].mean()) if inside.any() else math.nan)
-        for label, inside in classes.items()
-    }

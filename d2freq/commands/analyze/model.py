@@ -8,7 +8,7 @@ from d2freq.commands.topics import Options, Topic
 from d2freq.engine.config.device import present_device
 from d2freq.errors import UserError
 
-__all__ = ["add_image", "add_level", "add_model", "add_other_model", "analyze"]
+__all__ = ["add_compared", "add_model", "analyze"]
 
 OVERRIDES = "overrides for every config: KEY VALUE, or key=value; not right behind a list"
 
@@ -30,21 +30,14 @@ def add_model(parser: argparse.ArgumentParser, *, truth: bool = True) -> None:
     parser.set_defaults(truth=truth)
 
 
-def add_other_model(parser: argparse.ArgumentParser) -> None:
-    """A second model for comparison, and names for both."""
+def add_compared(parser: argparse.ArgumentParser) -> None:
+    """The same of one model or two, of which one level of one image is drawn."""
+    add_model(parser)
     parser.add_argument("--other-config", help="config of a second model, shown beside the first")
     parser.add_argument("--other-weights", help="its checkpoint")
     parser.add_argument("--label", help="name of the first model in the picture")
     parser.add_argument("--other-label", help="name of the second")
-
-
-def add_level(parser: argparse.ArgumentParser) -> None:
-    """One level of the pyramid."""
     parser.add_argument("--level", help="such as p3; without it the one of highest resolution")
-
-
-def add_image(parser: argparse.ArgumentParser) -> None:
-    """Which image of the data set."""
     parser.add_argument(
         "--image-id", type=int, help="id in the data set; without it the first with objects"
     )
@@ -65,6 +58,7 @@ def analyze(topic: Topic, given: Options) -> None:
 def _load(given: Options) -> list[Subject]:
     """Take the models out of the options, the second on the data set and protocol of the first."""
     take = given.pop
+    device = present_device(take("device"), "--device")
     pairs = [(take("config_file"), take("weights"))]
     other, other_weights = take("other_config", None), take("other_weights", None)
     if other:
@@ -72,16 +66,13 @@ def _load(given: Options) -> list[Subject]:
     elif other_weights:
         raise UserError("--other-weights needs --other-config, which may be the first config again")
     data = {"dataset": take("dataset"), "protocol": take("protocol"), "truth": take("truth")}
-    overrides = take("opts")
-    device = present_device(take("device"), "--device")
+    overrides, labels = take("opts"), (take("label", None), take("other_label", None))
     subjects: list[Subject] = []
     for config, weights in pairs:
         subject = load_subject(config, overrides, weights=weights, device=device, **data)
         data |= {"dataset": subject.dataset, "protocol": subject.protocol}
         subjects.append(subject)
-    for subject, label in zip(
-        subjects, (take("label", None), take("other_label", None)), strict=False
-    ):
+    for subject, label in zip(subjects, labels, strict=False):
         if label:
             subject.about["label"] = label
     return subjects

@@ -15,7 +15,7 @@ from d2freq.analysis.set import (
 )
 from d2freq.analysis.set.bands import parse_bands
 from d2freq.commands import options
-from d2freq.commands.analyze.model import add_image, add_level, add_model, add_other_model
+from d2freq.commands.analyze.model import add_compared, add_model
 from d2freq.commands.topics import Topic
 
 __all__ = ["TOPICS"]
@@ -71,7 +71,7 @@ def _occlusion(parser: argparse.ArgumentParser) -> None:
 
 
 def _spectrum(parser: argparse.ArgumentParser) -> None:
-    _compared(parser)
+    add_compared(parser)
     parser.add_argument(
         "--objects",
         type=int,
@@ -87,14 +87,14 @@ def _spectrum(parser: argparse.ArgumentParser) -> None:
 
 
 def _pca(parser: argparse.ArgumentParser) -> None:
-    _compared(parser)
+    add_compared(parser)
     parser.add_argument(
         "--own-scale", action="store_true", help="each map from its lowest value to its highest"
     )
 
 
 def _saliency(parser: argparse.ArgumentParser) -> None:
-    _compared(parser)
+    add_compared(parser)
     options.add(parser, "--count", default=50, help="images that the means are of; 0 is all")
     options.add(parser, "--seed", help="of the anchors and proposals")
     parser.add_argument(
@@ -103,14 +103,6 @@ def _saliency(parser: argparse.ArgumentParser) -> None:
         default="plain",
         help="released repeats the published figure, which does not measure models alike",
     )
-
-
-def _compared(parser: argparse.ArgumentParser) -> None:
-    """One level of one image, of one model or of two."""
-    add_model(parser)
-    add_other_model(parser)
-    add_level(parser)
-    add_image(parser)
 
 
 def _zero_frequency(parser: argparse.ArgumentParser) -> None:

@@ -79,6 +79,8 @@ def configurable(init_func: Callable | None = None, *, from_config: Callable | N
             init_func(self, *args, **kwargs)
 
         return init
+    if from_config is None:
+        return configurable  # @configurable() says the same as @configurable
 
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)

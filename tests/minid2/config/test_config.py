@@ -105,3 +105,16 @@ def test_configurable_functions():
     cfg = get_cfg()
     assert build(5) == (5, 2) and build(cfg) == (-1, 0) and build(cfg, a=3) == (3, 0)
     assert build(cfg=cfg, extra=6) == (-1, 6) and build.__name__ == "build"
+
+
+def test_configurable_in_empty_brackets_is_the_plain_decorator():
+    class Neck:
+        @configurable()
+        def __init__(self, channels):
+            self.channels = channels
+
+        @classmethod
+        def from_config(cls, cfg):
+            return {"channels": cfg.MODEL.FPN.OUT_CHANNELS}
+
+    assert Neck(3).channels == 3 and Neck(get_cfg()).channels == 256

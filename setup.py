@@ -41,6 +41,8 @@ REQUIREMENTS = [
 ]
 
 EXPORT = ["onnx>=1.14", "onnxruntime>=1.16"]  # ONNX files, and their tests
+SHAPELY = ["shapely"]  # cuts polygons off at the border of a crop; Detectron2 asks for no version
+TOOLS = ["pytest>=7", "pytest-xdist", "pytest-cov>=5", "ruff>=0.6", "mypy>=1.10", "types-tabulate"]
 
 setup(
     name="d2freq",
@@ -54,8 +56,9 @@ setup(
     package_data={"d2freq": ["py.typed"], "minid2": ["py.typed", "README.md"]},
     install_requires=REQUIREMENTS,
     extras_require={
-        "dev": ["pytest>=7", "pytest-xdist", "ruff>=0.6", "mypy>=1.10", "types-tabulate", *EXPORT],
+        "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY],
         "export": EXPORT,
+        "shapely": SHAPELY,
     },
     entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},
 )

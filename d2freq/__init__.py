@@ -4,7 +4,7 @@ Importing the package chooses the host (an installed Detectron2, or the subset `
 there is none) and registers every backbone, dataset and meta-architecture of d2freq with it.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 import warnings
 

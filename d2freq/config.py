@@ -26,6 +26,14 @@ def add_d2freq_config(cfg: CN) -> None:
 
     A key that is there already keeps its value, so the call is idempotent and may also follow
     other extensions.
+
+    Examples:
+        >>> import d2freq
+        >>> from detectron2.config import get_cfg
+        >>> cfg = get_cfg()
+        >>> d2freq.add_d2freq_config(cfg)
+        >>> cfg.MODEL.HSFPN.PRESET, cfg.TEST.TINY.PROTOCOL
+        ('paper', 'aitod')
     """
     _add_missing(cfg, "D2FREQ", trainer_keys())
     _add_missing(cfg.MODEL, "CLASSIFIER", classifier_keys())

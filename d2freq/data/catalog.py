@@ -111,6 +111,13 @@ def register_coco(
 
     Raises:
         UserError: the name belongs to another data set.
+
+    Examples:
+        >>> from d2freq.data import register_coco
+        >>> from detectron2.data import MetadataCatalog
+        >>> register_coco("gulls_train", "gulls/train.json", "gulls/images", thing_classes=["gull"])
+        >>> MetadataCatalog.get("gulls_train").thing_classes
+        ['gull']
     """
     source = CocoSource(
         json_files=(os.path.abspath(json_file),),

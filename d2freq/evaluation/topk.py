@@ -34,6 +34,13 @@ def rank_of(scores: Tensor, label: int) -> int:
     Args:
         scores: (K,).
         label: in [0, K).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.evaluation.topk import rank_of
+        >>> scores = torch.tensor([0.1, 2.0, 0.7])
+        >>> rank_of(scores, 1), rank_of(scores, 0)
+        (0, 2)
     """
     return int((scores >= scores[label]).sum()) - 1
 

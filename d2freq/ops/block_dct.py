@@ -81,6 +81,11 @@ def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
 
     Raises:
         KeyError: another mode.
+
+    Examples:
+        >>> from d2freq.ops.block_dct import axis_basis
+        >>> [tuple(axis_basis(mode).shape) for mode in ("x2", "8x8", "4x4", "x4")]
+        [(8, 6), (8, 8), (4, 4), (8, 4)]
     """
     geometry = GEOMETRIES[mode]
     basis = dct_matrix(geometry.points, dtype=torch.float64)
@@ -90,7 +95,13 @@ def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def zigzag(points: int = 8) -> list[int]:
-    """The raster index at each zigzag rank: 0, 1, 8, 16, 9, 2, ... for 8 points."""
+    """The raster index at each zigzag rank: 0, 1, 8, 16, 9, 2, ... for 8 points.
+
+    Examples:
+        >>> from d2freq.ops.block_dct import zigzag
+        >>> zigzag()[:6]
+        [0, 1, 8, 16, 9, 2]
+    """
     cells = [(v, u) for v in range(points) for u in range(points)]
 
     def rank(cell: tuple[int, int]) -> tuple[int, int]:

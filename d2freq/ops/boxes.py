@@ -55,6 +55,16 @@ def gaussian_wasserstein2(first: Tensor, second: Tensor) -> Tensor:
 
     Returns:
         (N, M) square pixels, at least 0.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.boxes import NWD_CONSTANT, gaussian_wasserstein2, gaussians
+        >>> boxes = gaussians(torch.tensor([[0.0, 0, 8, 8], [8.0, 0, 16, 8], [80.0, 0, 88, 8]]))
+        >>> squared = gaussian_wasserstein2(boxes[:, :1], boxes)
+        >>> squared.tolist()
+        [[0.0, 64.0, 6400.0]]
+        >>> [round(nwd, 2) for nwd in torch.exp(-squared.sqrt() / NWD_CONSTANT)[0].tolist()]
+        [1.0, 0.53, 0.0]
     """
     total = _squared_distance(first[:2], second[:2])
     total += _squared_distance(first[2:4], second[2:4])
@@ -70,6 +80,13 @@ def gaussian_kl(first: Tensor, second: Tensor) -> Tensor:
 
     Returns:
         (N, M), finite and at least 0 up to rounding, for boxes without area too.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.boxes import gaussian_kl, gaussians
+        >>> boxes = gaussians(torch.tensor([[0.0, 0, 8, 8], [4.0, 0, 12, 8]]))
+        >>> gaussian_kl(boxes[:, :1], boxes).tolist()
+        [[0.0, 0.5]]
     """
     inverse = 1 / first[2:4]
     # Offsets and sides are summed by themselves, so that boxes of one shape at equal distances,

@@ -49,6 +49,15 @@ def dct_matrix(
 
     Returns:
         (rows, N); ``dct_matrix(N) @ x`` is the transform of the columns of ``x``.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.dct import dct_matrix
+        >>> matrix = dct_matrix(8, dtype=torch.float64)
+        >>> torch.allclose(matrix @ matrix.t(), torch.eye(8, dtype=torch.float64))
+        True
+        >>> tuple(dct_matrix(8, 2).shape)
+        (2, 8)
     """
     rows = size if rows is None else rows
     if torch.jit.is_tracing() or torch.compiler.is_compiling():
@@ -60,7 +69,15 @@ def dct_matrix(
 
 
 def dct2(x: Tensor) -> Tensor:
-    """Orthonormal 2-D DCT-II over the last two axes. (..., H, W) -> (..., H, W)."""
+    """Orthonormal 2-D DCT-II over the last two axes. (..., H, W) -> (..., H, W).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.dct import dct2, idct2
+        >>> x = torch.randn(2, 5, 7, dtype=torch.float64)
+        >>> torch.allclose(idct2(dct2(x)), x)
+        True
+    """
     return _matrix_like(x, x.shape[-2]) @ x @ _matrix_like(x, x.shape[-1]).t()
 
 
@@ -74,6 +91,11 @@ def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
 
     ``alpha`` counts as the decimal number it prints as, to twelve places, so 0.29 of 100 is 29,
     although the product of the two floats is 28.999...
+
+    Examples:
+        >>> from d2freq.ops.dct import band_rows
+        >>> band_rows(100, 0.29), band_rows(10, 0.25), band_rows(10, 0.25, "ceil")
+        (29, 2, 3)
     """
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding {rounding!r} is unknown; choose one of {', '.join(ROUNDINGS)}")
@@ -100,6 +122,15 @@ def high_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:
 
     Returns:
         (..., H, W), dtype of ``x``.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.dct import high_pass
+        >>> flat = torch.full((1, 2, 8, 12), 5.0)
+        >>> bool(high_pass(flat, 0.25).abs().max() < 1e-5)
+        True
+        >>> tuple(high_pass(torch.randn(1, 2, 9, 13), 0.25).shape)
+        (1, 2, 9, 13)
     """
     height, width = x.shape[-2], x.shape[-1]
     rows, columns = band_rows(height, alpha, rounding), band_rows(width, alpha, rounding)

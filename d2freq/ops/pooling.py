@@ -22,7 +22,14 @@ def adaptive_avg_pool2d(x: Tensor, cells: int) -> Tensor:
 
 
 def adaptive_max_pool2d(x: Tensor, cells: int) -> Tensor:
-    """Maxima of the k x k cells, as torch's function of that name; shapes as above."""
+    """Maxima of the k x k cells, as torch's function of that name; shapes as above.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.pooling import adaptive_max_pool2d
+        >>> tuple(adaptive_max_pool2d(torch.randn(2, 4, 5, 7), 3).shape)
+        (2, 4, 3, 3)
+    """
     if torch.onnx.is_in_onnx_export():
         return cell_maxima(x, cells)
     return F.adaptive_max_pool2d(x, cells)

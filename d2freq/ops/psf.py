@@ -79,6 +79,13 @@ def render(positions: Tensor, intensities: Tensor, *, size: int = 11, sigma: flo
 
     Raises:
         ValueError: as in :func:`pixel_response`.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.psf import render
+        >>> frame = render(torch.tensor([[5.0, 5.0], [5.4, 5.0]]), torch.tensor([200.0, 200.0]))
+        >>> tuple(frame.shape), round(float(frame.sum()), 2)
+        ((11, 11), 400.0)
     """
     rows = pixel_response(positions[..., 0], size, sigma) * intensities[..., None]
     columns = pixel_response(positions[..., 1], size, sigma)
@@ -106,6 +113,11 @@ def sampling_matrix(
 
     Raises:
         ValueError: as in :func:`sampling_factor`.
+
+    Examples:
+        >>> from d2freq.ops.psf import sampling_matrix
+        >>> tuple(sampling_matrix(size=11, factor=3).shape)
+        (121, 1089)
     """
     axis = sampling_factor(size, factor, sigma)  # multiplied in float64, rounded once
     return torch.kron(axis, axis).to(dtype)

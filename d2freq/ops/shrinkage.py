@@ -17,7 +17,14 @@ __all__ = ["soft_threshold", "sparse_solution"]
 
 
 def soft_threshold(x: Tensor, threshold: Tensor | float) -> Tensor:
-    """``sign(x) * max(|x| - threshold, 0)``, the proximal map of the L1 norm; any shape."""
+    """``sign(x) * max(|x| - threshold, 0)``, the proximal map of the L1 norm; any shape.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.shrinkage import soft_threshold
+        >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0).tolist()
+        [-2.0, 0.0, 1.0]
+    """
     return torch.sign(x) * torch.relu(torch.abs(x) - threshold)
 
 
@@ -49,6 +56,14 @@ def sparse_solution(
 
     Returns:
         The estimates (N, G), and how many iterations each row took, int64 (N,).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.shrinkage import sparse_solution
+        >>> y = torch.tensor([[3.0, 0.5]])
+        >>> x, taken = sparse_solution(y, torch.eye(2), torch.zeros(1, 2), penalty=1.0)
+        >>> x.tolist()
+        [[2.0, 0.0]]
     """
     step = 1 / torch.linalg.matrix_norm(phi, 2).square()
     result, taken = start.clone(), torch.zeros(len(y), dtype=torch.int64, device=y.device)

@@ -34,7 +34,13 @@ BELOW_ZERO = -1.0  # the low end of a band that holds the zero frequency
 
 
 def radius_map(height: int, width: int, *, device: torch.device | str = "cpu") -> Tensor:
-    """Radius of each frequency of an H x W map in cycles per cell: (H, W) float64, shifted."""
+    """Radius of each frequency of an H x W map in cycles per cell: (H, W) float64, shifted.
+
+    Examples:
+        >>> from d2freq.ops.spectrum import radius_map
+        >>> radius_map(2, 4).tolist()[1]  # the middle row: vertical frequency 0
+        [0.5, 0.25, 0.0, 0.25]
+    """
     rows = torch.fft.fftfreq(height, dtype=torch.float64, device=device)
     columns = torch.fft.fftfreq(width, dtype=torch.float64, device=device)
     radii = (rows[:, None] ** 2 + columns**2).sqrt()
@@ -72,6 +78,14 @@ def filter_bands(x: Tensor, keep: Tensor) -> Tensor:
 
     Returns:
         (..., H, W) in the type of ``x``.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.spectrum import BELOW_ZERO, band_mask, filter_bands
+        >>> x = torch.randn(2, 8, 8)
+        >>> low = filter_bands(x, band_mask(8, 8, BELOW_ZERO, 0.0))  # the zero frequency alone
+        >>> torch.allclose(low, x.mean(dim=(1, 2), keepdim=True).expand_as(x), atol=1e-6)
+        True
     """
     height, width = x.shape[-2:]
     factor = torch.fft.ifftshift(keep)[:, : width // 2 + 1].to(x.device)
@@ -100,6 +114,16 @@ class SpectrumSum:
     """Amplitude and energy by frequency, summed over maps that may differ in size.
 
     Sums are float64 on the CPU, one (H, W) map of each for every size that was added.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.spectrum import BELOW_ZERO, FARTHEST, SpectrumSum
+        >>> spectra = SpectrumSum()
+        >>> spectra.add(torch.randn(3, 8, 8))
+        >>> spectra.add(torch.randn(3, 6, 10))
+        >>> low, high = spectra.statistics([(BELOW_ZERO, 0.25), (0.25, FARTHEST)])
+        >>> round(low.energy_share + high.energy_share, 6)
+        1.0
     """
 
     def __init__(self) -> None:

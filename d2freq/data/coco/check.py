@@ -77,6 +77,21 @@ def check_coco(
 
     Returns:
         all faults that were found; see ``Report.ok`` and ``Report.raise_if_faulty``.
+
+    Examples:
+        >>> import json, tempfile
+        >>> from pathlib import Path
+        >>> from d2freq.data import check_coco
+        >>> image = {"id": 1, "file_name": "1.png", "height": 9, "width": 9}
+        >>> box = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [2, 2, 3, 4], "area": 12}
+        >>> classes = [{"id": 1, "name": "ship"}]
+        >>> truth = {"images": [image], "annotations": [box], "categories": classes}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "ships.json"
+        ...     _ = file.write_text(json.dumps(truth))
+        ...     report = check_coco(file)
+        >>> report.ok  # there is no category 7
+        False
     """
     report = Report(str(json_file))
     data = read_noting(report)

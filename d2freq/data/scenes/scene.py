@@ -40,7 +40,14 @@ class Scene:
 
 
 def render_scene(seed: int, split: str, index: int, size: int = 256) -> Scene:
-    """Render the picture ``index`` of ``split``."""
+    """Render the picture ``index`` of ``split``.
+
+    Examples:
+        >>> from d2freq.data.scenes.scene import render_scene
+        >>> scene = render_scene(seed=0, split="train", index=0, size=64)
+        >>> scene.image.shape, len(scene.boxes) == len(scene.kinds)
+        ((64, 64, 3), True)
+    """
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
     theme = rng.choice(len(THEMES), p=list(THEMES.values()))
     canvas = Canvas(size, rng)

@@ -51,6 +51,13 @@ def grid_targets(
 
     Raises:
         DatasetError: as :func:`cells`.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.data.seqcsist.grid import grid_targets
+        >>> grid = grid_targets(torch.tensor([[[5.0, 5.0]]]), torch.tensor([[230.0]]))
+        >>> tuple(grid.shape), grid.nonzero().tolist()
+        ((1, 33, 33), [[0, 16, 16]])
     """
     places = cells(positions, size=size, factor=factor)
     side = factor * size

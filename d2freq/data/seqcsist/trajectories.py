@@ -61,7 +61,15 @@ def generator(seed: int, split: str, index: int, what: str) -> np.random.Generat
 
 
 def draw_trajectory(rules: Rules, split: str, index: int) -> Trajectory:
-    """Trajectory number ``index`` of ``split``; it depends on these and the rules alone."""
+    """Trajectory number ``index`` of ``split``; it depends on these and the rules alone.
+
+    Examples:
+        >>> from d2freq.data.seqcsist.rules import Rules
+        >>> from d2freq.data.seqcsist.trajectories import draw_trajectory
+        >>> trajectory = draw_trajectory(Rules(targets=(3, 3)), "train", 0)
+        >>> trajectory.positions.shape, trajectory.intensities.shape
+        ((20, 3, 2), (20, 3))
+    """
     rng = generator(rules.seed, split, index, "trajectory")
     x0 = int(rng.integers(1, rules.size - 1))
     sign = 1 if x0 < (rules.size - 1) / 2 else -1

@@ -33,6 +33,13 @@ def origins(length: int, tile: int, overlap: int) -> list[int]:
 
     Raises:
         UserError: ``overlap`` is not from 0 to below ``tile``.
+
+    Examples:
+        >>> from d2freq.data.tiles.geometry import origins
+        >>> origins(1000, 400, 100)
+        [0, 300, 600]
+        >>> origins(900, 400, 100), origins(300, 400, 100)
+        ([0, 300, 500], [0])
     """
     if not 0 <= overlap < tile:
         raise UserError(f"overlap {overlap} of tiles of {tile} pixels: it is from 0 to {tile - 1}")
@@ -85,7 +92,14 @@ def _ratio(scale: float) -> Fraction:
 
 
 def to_tile(xywh: np.ndarray, *, x, y, scale) -> np.ndarray:
-    """Boxes (N, 4) of the original in pixels of the tile; offsets and scale scalar or (N,)."""
+    """Boxes (N, 4) of the original in pixels of the tile; offsets and scale scalar or (N,).
+
+    Examples:
+        >>> import numpy as np
+        >>> from d2freq.data.tiles.geometry import to_tile
+        >>> to_tile(np.array([[100.0, 60.0, 8.0, 6.0]]), x=40, y=20, scale=0.5).tolist()
+        [[10.0, 10.0, 4.0, 3.0]]
+    """
     moved = np.array(xywh, np.float64).reshape(-1, 4)
     moved *= np.asarray(scale, np.float64).reshape(-1, 1)
     moved[:, 0] -= x

@@ -41,6 +41,33 @@ class TinyCOCOEvaluator(COCOEvaluator):
     With ``output_dir`` it writes the detections that were measured (coco_instances_results.json,
     and coco_originals_results.json where tiles were merged) and the results with the protocol's
     name, its source and what was dropped or repaired (tiny_results.json, tiny_results_segm.json).
+
+    Examples:
+        >>> import json, tempfile
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from d2freq.data import register_coco
+        >>> from d2freq.evaluation import TinyCOCOEvaluator
+        >>> from detectron2.structures import Boxes, Instances
+        >>> truth = {
+        ...     "images": [{"id": 1, "file_name": "1.png", "height": 64, "width": 64}],
+        ...     "categories": [{"id": 1, "name": "ship"}],
+        ...     "annotations": [
+        ...         {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0}
+        ...         | {"bbox": [10, 10, 6, 6], "area": 36}
+        ...     ],
+        ... }
+        >>> found = Instances((64, 64), pred_boxes=Boxes(torch.tensor([[10.0, 10, 16, 16]])))
+        >>> found.scores, found.pred_classes = torch.tensor([0.9]), torch.tensor([0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "ships.json"
+        ...     _ = file.write_text(json.dumps(truth))
+        ...     register_coco("ships_of_the_example", file, folder)
+        ...     evaluator = TinyCOCOEvaluator("ships_of_the_example", distributed=False)
+        >>> evaluator.process([{"image_id": 1}], [{"instances": found}])
+        >>> results = evaluator.evaluate()["bbox"]
+        >>> round(results["AP"], 1), round(results["APvt"], 1)
+        (100.0, 100.0)
     """
 
     def __init__(

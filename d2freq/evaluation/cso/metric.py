@@ -41,6 +41,14 @@ def grid_detections(
 
     Raises:
         DetectionError: a cell is NaN or infinite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from d2freq.evaluation.cso.metric import grid_detections
+        >>> grid = np.zeros((33, 33))
+        >>> grid[16, 17] = 230
+        >>> grid_detections(grid).round(2).tolist()
+        [[5.0, 5.33, 230.0]]
     """
     values = np.asarray(grid, np.float64)
     if not np.isfinite(values).all():
@@ -71,6 +79,13 @@ def cso_map(
     Raises:
         UserError: no threshold, other numbers of frames, or arrays of another shape.
         DetectionError: a detection is NaN or infinite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from d2freq.evaluation.cso.metric import cso_map
+        >>> detections = [np.array([[5.0, 5.12, 230.0]])]  # 0.12 pixels away from the target
+        >>> cso_map(detections, [np.array([[5.0, 5.0]])])
+        {'CSO-mAP': 0.6, 'AP05': 0.0, 'AP10': 0.0, 'AP15': 1.0, 'AP20': 1.0, 'AP25': 1.0}
     """
     if len(detections) != len(truth):
         raise UserError(f"{len(detections)} frames of detections for {len(truth)} of ground truth")

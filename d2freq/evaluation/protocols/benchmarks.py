@@ -22,6 +22,14 @@ def register(protocol: Protocol) -> Protocol:
 
     Raises:
         UserError: the name is taken.
+
+    Examples:
+        >>> from d2freq.evaluation import AreaRange, Protocol, get_protocol, register
+        >>> seagulls = register(
+        ...     Protocol("seagulls", "our paper", areas=(AreaRange("t", 0, 256),), max_dets=(100,))
+        ... )
+        >>> get_protocol("seagulls") is seagulls
+        True
     """
     if protocol.name in PROTOCOLS:
         raise UserError(f"protocol {protocol.name!r} is registered already; choose another name")
@@ -37,6 +45,11 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
 
     Raises:
         UserError: there is none; the message lists those that there are. Or the file is faulty.
+
+    Examples:
+        >>> from d2freq.evaluation import get_protocol
+        >>> [(area.label, area.high) for area in get_protocol("aitod").areas]
+        [('vt', 64.0), ('t', 256.0), ('s', 1024.0), ('m', 10000000000.0)]
     """
     if isinstance(name, Protocol):
         return name

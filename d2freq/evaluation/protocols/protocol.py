@@ -46,6 +46,17 @@ class Protocol:
 
     Raises:
         UserError: a value that makes no sense; the message names the key.
+
+    Examples:
+        >>> from d2freq.evaluation import AreaRange, Protocol
+        >>> protocol = Protocol(
+        ...     name="seagulls",
+        ...     source="our paper, Section 4",
+        ...     areas=(AreaRange("tiny", 0, 16**2), AreaRange("small", 16**2, 32**2)),
+        ...     max_dets=(100, 500),
+        ... )
+        >>> [area.label for area in protocol.all_areas], protocol.ap_index
+        (['all', 'tiny', 'small'], 1)
     """
 
     name: str

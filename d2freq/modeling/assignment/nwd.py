@@ -33,6 +33,15 @@ class RankingAssigner:
 
     Raises:
         UserError: a value out of range.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.assignment import RankingAssigner
+        >>> truth = torch.tensor([[10.0, 10, 14, 14]])
+        >>> anchors = torch.tensor([[8.0, 8, 16, 16], [16.0, 16, 24, 24], [90.0, 90, 98, 98]])
+        >>> matches, labels = RankingAssigner(topk=1)(truth, anchors)
+        >>> labels.tolist()  # positive, ignored, negative
+        [1, -1, 0]
     """
 
     def __init__(

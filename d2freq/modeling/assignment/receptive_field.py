@@ -43,6 +43,11 @@ def receptive_fields(depth: int, levels: Sequence[int]) -> list[int]:
 
     Raises:
         UserError: for another depth, or a level below 2.
+
+    Examples:
+        >>> from d2freq.modeling.assignment import receptive_fields
+        >>> receptive_fields(50, range(2, 8))
+        [35, 91, 267, 427, 555, 811]
     """
     if depth not in RESNETS:
         raise UserError(
@@ -86,6 +91,16 @@ class RFLAAnchorGenerator(DefaultAnchorGenerator):
 
     Raises:
         UserError: another number of fields than of strides.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.assignment import RFLAAnchorGenerator
+        >>> generator = RFLAAnchorGenerator(
+        ...     receptive_fields=[35, 91], aspect_ratios=[[1.0]], strides=[4, 8]
+        ... )
+        >>> anchors = generator([torch.zeros(1, 8, 16, 16), torch.zeros(1, 8, 8, 8)])
+        >>> [len(level) for level in anchors], anchors[0].tensor[0].tolist()
+        ([256, 64], [-8.75, -8.75, 8.75, 8.75])
     """
 
     @configurable

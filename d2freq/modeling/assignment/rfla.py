@@ -41,6 +41,15 @@ class HierarchicalAssigner:
 
     Raises:
         UserError: a value out of range.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.assignment import HierarchicalAssigner
+        >>> truth = torch.tensor([[10.0, 10, 14, 14]])
+        >>> fields = torch.tensor([[8.0, 8, 16, 16], [16.0, 16, 24, 24], [90.0, 90, 98, 98]])
+        >>> matches, labels = HierarchicalAssigner(topk=[1, 1])(truth, fields)
+        >>> matches.tolist(), labels.tolist()
+        ([0, 0, 0], [1, 0, 0])
     """
 
     def __init__(

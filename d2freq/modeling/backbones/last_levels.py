@@ -18,6 +18,12 @@ class LastLevelP6(nn.Module):
     """One level more, P6, by a 3x3 convolution of stride 2 on a map of the backbone.
 
     With P2 to P5 below it this is the P2 to P6 of HS-FPN's RetinaNet (Table 3).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.backbones import LastLevelP6
+        >>> [tuple(level.shape) for level in LastLevelP6(8, 4)(torch.randn(1, 8, 5, 6))]
+        [(1, 4, 3, 3)]
     """
 
     def __init__(self, in_channels: int, out_channels: int, in_feature: str = "res5") -> None:

@@ -52,6 +52,13 @@ class MobileNetV2(Backbone):
 
     Raises:
         UserError: an unknown feature or norm.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.backbones import MobileNetV2
+        >>> features = MobileNetV2(out_features=["res2", "res3"])(torch.randn(1, 3, 64, 64))
+        >>> {name: tuple(feature.shape) for name, feature in features.items()}
+        {'res2': (1, 24, 16, 16), 'res3': (1, 32, 8, 8)}
     """
 
     def __init__(

@@ -24,6 +24,17 @@ class ImageClassifier(nn.Module):
 
     With a ResNet, or a MobileNetV2 and dropout 0.2, it is torchvision's classifier: their
     parameters, and the backbone's under the backbone's names.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.backbones import MobileNetV2
+        >>> from d2freq.modeling.classification import ImageClassifier
+        >>> model = ImageClassifier(backbone=MobileNetV2(out_features=["res5"]), num_classes=10)
+        >>> record = {"image": torch.zeros(3, 64, 64), "label": 7}
+        >>> tuple(model([record])["loss_cls"].shape)
+        ()
+        >>> tuple(model.eval()([record])[0]["logits"].shape)
+        (10,)
     """
 
     pixel_mean: Tensor

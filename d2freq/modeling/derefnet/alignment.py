@@ -108,6 +108,13 @@ class TemporalAlignment(nn.Module):
 
     One alignment (the paper): offsets from the guide. Two (the published code, as in TDAN): then a
     second one whose offsets come from the first one's own output.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.derefnet import TemporalAlignment
+        >>> alignment = TemporalAlignment(channels=4, neighbours=2)
+        >>> tuple(alignment(torch.randn(1, 7, 1, 6, 6)).shape)  # of each centre 4 neighbours
+        (1, 3, 4, 6, 6)
     """
 
     def __init__(

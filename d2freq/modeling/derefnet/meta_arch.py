@@ -42,6 +42,18 @@ class DeRefNet(UnmixingModel):
 
     All windows of all trajectories of a batch go through in one pass, and a frame's features are
     computed once, not once for each window it lies in.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.derefnet import DeRefNet
+        >>> model = DeRefNet(q_init=torch.zeros(1089, 121), stages=1, channels=4, blocks=1)
+        >>> record = {"frames": torch.rand(7, 1, 11, 11), "target": torch.zeros(7, 1, 33, 33)}
+        >>> sorted(model([record]))
+        ['loss_align', 'loss_constraint', 'loss_regression']
+        >>> with torch.no_grad():
+        ...     output = model.eval()([record])[0]
+        >>> tuple(output["grid"].shape), output["frames"].tolist()
+        ((3, 33, 33), [2, 3, 4])
     """
 
     @configurable

@@ -20,7 +20,16 @@ __all__ = ["Tail", "Unfolding"]
 
 
 class Unfolding(nn.Module):
-    """K stages of ISTA-Net with weights of their own: 19,010 parameters a stage."""
+    """K stages of ISTA-Net with weights of their own: 19,010 parameters a stage.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.derefnet import Unfolding
+        >>> network = Unfolding(stages=2, channels=4)
+        >>> x, residuals = network(torch.zeros(3, 1, 6, 6), torch.eye(36), torch.rand(3, 36))
+        >>> tuple(x.shape), len(residuals)
+        ((3, 1, 6, 6), 2)
+    """
 
     def __init__(self, stages: int = 9, channels: int = 32) -> None:
         super().__init__()
@@ -59,7 +68,14 @@ class Unfolding(nn.Module):
 
 
 class Tail(nn.Module):
-    """Convolution, residual blocks, convolution to one channel; no skip around it, no clamp."""
+    """Convolution, residual blocks, convolution to one channel; no skip around it, no clamp.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.derefnet import Tail
+        >>> tuple(Tail(frames=5, channels=4, blocks=1)(torch.randn(2, 5, 6, 6)).shape)
+        (2, 6, 6)
+    """
 
     def __init__(self, frames: int = 5, channels: int = 32, blocks: int = 5) -> None:
         super().__init__()

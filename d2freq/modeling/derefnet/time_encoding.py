@@ -52,6 +52,12 @@ class AffineTime(TimeEncoding):
 
     ``weight`` is the mean of a row of the linear layer's weights, of which Adam moves all alike; a
     slope is P times that, and moves as fast. (Weight decay pulls on it 1 / P as hard.)
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.derefnet import AffineTime
+        >>> tuple(AffineTime(cells=36)(torch.randn(1, 20, 1, 6, 6)).shape)
+        (1, 20, 1, 6, 6)
     """
 
     def __init__(self, cells: int) -> None:

@@ -49,6 +49,13 @@ def select_channels(choice: str | Sequence[int], *, points: int = 8) -> list[int
 
     Raises:
         UserError: an unknown name, a number out of range or given twice, or no channel at all.
+
+    Examples:
+        >>> from d2freq.modeling.frequency_input import select_channels
+        >>> select_channels("6")
+        [0, 1, 8, 9, 64, 128]
+        >>> len(select_channels("64")), select_channels("square:2,1", points=4)
+        (64, [0, 1, 4, 5, 16, 32])
     """
     size = points * points
     if not isinstance(choice, str):
@@ -76,7 +83,13 @@ def select_channels(choice: str | Sequence[int], *, points: int = 8) -> list[int
 
 
 def component_names(channels: Sequence[int], *, points: int = 8) -> list[str]:
-    """What each channel is, such as "Cb(0,3)": component, vertical and horizontal frequency."""
+    """What each channel is, such as "Cb(0,3)": component, vertical and horizontal frequency.
+
+    Examples:
+        >>> from d2freq.modeling.frequency_input.channels import component_names
+        >>> component_names([0, 9, 67])
+        ['Y(0,0)', 'Y(1,1)', 'Cb(0,3)']
+    """
     names = []
     for number in channels:
         component, index = divmod(number, points * points)

@@ -35,6 +35,12 @@ class UnshuffleStem(FixedStem):
 
     Raises:
         UserError: other channels, an unknown format, or statistics of another channel set.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.frequency_input import UnshuffleStem
+        >>> tuple(UnshuffleStem(channels="420")(torch.zeros(1, 3, 16, 16)).shape)
+        (1, 24, 4, 4)
     """
 
     def __init__(
@@ -82,6 +88,12 @@ class LearnedStem(InputStem):
 
     Raises:
         UserError: an unknown mode.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.frequency_input import LearnedStem
+        >>> tuple(LearnedStem(mode="8x8", out_channels=16)(torch.zeros(1, 3, 16, 16)).shape)
+        (1, 16, 2, 2)
     """
 
     def __init__(self, *, mode: str = "8x8", out_channels: int = 64) -> None:

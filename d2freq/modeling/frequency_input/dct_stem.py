@@ -45,6 +45,14 @@ class DCTStem(FixedStem):
     Raises:
         UserError: an unknown mode or format, channels that do not exist, or statistics of another
             channel set; on loading, a checkpoint of other channels.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.frequency_input import DCTStem
+        >>> tuple(DCTStem(mode="x2", channels="24")(torch.zeros(2, 3, 32, 48)).shape)
+        (2, 24, 8, 12)
+        >>> tuple(DCTStem(mode="8x8", channels="all")(torch.zeros(2, 3, 32, 48)).shape)
+        (2, 192, 4, 6)
     """
 
     channel_ids: Tensor

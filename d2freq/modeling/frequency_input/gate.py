@@ -52,6 +52,16 @@ class ChannelGate(nn.Module):
 
     Raises:
         UserError: an argument that is none of these, or a target without "count".
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.frequency_input import ChannelGate
+        >>> gate = ChannelGate(24)
+        >>> x = torch.randn(2, 24, 8, 8)
+        >>> gated = gate(x)
+        >>> on = gated.abs().sum(dim=(2, 3)) > 0
+        >>> tuple(on.shape), torch.equal(gated[on], x[on])
+        ((2, 24), True)
     """
 
     def __init__(

@@ -50,6 +50,14 @@ class FrequencyStem(InputStem):
         transform: from pixels to channels.
         gate: with the channels of ``transform``.
         projection: takes them too.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.frequency_input import DCTStem, FrequencyStem, Projection
+        >>> transform = DCTStem(mode="8x8", channels="24")
+        >>> stem = FrequencyStem(transform, projection=Projection(24, upsample=2))
+        >>> tuple(stem(torch.zeros(2, 3, 32, 32)).shape), stem.stride
+        ((2, 64, 8, 8), 4)
     """
 
     def __init__(

@@ -31,6 +31,13 @@ class ChannelPath(nn.Module):
         groups: of both convolutions.
         bias: in both convolutions.
         relu: after both convolutions; the weights then lie in [0.5, 1).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.hs_fpn import ChannelPath
+        >>> weights = ChannelPath(32, pool_size=4)(torch.randn(2, 32, 9, 12))
+        >>> tuple(weights.shape), bool((0 < weights).all() and (weights < 1).all())
+        ((2, 32, 1, 1), True)
     """
 
     def __init__(
@@ -101,6 +108,12 @@ class SpatialPath(nn.Module):
         mode: "conv", the sigmoid of a 1x1 convolution to one channel; or "raw", the response
             itself, one weight a pixel and channel.
         relu: before the sigmoid; the weights then lie in [0.5, 1).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.hs_fpn import SpatialPath
+        >>> tuple(SpatialPath(32)(torch.randn(2, 32, 9, 12)).shape)
+        (2, 1, 9, 12)
     """
 
     def __init__(self, channels: int, *, mode: str = "conv", relu: bool = False) -> None:
@@ -133,6 +146,15 @@ class HighFrequencyPerception(nn.Module):
         tail_bias: of the final 3x3 convolution.
         tail_relu: ReLU after that convolution.
         tail_norm: norm after the ReLU, "" for none.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.hs_fpn import ChannelPath, HighFrequencyPerception, SpatialPath
+        >>> hfp = HighFrequencyPerception(
+        ...     32, alpha=0.25, channel_path=ChannelPath(32), spatial_path=SpatialPath(32)
+        ... )
+        >>> tuple(hfp(torch.randn(2, 32, 16, 24)).shape)
+        (2, 32, 16, 24)
     """
 
     def __init__(

@@ -47,6 +47,20 @@ class HSFPN(FPN):
     Raises:
         UserError: an unknown preset or switch value, or ``use_act_checkpoint`` with a batch norm
             in HFP or SDP; it names the culprit and the choices.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.backbones import MobileNetV2
+        >>> from d2freq.modeling.hs_fpn import HSFPN
+        >>> neck = HSFPN(
+        ...     bottom_up=MobileNetV2(norm="BN"),
+        ...     in_features=["res2", "res3", "res4", "res5"],
+        ...     out_channels=32,
+        ...     alpha=0.5,  # one switch of the preset "paper" set otherwise
+        ... )
+        >>> pyramid = neck(torch.randn(2, 3, 64, 96))
+        >>> {name: tuple(level.shape[1:]) for name, level in pyramid.items()}
+        {'p2': (32, 16, 24), 'p3': (32, 8, 12), 'p4': (32, 4, 6), 'p5': (32, 2, 3)}
     """
 
     @configurable

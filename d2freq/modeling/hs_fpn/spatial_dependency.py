@@ -37,6 +37,13 @@ class SpatialDependencyPerception(nn.Module):
         norm: after each 1x1 convolution, "" for none.
         relu: between convolution and norm.
         separate_value: a convolution of its own for the values; otherwise the keys serve.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.hs_fpn import SpatialDependencyPerception
+        >>> sdp = SpatialDependencyPerception(32)
+        >>> tuple(sdp(torch.randn(1, 32, 16, 24), torch.randn(1, 32, 8, 12), grid=2).shape)
+        (1, 32, 16, 24)
     """
 
     def __init__(

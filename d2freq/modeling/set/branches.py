@@ -45,6 +45,13 @@ def branch_losses(
 
     Raises:
         UserError: losses without a branch, all of them listed.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.set import branch_losses
+        >>> losses = {"loss_cls_stage0": torch.tensor(1.0), "loss_cls_stage1": torch.tensor(3.0)}
+        >>> branch_losses({**losses, "loss_mask": torch.tensor(0.5)})
+        {'cls': tensor(2.), 'mask': tensor(0.5000)}
     """
     table = {**DEFAULT_BRANCHES, **(branches or {})}
     found: dict[str, list[Tensor]] = {}

@@ -45,6 +45,13 @@ def foreground_mask(
 
     Raises:
         UserError: an unknown rule.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.set import foreground_mask
+        >>> boxes = [torch.tensor([[0.0, 0, 8, 16]])]
+        >>> foreground_mask(boxes, padded=(32, 32), level=(4, 4))[0, 0].int().tolist()
+        [[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
     choice(rule, RULES, key="SET: mask rule (MODEL.SET.MASK)")
     corners = pad_sequence(list(boxes), batch_first=True).float()  # filled up with empty boxes

@@ -42,6 +42,29 @@ class SET(nn.Module):
     that are not finite come back as they are, and a trainer stops at them as it does without SET.
 
     Attributes that SET lacks are the detector's: `backbone`, `device`, `inference` and so on.
+
+    Examples:
+        >>> import torch
+        >>> import d2freq
+        >>> from detectron2.config import get_cfg
+        >>> from detectron2.modeling import build_model
+        >>> from detectron2.structures import Boxes, Instances
+        >>> from detectron2.utils.events import EventStorage
+        >>> cfg = get_cfg()
+        >>> d2freq.add_d2freq_config(cfg)
+        >>> cfg.MODEL.DEVICE, cfg.MODEL.META_ARCHITECTURE = "cpu", "SET"
+        >>> cfg.MODEL.BACKBONE.NAME = "build_mobilenetv2_fpn_backbone"
+        >>> cfg.MODEL.FPN.IN_FEATURES, cfg.MODEL.FPN.OUT_CHANNELS = ["res3", "res4", "res5"], 32
+        >>> cfg.MODEL.FCOS.IN_FEATURES = ["p3", "p4", "p5"]
+        >>> model = build_model(cfg)  # SET around MODEL.SET.DETECTOR, which is FCOS
+        >>> target = Instances((64, 64), gt_boxes=Boxes(torch.tensor([[8.0, 8, 20, 20]])))
+        >>> target.gt_classes = torch.tensor([3])
+        >>> image = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+        >>> with EventStorage():
+        ...     losses = model([{"image": image, "instances": target}])
+        >>> sorted(losses)  # doctest: +NORMALIZE_WHITESPACE
+        ['loss_fcos_cls', 'loss_fcos_ctr', 'loss_fcos_loc',
+         'loss_set_fcos_cls', 'loss_set_fcos_ctr', 'loss_set_fcos_loc']
     """
 
     @configurable

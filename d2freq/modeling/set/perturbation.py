@@ -52,6 +52,15 @@ def perturbation(
         ValueError: a feature that needs no gradient although autograd is on, as below a frozen
             backbone: it needs ``requires_grad_()`` before the heads run. Under ``no_grad`` there
             are no gradients, and everything is zero.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.set import perturbation
+        >>> feature = torch.randn(2, 4, 8, 8, requires_grad=True)
+        >>> losses = {"cls": feature.square().mean(), "reg": feature.abs().mean()}
+        >>> noise = perturbation(losses, {"p3": feature}, rho=1.0)["p3"]
+        >>> tuple(noise.shape), noise.requires_grad
+        ((2, 4, 8, 8), False)
     """
     check_options(rho, norm)
     shares = _shares(losses, weights)

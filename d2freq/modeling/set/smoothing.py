@@ -22,6 +22,11 @@ REGIONS = ("background", "all")
 def kernel_size(stride: int) -> int:
     """Side of a level's kernels, 2 floor(log2(S) / 2) + 1 (SET, Eq. 4): 3, 3, 5, 5, 7, 7 for
     strides 4 to 128. Raises ValueError for a stride below 1.
+
+    Examples:
+        >>> from d2freq.modeling.set import kernel_size
+        >>> [kernel_size(stride) for stride in (4, 8, 16, 32, 64, 128)]
+        [3, 3, 5, 5, 7, 7]
     """
     if stride < 1:
         raise ValueError(f"a level of stride {stride} does not exist")
@@ -43,6 +48,12 @@ class SmoothingBlock(nn.Module):
 
     Raises:
         UserError: a kernel that is not odd, or a reduction that does not divide the channels.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.set import SmoothingBlock
+        >>> tuple(SmoothingBlock(16, kernel=3)(torch.randn(2, 16, 8, 8)).shape)
+        (2, 16, 8, 8)
     """
 
     def __init__(
@@ -93,6 +104,17 @@ class BackgroundSmoothing(nn.ModuleDict):
     Raises:
         UserError: a value that does not exist, or that does not fit the levels.
         ValueError: ``channels`` and ``strides`` name different levels.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.set import BackgroundSmoothing
+        >>> smoothing = BackgroundSmoothing(channels={"p3": 16}, strides={"p3": 8})
+        >>> features = {"p3": torch.randn(1, 16, 8, 8)}
+        >>> boxes = [torch.tensor([[0.0, 0, 16, 16]])]  # 2 x 2 cells at the top left
+        >>> enhanced = smoothing(features, boxes, (64, 64))["p3"]
+        >>> changed = (enhanced != features["p3"]).any(dim=1)[0]
+        >>> bool(changed[:2, :2].any()), bool(changed[2:, 2:].all())
+        (False, True)
     """
 
     def __init__(

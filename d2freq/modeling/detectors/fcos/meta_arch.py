@@ -43,6 +43,23 @@ class FCOS(PlainFCOS):
     """Detectron2's FCOS with keys, MODEL.FCOS; with default options it is that class bit by bit.
 
     The options are what published tables of tiny-object detectors did otherwise.
+
+    Examples:
+        >>> import torch
+        >>> import d2freq
+        >>> from detectron2.config import get_cfg
+        >>> from d2freq.modeling.detectors.fcos import FCOS
+        >>> cfg = get_cfg()
+        >>> d2freq.add_d2freq_config(cfg)
+        >>> cfg.MODEL.BACKBONE.NAME = "build_mobilenetv2_hsfpn_backbone"
+        >>> cfg.MODEL.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
+        >>> cfg.MODEL.FPN.OUT_CHANNELS = 32
+        >>> cfg.MODEL.FCOS.IN_FEATURES = ["p2", "p3", "p4"]
+        >>> model = FCOS(cfg).eval()
+        >>> with torch.no_grad():
+        ...     detections = model([{"image": torch.zeros(3, 64, 64)}])
+        >>> sorted(detections[0]["instances"].get_fields())
+        ['pred_boxes', 'pred_classes', 'scores']
     """
 
     @configurable

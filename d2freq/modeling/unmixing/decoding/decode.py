@@ -71,6 +71,17 @@ def decode(
 
     Raises:
         UserError: shapes that do not fit, or a frame or a grid that is not finite.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.unmixing.decoding.decode import decode
+        >>> from d2freq.ops.psf import render
+        >>> frame = render(torch.tensor([[5.1, 4.8]]), torch.tensor([240.0]))
+        >>> grid = torch.zeros(1, 33, 33)
+        >>> grid[0, 16, 15] = 240  # the cell nearest to that target
+        >>> targets = decode(grid, frame[None])[0]
+        >>> [round(value, 2) for value in targets[0].tolist()]
+        [5.1, 4.8, 240.0]
     """
     size = frames.shape[-1]
     if frames.dim() != 3 or grid.shape != (len(frames), factor * size, factor * size):

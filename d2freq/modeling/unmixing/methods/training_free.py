@@ -25,7 +25,17 @@ STARTS = ("pinv", "q_init", "zeros")
 
 @META_ARCH_REGISTRY.register()
 class ISTA(TrainingFreeModel):
-    """Iterative shrinkage-thresholding with Phi, see d2freq.ops.shrinkage; no parameters."""
+    """Iterative shrinkage-thresholding with Phi, see d2freq.ops.shrinkage; no parameters.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.unmixing import ISTA
+        >>> from d2freq.ops.psf import render
+        >>> frame = render(torch.tensor([[5.0, 5.0]]), torch.tensor([230.0]))
+        >>> grid = ISTA(start="zeros", iterations=50).estimate(frame[None, None])
+        >>> tuple(grid.shape), divmod(int(grid.argmax()), 33)  # cell 16 lies at pixel 5
+        ((1, 1, 33, 33), (16, 16))
+    """
 
     accelerated = False
     pinv: Tensor
@@ -111,7 +121,15 @@ class FISTA(ISTA):
 
 @META_ARCH_REGISTRY.register()
 class LeastSquares(TrainingFreeModel):
-    """``x = y Q^T``, Q fitted to the training data (DeRefNet, Eqs. 5 and 6); no parameters."""
+    """``x = y Q^T``, Q fitted to the training data (DeRefNet, Eqs. 5 and 6); no parameters.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.unmixing import LeastSquares
+        >>> model = LeastSquares(q_init=torch.zeros(1089, 121)).eval()
+        >>> tuple(model([{"frames": torch.rand(5, 1, 11, 11)}])[0]["grid"].shape)
+        (1, 33, 33)
+    """
 
     def estimate(self, frames: Tensor) -> Tensor:
         """(N, 1, m, m) frames -> (N, 1, g, g) grids."""

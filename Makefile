@@ -33,8 +33,9 @@ demo: setup
 	@echo "The demo's results:"
 	@ls -1 $(DEMO)/inference/*.json $(DEMO)/loss.png $(DEMO)/pictures/*.png | sed 's/^/  /'
 
+# COVERAGE=1 prints the share of lines that the whole suite runs, and fails below pyproject.toml's floor.
 test: setup
-	$(PYTEST) $(TESTS)
+	$(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) $(TESTS)
 
 # Every test on the real Detectron2, tests/host_parity among them.
 parity: setup

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 TESTS  ?=
+COVERAGE ?=
 # the source tree of the real Detectron2, never compiled
 TREE   ?= $(or $(D2FREQ_DETECTRON2_TREE),$(HOME)/.d2freq-detectron2/tree)
 DEMO   := output/demo

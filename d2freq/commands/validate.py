@@ -76,7 +76,13 @@ def _run(arguments: argparse.Namespace) -> int:
     if not isinstance(data, dict) or any(not isinstance(data.get(k), list) for k in SECTIONS):
         data = None
     if data is not None:
-        find_notes(data, report, image_root=arguments.images, max_boxes=protocol.max_dets[-1])
+        find_notes(
+            data,
+            report,
+            image_root=arguments.images,
+            max_boxes=protocol.max_dets[-1],
+            ignore_flags=protocol.flags_read_as,
+        )
     print(report.text())
     faults = report.errors + report.repairs + (report.notes if arguments.strict else [])
     if arguments.fix and data is None:

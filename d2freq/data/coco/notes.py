@@ -17,6 +17,7 @@ def find_notes(
     *,
     image_root: str | os.PathLike | None = None,
     max_boxes: int | None = None,
+    ignore_flags: str = "",
 ) -> None:
     """Add notes on a loaded file whose sections are lists to ``report``.
 
@@ -24,6 +25,7 @@ def find_notes(
         image_root: where images lie that the file may have forgotten.
         max_boxes: detections an image and category that the protocol takes; more boxes than that
             cannot all be found.
+        ignore_flags: what the protocol makes of boxes with the flag ``ignore``; "" says nothing.
     """
     images = [image for image in data["images"] if isinstance(image, dict)]
     names = [str(image.get("file_name", "")) for image in images]
@@ -31,6 +33,8 @@ def find_notes(
     if image_root is not None:
         _note_forgotten(report, names, os.fspath(image_root))
     _note_boxes(report, data["annotations"], max_boxes)
+    if ignore_flags:
+        _note_flags(report, data["annotations"], ignore_flags)
     _note_order(report, data["categories"])
 
 
@@ -95,6 +99,18 @@ def _note_boxes(report: Report, annotations: list, max_boxes: int | None) -> Non
         ]
         cure = f"The protocol takes {max_boxes} detections an image and category: recall is capped."
         report.note("more boxes than detections", cure, many)
+
+
+def _note_flags(report: Report, annotations: list, cure: str) -> None:
+    flagged = [n for n, a in enumerate(annotations) if isinstance(a, dict) and a.get("ignore")]
+    report.records(
+        report.notes,
+        "ignore flag in the measure",
+        f"{cure} --fix writes it as iscrowd, which every protocol takes out of the count.",
+        "annotations",
+        flagged,
+        lambda position: record_name("annotations", annotations, position),
+    )
 
 
 def _note_order(report: Report, categories: list) -> None:

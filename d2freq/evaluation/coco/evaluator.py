@@ -145,7 +145,6 @@ class TinyCOCOEvaluator(COCOEvaluator):
                 )
             found = output["instances"].to("cpu")
             corners = found.pred_boxes.tensor.detach().float().numpy()
-            xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
             scores = found.scores.detach().float().numpy()
             masks = None
             if "segm" in self._wanted and found.has("pred_masks"):
@@ -156,7 +155,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
                     "MODEL.MASK_ON True, or measure boxes alone (tasks=('bbox',))"
                 )
             classes = found.pred_classes.numpy()
-            self._batches.append((image["image_id"], xywh, scores, classes, masks))
+            self._batches.append((image["image_id"], corners, scores, classes, masks))
 
     def evaluate(self, img_ids: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
         """Measure what was processed; ``{}`` on all processes but the main one.

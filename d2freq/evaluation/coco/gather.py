@@ -8,14 +8,14 @@ from d2freq.evaluation.coco.guard import Detections
 
 REPEATED = "on an image that was processed before"
 Seen = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
-"""An image: id, xywh (N, 4) and scores (N,) float32, classes (N,), masks (N,) or None."""
+"""An image: id, corners x0 y0 x1 y1 (N, 4) and scores (N,) float32, classes (N,), masks or None."""
 
 
 def join(images: Sequence[Seen]) -> tuple:
     """What one process saw of B images and N detections.
 
-    Image ids (B,) and how many detections each has (B,), int64; then xywh (N, 4) and scores (N,),
-    float32, classes (N,), int64, and masks (N,), None if some image has none.
+    Image ids (B,) and how many detections each has (B,), int64; then corners (N, 4) and scores
+    (N,), float32, classes (N,), int64, and masks (N,), None if some image has none.
     """
     if not images:
         none, flat = np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -37,6 +37,9 @@ def merge(parts: Sequence[tuple]) -> Detections:
     Detectron2's InferenceSampler gives each image once, but samplers that pad the shares of the
     processes to one length give some again.
 
+    Sides are differences of the corners in float64: in float32 they are rounded, which takes boxes
+    over the ends of size classes (a box of 8.0000002 pixels has 64 square pixels then).
+
     Args:
         parts: of each process what ``join`` gives.
 
@@ -45,14 +48,16 @@ def merge(parts: Sequence[tuple]) -> Detections:
     """
     parts = [part for part in parts if len(part[0])] or list(parts[:1])  # some had no images
     *columns, shapes = zip(*parts, strict=True)
-    images, sizes, xywh, score, classes = map(np.concatenate, columns)
+    images, sizes, corners, score, classes = map(np.concatenate, columns)
     first = np.zeros(len(images), bool)
     first[np.unique(images, return_index=True)[1]] = True
     keep = np.repeat(first, sizes)
+    xywh = corners.astype(np.float64)
+    xywh[:, 2:] -= xywh[:, :2]
     found = Detections(
         np.repeat(images, sizes),
         classes,
-        xywh.astype(np.float64),
+        xywh,
         score.astype(np.float64),
         masks=None if any(each is None for each in shapes) else np.concatenate(shapes),
     )

@@ -135,7 +135,7 @@ def guard_ground_truth(
     keep = boxes.keep
     if protocol.ignore == "left out":
         examples = [f"annotation {annotations[i]['id']}" for i in np.flatnonzero(crowd & keep)]
-        report.repair("ignored box", f"Left out by protocol {protocol.name}.", examples)
+        report.repair("ignored box", protocol.flags_read_as, examples)
         keep = keep & ~crowd
     regions = [(i["id"], region) for i in data["images"] for region in i.get("ignore_regions", ())]
     categories = {c["id"]: c["name"] for c in sorted(data["categories"], key=lambda c: c["id"])}
@@ -161,7 +161,7 @@ def _by_rule(repairs: list[Fault], protocol: Protocol) -> list[Fault]:
         return repairs
     if protocol.ignore == "left out":  # named with those of the other flag
         return [fault for fault in repairs if fault.kind != IGNORE_FLAG]
-    cure = f"Counted as any other box: protocol {protocol.name} goes by iscrowd alone."
+    cure = protocol.flags_read_as
     return [replace(f, cure=cure) if f.kind == IGNORE_FLAG else f for f in repairs]
 
 

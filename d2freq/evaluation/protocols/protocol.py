@@ -89,6 +89,15 @@ class Protocol:
         self._need(share is None or 0 < share <= 1, "region_share", "must be in (0, 1] or None")
         self._need(not self.olrp or OLRP_IOU in levels, "olrp", "needs 0.5 in iou_thresholds")
 
+    @property
+    def flags_read_as(self) -> str:
+        """What becomes of a box with the flag ``ignore``, as a sentence."""
+        if self.ignore == "iscrowd":
+            return f"Counted as any other box: protocol {self.name} goes by iscrowd alone."
+        if self.ignore == "left out":
+            return f"Left out by protocol {self.name}."
+        return "Counted as a crowd region: detections on it are neither right nor wrong."
+
     def _need(self, holds: bool, key: str, cure: str) -> None:
         if not holds:
             value = getattr(self, key)

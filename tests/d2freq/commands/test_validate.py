@@ -138,6 +138,7 @@ ALSO = {
     "image id twice": ["unknown image_id (2)"],
     "category id twice": ["unknown category_id (2)"],
     "name again": ["image that is not in the file (1)"],
+    "ignore": ["ignore flag in the measure (1)"],
 }
 
 
@@ -211,6 +212,7 @@ def test_many_faults_are_reported_together(validate):
         *("missing key (1)", "id that is no integer (1)", "malformed box (1)", "no area (1)"),
         *("duplicate annotation id (1)", "annotation id 0 (1)", "unknown category_id (1)"),
         *("unknown image_id (1)", "box outside its image (1)", "empty box (1)", "ignore flag (1)"),
+        *("ignore flag in the measure (1)",),
         *("negative width or height (1)", "NaN or infinite box (1)", "duplicate box (5)"),
         *("category order (2)", "more boxes than detections (1)"),
     }
@@ -221,6 +223,21 @@ def test_another_protocol_takes_other_counts(validate, two_images, capsys):
     assert code == 0 and "The protocol takes 100 detections" in lines[0]
     assert main(["validate", str(two_images[0] / "truth.json"), "--protocol", "none"]) == 2
     assert "no evaluation protocol 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("aitod", "Counted as any other box: protocol aitod goes by iscrowd alone."),
+        ("visdrone", "Counted as a crowd region"),
+        ("soda-d", "Left out by protocol soda-d."),
+    ],
+)
+def test_ignore_flags_are_noted_with_what_the_protocol_makes_of_them(validate, protocol, said):
+    _, lines = validate(put("annotations", ignore=1), "--protocol", protocol)
+    (note,) = [line for line in lines if line.startswith("note: ignore flag in the measure (1)")]
+    assert said in note and "--fix writes it as iscrowd" in note
+    assert validate(put("annotations", ignore=0)) == (0, [])
 
 
 def test_source_is_not_written_over(two_images, capsys):

@@ -7,11 +7,15 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from detectron2.data import DatasetCatalog
+from detectron2.structures import Boxes, Instances
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from d2freq.evaluation import TinyCOCOEvaluator
+from d2freq.evaluation import TinyCOCOEvaluator, get_protocol
+from d2freq.evaluation.coco.detections_file import read_detections
+from d2freq.evaluation.coco.measure import check_truth, measure
 
 from .evaluator_cases import feed, make_detections, make_truth, perfect
 
@@ -111,3 +115,33 @@ def test_evaluator_equals_the_hosts_evaluator_on_common_keys(dataset):
         expected, found = theirs.evaluate()["bbox"], ours.evaluate()["bbox"]
     for key in ("AP", "AP50", "AP75"):
         assert found[key] == pytest.approx(expected[key], abs=1e-9)
+
+
+def test_sizes_are_those_of_the_corners_in_float64_and_of_the_file(dataset, tmp_path):
+    """From 0.1 to 8.1 in float32 is 8.0000004 pixels, and 8 if subtracted in float32.
+
+    cocoapi-aitod takes w * h of the boxes it is given. By a false alarm of 64.000003 square pixels
+    APvt is 100, as it is larger than 64; by one of 64 it would be 50.
+    """
+    truth = {
+        "images": [{"id": 7, "file_name": "1.png", "width": 256, "height": 256}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [50.0, 50.0, 6.0, 6.0], "iscrowd": 0}
+        ],
+        "categories": [{"id": 3, "name": "kind"}],
+    }
+    name = dataset(truth)
+    evaluator = TinyCOCOEvaluator(name, distributed=False, output_dir=str(tmp_path))
+    corners = torch.tensor([[0.1, 16.0, 8.1, 24.0], [50.0, 50.0, 56.0, 56.0]])
+    found = Instances((256, 256), pred_boxes=Boxes(corners), scores=torch.tensor([0.9, 0.5]))
+    found.pred_classes = torch.tensor([0, 0])
+    evaluator.process([{"image_id": 7}], [{"instances": found}])
+    box = evaluator.evaluate()["bbox"]
+    x0, _, x1, _ = corners[0].tolist()
+    written = read_detections(tmp_path / "coco_instances_results.json")
+    assert written.xywh[0].tolist() == [x0, 16.0, x1 - x0, 8.0] and written.area[0] > 64
+    assert (box["APvt"], box["AP"]) == (100.0, 50.0) and math.isnan(box["APt"])
+    protocol = get_protocol("aitod")
+    checked = check_truth(json.loads(json.dumps(truth)), protocol, "truth")
+    again = measure(checked, written, protocol, name="truth").results
+    assert again == pytest.approx(box, abs=0, nan_ok=True)

@@ -59,7 +59,7 @@ def test_detection_of_unknown_image_or_category_is_refused(changes, message):
         ({"id": 0}, 100.0, "annotation id 0"),
         ({"bbox": [9, 9, 0, 6]}, float("nan"), "empty box"),
         ({"bbox": [9, 9, -6, 6]}, float("nan"), "negative width or height"),
-        ({"ignore": 1}, float("nan"), "ignore flag"),
+        ({"ignore": 1}, 100.0, "ignore flag"),
         ({"bbox": [90, 9, 6, 6]}, float("nan"), "box outside its image"),
         ({"bbox": [-6, 9, 6, 6]}, float("nan"), "box outside its image"),  # it touches the border
         ({"bbox": [9, 64, 6, 6]}, float("nan"), "box outside its image"),
@@ -99,7 +99,8 @@ def test_counts_of_what_was_dropped_add_up():
 @pytest.mark.parametrize(
     ("name", "kind", "cure"),
     [
-        ("aitod", "ignore flag", "Counted as a crowd region"),
+        ("visdrone", "ignore flag", "Counted as a crowd region"),
+        ("aitod", "ignore flag", "Counted as any other box: protocol aitod goes by iscrowd alone"),
         ("coco", "ignore flag", "Counted as any other box: protocol coco goes by iscrowd alone"),
         ("soda-d", "ignored box", "Left out by protocol soda-d"),
     ],

@@ -118,7 +118,8 @@ def test_a_name_is_registered_once():
 
 
 @pytest.mark.parametrize(
-    ("name", "counted", "crowds"), [("aitod", 1, 2), ("coco", 2, 1), ("soda-d", 1, 0)]
+    ("name", "counted", "crowds"),
+    [("aitod", 2, 1), ("visdrone", 1, 2), ("coco", 2, 1), ("soda-d", 1, 0)],
 )
 def test_flags_are_read_as_the_protocol_says(name, counted, crowds):
     """One plain box, one with iscrowd, one with ignore."""

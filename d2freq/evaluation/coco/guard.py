@@ -130,8 +130,12 @@ def guard_ground_truth(
     report.repairs = _by_rule(report.repairs, protocol)
     annotations = data["annotations"]
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
-    if protocol.ignore != "iscrowd":
-        crowd = crowd | boxes.ignore
+    for key in protocol.ignore_keys if protocol.ignore != "iscrowd" else ():
+        flagged = np.array([bool(a.get(key, 0)) for a in annotations], bool)
+        if key != "ignore":  # which find_faults names
+            names = [f"annotation {annotations[i]['id']}" for i in np.flatnonzero(flagged)]
+            report.repair(f"{key} flag", protocol.flags_read_as, names)
+        crowd = crowd | flagged
     keep = boxes.keep
     if protocol.ignore == "left out":
         examples = [f"annotation {annotations[i]['id']}" for i in np.flatnonzero(crowd & keep)]

@@ -5,7 +5,9 @@ pair, A areas ("all" first), T overlap thresholds.
 
 The rule: detections take turns by falling score, each for itself in every area and at every
 threshold. A detection takes the free box that it overlaps most, a counted one before an ignored
-one, of equals the later; crowd boxes stay free. What makes it fast: only pairs that overlap by the
+one, of equals the later; crowd boxes stay free. Where a protocol's ``excuse`` says so, all boxes
+that are ignored in an area are crowds there, overlapped by the share of the detection. What makes
+it fast: only pairs that overlap by the
 lowest threshold matter, and detections of different images do not compete, so that the n-th
 candidates of all images have their turn at once.
 """
@@ -76,9 +78,14 @@ def match(
     for part in _chunks(found.image_id, last - first):
         detection, box = pairs_of(first[part], last[part])
         detection += part.start
-        overlap = _overlaps(found, detection, truth, box)
-        near = overlap >= thresholds.min()
-        pairs = _Pairs(found.image_id, order, detection[near], box[near], overlap[near])
+        overlap = _overlaps(found, detection, truth, box, truth.crowd)
+        share = overlap
+        if protocol.excuse == "ignored":
+            share = _overlaps(found, detection, truth, box, np.ones_like(truth.crowd))
+        near = np.maximum(overlap, share) >= thresholds.min()
+        pairs = _Pairs(
+            found.image_id, order, detection[near], box[near], overlap[near], share[near]
+        )
         parts.append(_take_turns(pairs, ignored, truth.crowd, protocol, thresholds))
         advance(part.stop - part.start)
     candidate, state, hit_overlap = (np.concatenate(p) for p in zip(*parts, strict=True))
@@ -100,13 +107,13 @@ def match(
 
 
 def _overlaps(
-    found: Detections, detection: np.ndarray, truth: GroundTruth, box: np.ndarray
+    found: Detections, detection: np.ndarray, truth: GroundTruth, box: np.ndarray, crowd: np.ndarray
 ) -> np.ndarray:
-    """Of each pair (P,), by masks where the ground truth has them."""
+    """IoU of each pair (P,), or IoD with a ``crowd`` (G,); of masks where the truth has them."""
     if truth.masks is None:
-        return pair_overlaps(found.xywh[detection], truth.xywh[box], truth.crowd[box])
+        return pair_overlaps(found.xywh[detection], truth.xywh[box], crowd[box])
     assert found.masks is not None
-    return mask_overlaps(found.masks, detection, truth.masks, box, truth.crowd)
+    return mask_overlaps(found.masks, detection, truth.masks, box, crowd)
 
 
 def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:
@@ -132,16 +139,17 @@ class _Pairs:
     Attributes:
         candidate: (C,) rising indices of the detections that are in a pair.
         number: (P,) places of the pairs' detections in ``candidate``.
-        box, overlap: (P,) each.
+        box, overlap, share: (P,) each; ``share`` is IoD where ignored boxes excuse by it.
         turns: the ranges of pairs that are looked at together, one detection an image each.
     """
 
-    def __init__(self, image_id, arrival, detection, box, overlap):
+    def __init__(self, image_id, arrival, detection, box, overlap, share):
         self.candidate, number = np.unique(detection, return_inverse=True)
         images = image_id[self.candidate]
         turn = (np.arange(len(images)) - np.searchsorted(images, images))[number]
         order = np.lexsort((arrival[box], overlap, detection, turn))
-        self.number, self.box, self.overlap = number[order], box[order], overlap[order]
+        self.number, self.box = number[order], box[order]
+        self.overlap, self.share = overlap[order], share[order]
         turn = turn[order]
         cuts = (np.flatnonzero(np.diff(turn)) + 1).tolist()
         self.turns = [slice(*e) for e in zip([0, *cuts], [*cuts, len(turn)], strict=True)]
@@ -152,6 +160,8 @@ def _take_turns(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The candidates (C,), their state (C, A, T), and the IoU of their hits at 0.5 (C, A)."""
     areas, levels = ignored.shape[1], len(thresholds)
+    loose = protocol.excuse == "ignored"
+    stays = ignored if loose else np.broadcast_to(crowd[:, None], ignored.shape)
     free = np.ones((len(crowd), areas, levels), bool)
     state = np.zeros((len(pairs.candidate), areas, levels), np.int8)
     hit_overlap = np.zeros((len(pairs.candidate), areas if protocol.olrp else 0))
@@ -161,13 +171,17 @@ def _take_turns(
         size = len(box)
         # the preference among a detection's pairs: its place, and all counted before all ignored
         value = np.arange(1, size + 1)[:, None] + size * ~ignored[box]
-        open_ = free[box] & (overlap[:, None] >= thresholds)[:, None, :]
+        reached = (overlap[:, None] >= thresholds)[:, None, :]
+        if loose:
+            excused = (pairs.share[turn][:, None] >= thresholds)[:, None, :]
+            reached = np.where(ignored[box][:, :, None], excused, reached)
+        open_ = free[box] & reached
         best = np.maximum.reduceat(open_ * value[:, :, None].astype(np.int32), starts)
         detection, area, level = np.nonzero(best)
         best = best[detection, area, level]
         state[number[starts[detection]], area, level] = np.where(best > size, HIT, EXCUSED)
         taken = (best - 1) % size
-        free[box[taken], area, level] = crowd[box[taken]]
+        free[box[taken], area, level] = stays[box[taken], area]
         if protocol.olrp:
             own = (level == protocol.iou_thresholds.index(OLRP_IOU)) & (best > size)
             hit_overlap[number[starts[detection[own]]], area[own]] = overlap[taken[own]]

@@ -104,8 +104,10 @@ register(
     )
 )
 
-# Its ignore regions are boxes with the flag `ignore`, which every protocol measures by IoD.
-# 200 detections are of the first benchmark; TOV_mmdetection looks at 1000 [U].
+# Its ignore regions are boxes with a flag. What is ignored in a size class, whatever for, excuses
+# detections by IoD; that IoD is to reach the threshold of IoU is read so [U]. Logos are taken with
+# uncertain persons, as the converter takes them [U]. 200 detections are of the first benchmark;
+# TOV_mmdetection looks at 1000 [U].
 register(
     Protocol(
         name="tinyperson",
@@ -121,6 +123,8 @@ register(
         max_dets=(200,),
         iou_thresholds=(0.25, 0.5, 0.75),
         whole=AreaRange("all", 1.0, 1e10),
+        ignore_keys=("ignore", "uncertain", "logo"),
+        excuse="ignored",
     )
 )
 

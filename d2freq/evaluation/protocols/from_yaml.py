@@ -11,6 +11,8 @@ The keys are the fields of Protocol; sizes are written as ``label: [low, high]``
     ap_limit: 500
     recall_points: 101
     ignore: iscrowd or ignore
+    ignore_keys: [ignore, uncertain]
+    excuse: flagged
     region_share: 0.5
     olrp: true
 """
@@ -71,6 +73,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _list(value: Any) -> list:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
@@ -111,6 +119,8 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "whole": (lambda value: _range("all", value), "a pair such as [0, 1e10]"),
     "recall_points": (_whole_number, "a whole number such as 101"),
     "ignore": (_text, "a rule such as 'iscrowd or ignore'"),
+    "ignore_keys": (lambda value: tuple(map(_text, _list(value))), "a list such as [ignore]"),
+    "excuse": (_text, "a rule such as flagged"),
     "region_share": (_optional(_number), "a share such as 0.5"),
     "olrp": (_flag, "true or false"),
 }

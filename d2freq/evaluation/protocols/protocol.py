@@ -11,6 +11,7 @@ from d2freq.errors import UserError
 COCO_THRESHOLDS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
 OLRP_IOU = 0.5  # cocoapi-aitod
 IgnoreRule = Literal["iscrowd", "iscrowd or ignore", "left out"]
+ExcuseRule = Literal["flagged", "ignored"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Protocol:
             ``ignore`` as well. Detections on such a box are neither right nor wrong, where overlap
             is the share of the detection (IoD). "left out": boxes of either flag do not exist, so
             that detections on them are wrong.
+        ignore_keys: keys of annotations that are read as the flag ``ignore``.
+        excuse: which boxes excuse a detection that is right nowhere, by IoD: the "flagged" ones
+            (COCO; boxes of other sizes take one detection each, by IoU), or all that are "ignored"
+            in a size class, objects of other sizes included.
         region_share: a detection of any class with at least this share of its area inside its
             image's ``ignore_regions`` is not looked at, and so is a ground truth box; this happens
             before the cut to ``max_dets``. None: regions mean nothing.
@@ -68,6 +73,8 @@ class Protocol:
     whole: AreaRange = AreaRange("all", 0.0, 1e10)
     recall_points: int = 101
     ignore: IgnoreRule = "iscrowd or ignore"
+    ignore_keys: tuple[str, ...] = ("ignore",)
+    excuse: ExcuseRule = "flagged"
     region_share: float | None = None
     olrp: bool = False
 
@@ -83,8 +90,9 @@ class Protocol:
         self._need(levels_hold, "iou_thresholds", "must rise within (0, 1]")
         self._need(self.ap_limit in (None, *limits), "ap_limit", f"must be one of {limits}")
         self._need(self.recall_points >= 2, "recall_points", "must be 2 or more")
-        rules = get_args(IgnoreRule)
-        self._need(self.ignore in rules, "ignore", f"must be one of {rules}")
+        for key, rule in (("ignore", IgnoreRule), ("excuse", ExcuseRule)):
+            choices = get_args(rule)
+            self._need(getattr(self, key) in choices, key, f"must be one of {choices}")
         share = self.region_share
         self._need(share is None or 0 < share <= 1, "region_share", "must be in (0, 1] or None")
         self._need(not self.olrp or OLRP_IOU in levels, "olrp", "needs 0.5 in iou_thresholds")

@@ -100,7 +100,8 @@ def difference(content: dict, rows: list[dict], protocol: Protocol) -> float:
 
 
 def check(name: str, seeds: range) -> None:
-    protocol = get_protocol(name)
+    # pycocotools knows one rule; the others' are in test_tinyperson.py
+    protocol = dataclasses.replace(get_protocol(name), excuse="flagged")
     few = dataclasses.replace(protocol, max_dets=(1, 3, 8), ap_limit=None)  # limits that do cut
     for seed in seeds:
         case = make_case(np.random.default_rng(seed))

@@ -45,7 +45,8 @@ def test_a_protocol_file_is_as_good_as_a_name(write):
 def test_every_field_can_be_written(write):
     path = write(
         MINE + "iou_thresholds: [0.25, 0.5]\nwhole: [1, 1e10]\nap_limit: 100\nrecall_points: 11\n"
-        "ignore: left out\nregion_share: 0.5\nolrp: true\n",
+        "ignore: left out\nignore_keys: [ignore, uncertain]\nexcuse: ignored\nregion_share: 0.5\n"
+        "olrp: true\n",
         "all.yml",
     )
     protocol = get_protocol(path)
@@ -55,6 +56,8 @@ def test_every_field_can_be_written(write):
         "ap_limit": 100,
         "recall_points": 11,
         "ignore": "left out",
+        "ignore_keys": ("ignore", "uncertain"),
+        "excuse": "ignored",
         "region_share": 0.5,
         "olrp": True,
     }
@@ -84,6 +87,8 @@ def test_every_field_can_be_written(write):
         (("source:", "iou_thresholds: [0.5, 1.5]\nsource:"), "iou_thresholds must rise within"),
         (("source:", "ap_limit: 300\nsource:"), r"ap_limit must be one of \(100, 500\)"),
         (("source:", "ignore: never\nsource:"), "ignore must be one of"),
+        (("source:", "excuse: all\nsource:"), "excuse must be one of"),
+        (("source:", "ignore_keys: ignore\nsource:"), "ignore_keys must be a list such as"),
         (("source:", "region_share: 0\nsource:"), "region_share must be in"),
         (("source:", "recall_points: 1\nsource:"), "recall_points must be 2"),
         (("source:", "whole: [1]\nsource:"), "whole must be a pair"),

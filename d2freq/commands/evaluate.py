@@ -26,7 +26,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--protocol",
         default="aitod",
         help="areas, limits and overlaps: aitod (the default), coco, soda-d, tinyperson, visdrone, "
-        "or a .yaml file of your own",
+        "visdrone-coco, or a .yaml file of your own",
     )
     command.add_argument("--output", metavar="DIR", help="folder for tiny_results.json")
     command.add_argument(

@@ -19,6 +19,8 @@ IDS = {
     "annotations": ("id", "image_id", "category_id"),
     "categories": ("id",),
 }
+# Boxes of an image in which a protocol may judge nothing: regions, and objects of no class.
+REGION_KEYS = ("ignore_regions", "other_objects")
 _CURES = {
     "record that is no object": "A record is an object, {{...}}.",
     "missing key": "Each {what} needs {needs}.",
@@ -27,7 +29,7 @@ _CURES = {
     "flag that is neither 0 nor 1": "Write iscrowd and ignore as 0 or 1.",
     "malformed box": "A bbox is four numbers, x, y, width, height.",
     "image without a size": "Width and height are pixels above 0.",
-    "malformed ignore region": "ignore_regions is a list of [x, y, width, height] above 0.",
+    "malformed ignore region": "{regions} are lists of [x, y, width, height] above 0.",
 }
 Ill = tuple[str, str]  # kind, what is wrong
 
@@ -44,7 +46,9 @@ def find_record_faults(report: Report, section: str, records: list) -> list[int]
             before = found.setdefault(kind, {}).get(position)
             found[kind][position] = f"{before}, {text}" if before else text
     for kind, texts in found.items():
-        cure = _CURES[kind].format(what=SINGULAR[section], needs=sorted(NEEDS[section]))
+        cure = _CURES[kind].format(
+            what=SINGULAR[section], needs=sorted(NEEDS[section]), regions=" and ".join(REGION_KEYS)
+        )
         named = {i: f"{record_name(section, records, i)} {text}" for i, text in texts.items()}
         report.records(report.errors, kind, cure, section, list(named), named.__getitem__)
     return sound
@@ -86,11 +90,18 @@ def record_ills(section: str, record: Any) -> list[Ill]:
         width, height = record.get("width", 1), record.get("height", 1)
         if not (is_length(width) and is_length(height)):
             ills.append(("image without a size", f"is {width!r} x {height!r}"))
-        regions = record.get("ignore_regions", [])
-        bad = regions if not isinstance(regions, list) else [r for r in regions if not is_solid(r)]
-        if bad or not isinstance(regions, list):
-            ills.append(("malformed ignore region", f"has {bad!r}"[:200]))
+        for key in REGION_KEYS:
+            regions = record.get(key, [])
+            listed = isinstance(regions, list)
+            bad = [region for region in regions if not is_solid(region)] if listed else regions
+            if bad or not listed:
+                ills.append(("malformed ignore region", f"has {key} {bad!r}"[:200]))
     return ills
+
+
+def count_regions(images: list[dict]) -> int:
+    """The boxes under REGION_KEYS of all images."""
+    return sum(len(image.get(key, ())) for image in images for key in REGION_KEYS)
 
 
 def is_number(value: Any) -> bool:

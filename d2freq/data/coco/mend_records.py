@@ -16,7 +16,15 @@ from typing import Any
 
 from d2freq.data.coco.faults_of_boxes import CUSTOMARY
 from d2freq.data.coco.faults_of_images import RESIZED
-from d2freq.data.coco.faults_of_records import IDS, NEEDS, is_box, is_length, is_number, is_solid
+from d2freq.data.coco.faults_of_records import (
+    IDS,
+    NEEDS,
+    REGION_KEYS,
+    is_box,
+    is_length,
+    is_number,
+    is_solid,
+)
 from d2freq.utils.pixels import LOST, look_at
 
 
@@ -187,13 +195,18 @@ def _read_box(bench: Bench, section: str, annotation: dict) -> str | None:
 
 
 def _drop_regions(bench: Bench, section: str, image: dict) -> str | None:
-    regions = image["ignore_regions"]
-    if not isinstance(regions, list):
-        del image["ignore_regions"]
-        return f"has no ignore region, was {regions!r}"[:100]
-    image["ignore_regions"] = [region for region in regions if is_solid(region)]
-    bad = [region for region in regions if not is_solid(region)]
-    return f"loses {len(bad)} of {len(regions)} ignore regions: {bad!r}"[:150]
+    done = []
+    for key in REGION_KEYS:
+        regions, name = image.get(key, []), key.replace("_", " ")
+        if not isinstance(regions, list):
+            del image[key]
+            done.append(f"has no {name}, was {regions!r}"[:100])
+            continue
+        bad = [region for region in regions if not is_solid(region)]
+        if bad:
+            image[key] = [region for region in regions if is_solid(region)]
+            done.append(f"loses {len(bad)} of {len(regions)} {name}: {bad!r}"[:150])
+    return ", ".join(done) or None
 
 
 def _cut(bench: Bench, section: str, annotation: dict) -> str | None:

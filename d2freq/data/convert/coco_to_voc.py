@@ -4,6 +4,7 @@ import os
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
+from d2freq.data.coco.faults_of_records import count_regions
 from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
 from d2freq.data.convert.voc import FLAGS, SIDES
 from d2freq.utils.files import write_text
@@ -37,9 +38,7 @@ def write_voc(
     stems = [str(PurePosixPath(image["file_name"]).with_suffix("")) for image in data["images"]]
     write_text(listed, "".join(f"{stem}\n" for stem in stems))
     left_out = {
-        "ignore regions left out: VOC has no such thing": sum(
-            len(image.get("ignore_regions", ())) for image in data["images"]
-        ),
+        "ignore regions left out: VOC has no such thing": count_regions(data["images"]),
         "boxes left out: empty, negative or outside of their image": faulty,
     }
     crowds = sum(map(is_ignored, data["annotations"]))

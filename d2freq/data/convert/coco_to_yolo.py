@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from d2freq.data.coco.faults_of_records import count_regions
 from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
 from d2freq.utils.files import write_text
 
@@ -41,9 +42,7 @@ def write_yolo(
     write_text(root / "data.yaml", text)
     left_out = {
         "ignored boxes left out: YOLO has no such thing": len(data["annotations"]) - len(solid),
-        "ignore regions left out: YOLO has no such thing": sum(
-            len(image.get("ignore_regions", ())) for image in data["images"]
-        ),
+        "ignore regions left out: YOLO has no such thing": count_regions(data["images"]),
         "boxes left out: empty, negative or outside of their image": faulty,
     }
     return [

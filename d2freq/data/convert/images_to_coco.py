@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from d2freq.data.coco.faults_of_records import count_regions
 from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
 from d2freq.errors import UserError
@@ -89,7 +90,7 @@ def describe_coco(json_file: str | os.PathLike) -> list[str]:
     data = read_coco(json_file)
     solid = [a for a in data["annotations"] if not a["iscrowd"]]
     crowds = len(data["annotations"]) - len(solid)
-    regions = sum(len(image.get("ignore_regions", ())) for image in data["images"])
+    regions = count_regions(data["images"])
     bare = len(data["images"]) - len({a["image_id"] for a in data["annotations"]})
     counts = Counter(a["category_id"] for a in solid)
     notes = data.get("info", {}).get("notes", {})

@@ -2,7 +2,8 @@
 
 A line is ``left,top,width,height,score,category,truncation,occlusion`` in whole pixels. Of the
 categories 1 to 10, score 1 is an object and score 0 one to ignore. Category 0 marks regions where
-nothing is judged; 11, "others", are objects of no class: both become ``ignore_regions``.
+nothing is judged, which become ``ignore_regions`` of their image; 11, "others", are objects of no
+class, which become its ``other_objects``: the toolkit does not excuse detections on them.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from d2freq.data.builtin import VISDRONE
+from d2freq.data.coco.faults_of_records import REGION_KEYS
 from d2freq.data.convert.images_to_coco import EMPTY, NO_LABELS, convert_images, image_result
 from d2freq.data.convert.label_files import Pair, pair_files, read_lines, read_number
 from d2freq.errors import UserError
@@ -70,20 +72,22 @@ def _convert_labelled(pair: Pair) -> dict:
             f"{os.path.join(pair.root, pair.image)}: no label file in annotations/; every image of "
             "a labelled split has one"
         )
-    boxes, regions = [], []
+    boxes: list[dict] = []
+    regions: dict[int, list] = {REGION: [], OTHERS: []}
     notes: Counter[str] = Counter()
     for place, text in read_lines(pair.label):
         *bbox, score, category, truncation, occlusion = _fields(place, text)
-        if category in (REGION, OTHERS):
-            regions.append(bbox)
+        if category in regions:
+            regions[category].append(bbox)
         else:
             flags = {"truncation": truncation, "occlusion": occlusion}
             crowd = {"iscrowd": int(score == 0)}
             boxes.append({"category": VISDRONE[category - 1], "bbox": bbox, **crowd, **flags})
-    solid = [region for region in regions if region[2] > 0 and region[3] > 0]
-    notes[EMPTY] += len(regions) - len(solid)
-    if solid:
-        image["ignore_regions"] = solid
+    for key, found in zip(REGION_KEYS, regions.values(), strict=True):
+        solid = [region for region in found if region[2] > 0 and region[3] > 0]
+        notes[EMPTY] += len(found) - len(solid)
+        if solid:
+            image[key] = solid
     return image_result(image, boxes, notes)
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from d2freq.data.coco.faults_of_records import count_regions
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import DatasetError
 
@@ -42,7 +43,7 @@ def describe_tiles(annotations_json: str | os.PathLike) -> list[str]:
     counts = data["info"]["counts"]
     names = {c["id"]: c["name"] for c in data["categories"]}
     solid = [names[a["category_id"]] for a in data["annotations"] if not a["iscrowd"]]
-    regions = sum(len(image.get("ignore_regions", ())) for image in data["images"])
+    regions = count_regions(data["images"])
     lines = [
         f"{annotations_json}: {counts['tiles']} tiles and {counts['copies']} copies of "
         f"{counts['originals']} images, {len(solid)} boxes, {counts['ignored']} ignored "

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from d2freq.data.coco.faults_of_records import REGION_KEYS
 from d2freq.data.tiles.geometry import Window, resize_exactly, scaled_size, windows
 from d2freq.data.tiles.objects import ImageObjects, cut_regions
 from d2freq.errors import DatasetError
@@ -116,8 +117,9 @@ def _record(image: dict, stem: str, scale: float, window: Window, plan: TilePlan
             "scale": scale,
         },
     }
-    if image.get("ignore_regions"):
-        record["ignore_regions"] = cut_regions(image["ignore_regions"], window, scale)
+    for key in REGION_KEYS:
+        if image.get(key):
+            record[key] = cut_regions(image[key], window, scale)
     return record
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from d2freq.evaluation.coco.guard import Detections, GroundTruth
-from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match
+from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match, rank_in_image
 from d2freq.evaluation.coco.olrp import Olrp, olrp_of
 from d2freq.evaluation.coco.regions import in_regions
 from d2freq.evaluation.protocols.protocol import Protocol
@@ -30,7 +30,9 @@ class Counts:
 
     Attributes:
         precision: (T, R, K, A, M) in [0, 1], -1 where a category has no ground truth in an area.
+            Where the protocol has no recall points, R is 1 and this the area under the curve.
         recall: (T, K, A, M), likewise.
+        weight: (K, A), how much a category weighs in means; None: all the same.
         olrp: oLRP, its parts and the best score cuts, (K, A) each; None where the protocol has
             none.
         excused: detections and ground truth boxes that were left out because they lie in
@@ -41,6 +43,7 @@ class Counts:
     categories: tuple[str, ...]
     precision: np.ndarray
     recall: np.ndarray
+    weight: np.ndarray | None = None
     olrp: Olrp | None = None
     excused: tuple[int, int] = (0, 0)
 
@@ -49,16 +52,25 @@ class Counts:
         values = self.precision[:, :, :, self._area(area), self.protocol.ap_index]
         if iou is not None:
             values = values[[self._iou(iou)]]
-        return _percent(values if category is None else values[:, :, [category]])
+        return self._percent(values, area, category)
 
     def ar(self, area: str = "all", limit: int = -1, category: int | None = None) -> float:
         """Average recall in percent; ``limit`` is an index into ``protocol.max_dets``."""
-        values = self.recall[:, :, self._area(area), limit]
-        return _percent(values if category is None else values[:, [category]])
+        return self._percent(self.recall[:, :, self._area(area), limit], area, category)
 
     def has_iou(self, iou: float) -> bool:
         """Whether the protocol counts at this overlap."""
         return bool(np.isclose(self.protocol.iou_thresholds, iou).any())
+
+    def _percent(self, values: np.ndarray, area: str, category: int | None) -> float:
+        """The mean of ``values`` (..., K) that are known."""
+        if category is not None:
+            known = values[..., category]
+            return _mean(known[known > -1])
+        if self.weight is None:
+            return _mean(values[values > -1])
+        weight = np.broadcast_to(self.weight[:, self._area(area)], values.shape)[values > -1]
+        return _mean(values[values > -1], weight)
 
     def _iou(self, iou: float) -> int:
         return int(np.flatnonzero(np.isclose(self.protocol.iou_thresholds, iou))[0])
@@ -67,14 +79,15 @@ class Counts:
         return [area.label for area in self.protocol.all_areas].index(label)
 
 
-def _percent(values: np.ndarray) -> float:
-    known = values[values > -1]
-    return float(np.mean(known)) * 100 if known.size else float("nan")
+def _mean(known: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """In percent; NaN of nothing."""
+    return float(np.average(known, weights=weight)) * 100 if known.size else float("nan")
 
 
 def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Counts:
     """Match detections with ground truth and count, category by category."""
     truth, detections, excused = _outside_regions(truth, detections, protocol)
+    weight = _images_with(truth, protocol) if protocol.mean_over == "images" else None
     parts = []
     for matches in _matches(truth, detections, protocol):
         olrp = olrp_of(matches, protocol) if protocol.olrp else None
@@ -85,6 +98,7 @@ def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Cou
         categories=tuple(truth.categories.values()),
         precision=np.stack(precision, 2),
         recall=np.stack(recall, 1),
+        weight=weight,
         olrp=Olrp(*np.stack(olrps, 1)) if protocol.olrp else None,
         excused=excused,
     )
@@ -96,20 +110,35 @@ def _outside_regions(
     share = protocol.region_share
     if share is None or not len(truth.region_xywh):
         return truth, detections, (0, 0)
-    found = in_regions(truth, detections.image_id, detections.xywh, share)
-    boxes = in_regions(truth, truth.image_id, truth.xywh, share)
+    rule = protocol.region_rule
+    found = in_regions(truth, detections.image_id, detections.xywh, share, rule)
+    boxes = in_regions(truth, truth.image_id, truth.xywh, share, rule)
     excused = int(found.sum()), int(boxes.sum())
     return truth.take(~boxes), detections.select(~found), excused
+
+
+def _images_with(truth: GroundTruth, protocol: Protocol) -> np.ndarray:
+    """How many images have a box of each category and area, (K, A), flagged boxes included."""
+    result = np.zeros((len(truth.categories), len(protocol.all_areas)), np.int64)
+    for k, category in enumerate(truth.categories):
+        own = truth.take(truth.category_id == category)
+        for a, area in enumerate(protocol.all_areas):
+            inside = (own.area >= area.low) & (own.area <= area.high)
+            result[k, a] = len(np.unique(own.image_id[inside]))
+    return result
 
 
 def _matches(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Iterable[Matches]:
     """The matches of each category, under a progress bar where there are many detections."""
     kinds = np.array(list(truth.categories), np.int64)
     boxes, found = (_split(ids, kinds) for ids in (truth.category_id, detections.category_id))
+    rank = rank_in_image(detections) if protocol.limit_per == "image" else None
     quiet = len(detections) < LARGE
     with tqdm(total=len(detections), desc="counting", unit=" detections", disable=quiet) as bar:
         for own, candidates in zip(boxes, found, strict=True):
-            yield match(truth.take(own), detections.select(candidates), protocol, bar.update)
+            place = None if rank is None else rank[candidates]
+            selected = detections.select(candidates)
+            yield match(truth.take(own), selected, protocol, bar.update, rank=place)
 
 
 def _split(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:
@@ -125,8 +154,8 @@ def accumulate(matches: Matches, protocol: Protocol) -> tuple[np.ndarray, np.nda
     Recall rises, and precision peaks, at hits alone, so both are needed there only; hits are
     candidates, and the detections that are none are counted up to there.
     """
-    points = np.linspace(0.0, 1.0, protocol.recall_points)
     levels, areas = len(protocol.iou_thresholds), len(protocol.all_areas)
+    points = np.linspace(0.0, 1.0, protocol.recall_points or 1)
     precision = np.full((levels, len(points), areas, len(protocol.max_dets)), -1.0)
     recall = np.full((levels, areas, len(protocol.max_dets)), -1.0)
     state = np.ascontiguousarray(matches.state.transpose(1, 2, 0))  # (A, T, C)
@@ -151,6 +180,9 @@ def accumulate(matches: Matches, protocol: Protocol) -> tuple[np.ndarray, np.nda
                 best = np.maximum.accumulate((right / judged[places])[::-1])[::-1]
                 recalls = right / matches.positives[a]
                 recall[t, a, m] = recalls[-1] if len(recalls) else 0.0
+                if protocol.recall_points is None:  # recall rises by as much at every hit
+                    precision[t, 0, a, m] = best.sum() / matches.positives[a]
+                    continue
                 reached = np.searchsorted(recalls, points, side="left")
                 precision[t, :, a, m] = np.append(best, 0.0)[reached]
     return precision, recall

@@ -26,7 +26,8 @@ class GroundTruth:
     """Checked ground truth as arrays of N boxes.
 
     ``categories`` maps ids to names in the order of ids; ``crowd`` marks boxes that excuse
-    detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64. The R
+    detections and do not count themselves; ``xywh`` (N, 4) and ``area`` (N,) are float64. The I
+    images have ids ``image_ids`` (I,), rising, and sizes ``image_wh`` (I, 2). The R
     ignore regions, of every category, are ``region_image_id`` (R,) int64 and ``region_xywh``
     (R, 4) float64. ``masks`` (N,) of run lengths is what overlaps are those of, and ``xywh`` goes
     around them; None: boxes are.
@@ -42,6 +43,7 @@ class GroundTruth:
     report: Report
     region_image_id: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     region_xywh: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    image_wh: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     masks: np.ndarray | None = None
 
     def select(self, image_ids) -> "GroundTruth":
@@ -51,6 +53,7 @@ class GroundTruth:
         return replace(
             self.take(np.isin(self.image_id, wanted)),
             image_ids=wanted,
+            image_wh=self.image_wh[np.isin(self.image_ids, wanted)],
             region_image_id=self.region_image_id[regions],
             region_xywh=self.region_xywh[regions],
         )
@@ -141,11 +144,17 @@ def guard_ground_truth(
         examples = [f"annotation {annotations[i]['id']}" for i in np.flatnonzero(crowd & keep)]
         report.repair("ignored box", protocol.flags_read_as, examples)
         keep = keep & ~crowd
-    regions = [(i["id"], region) for i in data["images"] for region in i.get("ignore_regions", ())]
+    images = sorted(data["images"], key=lambda image: image["id"])
+    regions = [
+        (image["id"], region)
+        for image in images
+        for key in protocol.region_keys
+        for region in image.get(key, ())
+    ]
     categories = {c["id"]: c["name"] for c in sorted(data["categories"], key=lambda c: c["id"])}
     shapes = annotation_masks(data, np.flatnonzero(keep), name) if masks else None
     return GroundTruth(
-        image_ids=np.unique(np.array([image["id"] for image in data["images"]], np.int64)),
+        image_ids=np.array([image["id"] for image in images], np.int64),
         categories=categories,
         image_id=np.array([a["image_id"] for a in annotations], np.int64)[keep],
         category_id=np.array([a["category_id"] for a in annotations], np.int64)[keep],
@@ -154,6 +163,7 @@ def guard_ground_truth(
         crowd=crowd[keep],
         masks=shapes,
         report=report,
+        image_wh=np.array([(i["width"], i["height"]) for i in images], np.float64).reshape(-1, 2),
         region_image_id=np.array([image for image, _ in regions], np.int64),
         region_xywh=np.array([region for _, region in regions], np.float64).reshape(-1, 4),
     )

@@ -32,12 +32,13 @@ class Matches:
 
     Attributes:
         score: (N,) float64.
-        rank: (N,) int32, place among the image's detections of the category, from 0.
+        rank: (N,) int32, place among the image's detections, of the category or of all as the
+            protocol's limit goes, from 0.
         inside: (N, A) bool, whether the detection's own area lies in the range.
         candidate: (C,) rising indices of the detections that reach a box; the others are a MISS.
         state: (C, A, T) int8, MISS, HIT or EXCUSED.
         overlap: (C, A) IoU with the box that is hit at 0.5; None where the protocol has no oLRP.
-        positives: (A,) int64, counted ground truth boxes.
+        positives: (A,) int64, ground truth boxes that are to be found.
     """
 
     score: np.ndarray
@@ -54,6 +55,8 @@ def match(
     found: Detections,
     protocol: Protocol,
     advance: Callable[[int], object] = lambda number: None,
+    *,
+    rank: np.ndarray | None = None,
 ) -> Matches:
     """Match the detections of one category.
 
@@ -61,15 +64,18 @@ def match(
         truth: the ground truth of that category.
         found: its detections, in any order; of each image the best ``max_dets[-1]`` take part.
         advance: is told how many more detections are done, now and then.
+        rank: (N,) the places of ``found`` that the limits go by; None: those among ``found``.
     """
     given = len(found)
-    found, rank = _best_of_each_image(found, protocol.max_dets[-1])
+    found, rank = _best_of_each_image(found, protocol.max_dets[-1], rank)
     advance(given - len(found))
     order = np.lexsort((truth.xywh[:, 0], truth.image_id))
     truth = truth.take(order)
     low, high = np.array([(area.low, area.high) for area in protocol.all_areas]).T
     area = truth.area[:, None]
-    ignored = truth.crowd[:, None] | (area < low) | (area > high)
+    outside = (area < low) | (area > high)
+    ignored = truth.crowd[:, None] | outside
+    counted = ~(outside if protocol.recall_of == "counted and flagged" else ignored)
     # the COCO API takes a threshold of 1 for just below 1
     thresholds = np.minimum(protocol.iou_thresholds, 1 - 1e-10)
 
@@ -102,7 +108,7 @@ def match(
         candidate=place[candidate][turn],
         state=state[turn],
         overlap=hit_overlap[turn] if protocol.olrp else None,
-        positives=(~ignored).sum(0),
+        positives=counted.sum(0),
     )
 
 
@@ -116,11 +122,28 @@ def _overlaps(
     return mask_overlaps(found.masks, detection, truth.masks, box, crowd)
 
 
-def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:
-    """The best ``limit`` detections of each image, by image and falling score, and their rank."""
+def rank_in_image(found: Detections) -> np.ndarray:
+    """The place of each detection in its image by falling score, equals as they come, (N,)."""
+    order, rank = _ranked(found)
+    place = np.empty_like(rank)
+    place[order] = rank
+    return place
+
+
+def _ranked(found: Detections) -> tuple[np.ndarray, np.ndarray]:
+    """The order (N,) by image and falling score, and the places in the image (N,) in that order."""
     order = np.lexsort((-found.score, found.image_id))  # stable: equals stay in order of arrival
     image_id = found.image_id[order]
-    rank = np.arange(len(order)) - np.searchsorted(image_id, image_id)
+    return order, np.arange(len(order)) - np.searchsorted(image_id, image_id)
+
+
+def _best_of_each_image(
+    found: Detections, limit: int, given: np.ndarray | None
+) -> tuple[Detections, np.ndarray]:
+    """The best ``limit`` detections of each image, by image and falling score, and their rank."""
+    order, rank = _ranked(found)
+    if given is not None:
+        rank = given[order]
     keep = rank < limit
     return found.select(order[keep]), rank[keep].astype(np.int32)
 

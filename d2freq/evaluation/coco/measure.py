@@ -18,6 +18,10 @@ from d2freq.utils.files import without_nan, write_json
 
 logger = logging.getLogger(__name__)
 
+RULES = (
+    *("limit_per", "recall_points", "recall_of", "mean_over", "ignore", "ignore_keys", "excuse"),
+    *("region_share", "region_keys", "region_rule"),
+)
 RESULTS_FILES = {"bbox": "tiny_results.json", "segm": "tiny_results_segm.json"}
 
 
@@ -77,7 +81,7 @@ def measure(
     """
     for kind, number in detections.dropped.items():
         logger.warning("%d detections dropped: %s", number, kind)
-    if truth.crowd.all():
+    if not len(truth.crowd) or (truth.crowd.all() and protocol.recall_of == "counted"):
         logger.warning("%s has no annotation that counts: AP is NaN", name)
     counts = count(truth, detections, protocol)
     results = summary(counts)
@@ -98,8 +102,7 @@ def measure(
         "max_dets": list(protocol.max_dets),
         "precision_at": protocol.max_dets[protocol.ap_index],
         "iou_thresholds": list(protocol.iou_thresholds),
-        "ignore": protocol.ignore,
-        "region_share": protocol.region_share,
+        **{rule: getattr(protocol, rule) for rule in RULES},
         "images": len(truth.image_ids),
         "ground_truth": int((~truth.crowd).sum()),
         "ignored_ground_truth": int(truth.crowd.sum()),

@@ -87,20 +87,39 @@ register(
     )
 )
 
-# The page says "at most 500 detections per image (across all categories)" in COCO's words, which
-# COCO's own code reads as per category; so it is here [U]. That half of a detection inside a region
-# excuses it, and that ground truth goes with it, is from descriptions of the toolkit [U]. VisDrone
-# has no size classes: those of SET (AAAI 2025), which evaluates VisDrone with AI-TOD's.
+# The toolkit (VisDrone2018-DET-toolkit, MATLAB) takes the first rows of an image as its file has
+# them; here the best take part, equals in the order of the file, which is the same where a file is
+# sorted. It has no size classes: those of SET (AAAI 2025), which evaluates VisDrone with AI-TOD's.
 register(
     Protocol(
         name="visdrone",
         source=(
-            "VisDrone2019-DET (aiskyeye.com, Object Detection Evaluation): maxDets 1, 10, 100, "
-            "500, ignored regions; size classes of AI-TOD"
+            "VisDrone2019-DET, the rules of its toolkit: maxDets 1, 10, 100, 500 of an image, area "
+            "under all points, classes weighed by images, ignored regions; size classes of AI-TOD"
+        ),
+        areas=AITOD_AREAS,
+        max_dets=(1, 10, 100, 500),
+        limit_per="image",
+        recall_points=None,
+        recall_of="counted and flagged",
+        mean_over="images",
+        region_share=0.5,
+        region_rule="pixels",
+    )
+)
+
+# What most who report COCO's metrics on VisDrone count. Objects of no class ("others") excuse, too.
+register(
+    Protocol(
+        name="visdrone-coco",
+        source=(
+            "VisDrone2019-DET, counted as COCO: maxDets 1, 10, 100, 500 of an image and class, "
+            "ignored regions and others; size classes of AI-TOD"
         ),
         areas=AITOD_AREAS,
         max_dets=(1, 10, 100, 500),
         region_share=0.5,
+        region_keys=("ignore_regions", "other_objects"),
     )
 )
 

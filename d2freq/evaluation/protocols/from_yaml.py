@@ -9,11 +9,16 @@ The keys are the fields of Protocol; sizes are written as ``label: [low, high]``
     iou_thresholds: [0.25, 0.5, 0.75]  # this and what follows may be left out
     whole: [0, 1e10]
     ap_limit: 500
+    limit_per: category
     recall_points: 101
+    recall_of: counted
+    mean_over: categories
     ignore: iscrowd or ignore
     ignore_keys: [ignore, uncertain]
     excuse: flagged
     region_share: 0.5
+    region_keys: [ignore_regions]
+    region_rule: area
     olrp: true
 """
 
@@ -73,10 +78,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def _list(value: Any) -> list:
+def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError
-    return value
+    return tuple(map(_text, value))
 
 
 def _number(value: Any) -> float:
@@ -117,10 +122,15 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "iou_thresholds": (lambda value: tuple(map(_number, value)), "a list such as [0.5, 0.75]"),
     "ap_limit": (_optional(_whole_number), "one of max_dets"),
     "whole": (lambda value: _range("all", value), "a pair such as [0, 1e10]"),
-    "recall_points": (_whole_number, "a whole number such as 101"),
+    "limit_per": (_text, "a rule such as category"),
+    "recall_points": (_optional(_whole_number), "a whole number such as 101, or null"),
+    "recall_of": (_text, "a rule such as counted"),
+    "mean_over": (_text, "a rule such as categories"),
     "ignore": (_text, "a rule such as 'iscrowd or ignore'"),
-    "ignore_keys": (lambda value: tuple(map(_text, _list(value))), "a list such as [ignore]"),
+    "ignore_keys": (_texts, "a list such as [ignore]"),
     "excuse": (_text, "a rule such as flagged"),
     "region_share": (_optional(_number), "a share such as 0.5"),
+    "region_keys": (_texts, "a list such as [ignore_regions]"),
+    "region_rule": (_text, "a rule such as area"),
     "olrp": (_flag, "true or false"),
 }

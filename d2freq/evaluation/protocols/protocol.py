@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from d2freq.data.coco.faults_of_records import REGION_KEYS
 from d2freq.errors import UserError
 
 # np.linspace as in the COCO API: the same float64 values, which decide ties at the threshold
@@ -12,6 +13,19 @@ COCO_THRESHOLDS = tuple(float(value) for value in np.linspace(0.5, 0.95, 10))
 OLRP_IOU = 0.5  # cocoapi-aitod
 IgnoreRule = Literal["iscrowd", "iscrowd or ignore", "left out"]
 ExcuseRule = Literal["flagged", "ignored"]
+LimitRule = Literal["category", "image"]
+RecallRule = Literal["counted", "counted and flagged"]
+MeanRule = Literal["categories", "images"]
+RegionRule = Literal["area", "pixels"]
+
+_CHOICES = {
+    "ignore": IgnoreRule,
+    "excuse": ExcuseRule,
+    "limit_per": LimitRule,
+    "recall_of": RecallRule,
+    "mean_over": MeanRule,
+    "region_rule": RegionRule,
+}
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,17 @@ class Protocol:
         areas: the size classes; ``whole`` comes on top. A box on a shared end is in both.
         max_dets: detections of an image and category that are looked at, rising; recall is given
             at each.
+        limit_per: whether ``max_dets`` are those of each "category" of an image (COCO), or of an
+            "image", whatever their category.
         iou_thresholds: overlaps that make a hit, rising; AP and AR are means over them.
         ap_limit: which of ``max_dets`` precision and oLRP are taken at; None is the last.
         whole: the range behind AP, with the label "all".
-        recall_points: how many evenly spaced recalls, 0 and 1 included, AP is the mean over.
+        recall_points: how many evenly spaced recalls, 0 and 1 included, AP is the mean over; None
+            takes the area under all points of the curve.
+        recall_of: the boxes that are to be found: the "counted" ones (COCO), or "counted and
+            flagged", so that flagged boxes are missed for ever.
+        mean_over: whether every category weighs the same in a mean ("categories", COCO), or as many
+            times as there are "images" with boxes of it in the size class, flagged ones included.
         ignore: which flags take a ground truth box out of the count: ``iscrowd`` alone (COCO), or
             ``ignore`` as well. Detections on such a box are neither right nor wrong, where overlap
             is the share of the detection (IoD). "left out": boxes of either flag do not exist, so
@@ -45,8 +66,11 @@ class Protocol:
             (COCO; boxes of other sizes take one detection each, by IoU), or all that are "ignored"
             in a size class, objects of other sizes included.
         region_share: a detection of any class with at least this share of its area inside its
-            image's ``ignore_regions`` is not looked at, and so is a ground truth box; this happens
-            before the cut to ``max_dets``. None: regions mean nothing.
+            image's regions is not looked at, and so is a ground truth box; this happens before the
+            cut to ``max_dets``. None: regions mean nothing.
+        region_keys: keys of images whose boxes are these regions, of REGION_KEYS.
+        region_rule: how the share is taken: by "area", or by "pixels" as VisDrone's toolkit does,
+            see d2freq.evaluation.coco.regions.
         olrp: measure oLRP too, at IoU 0.5.
 
     Raises:
@@ -71,11 +95,16 @@ class Protocol:
     iou_thresholds: tuple[float, ...] = COCO_THRESHOLDS
     ap_limit: int | None = None
     whole: AreaRange = AreaRange("all", 0.0, 1e10)
-    recall_points: int = 101
+    limit_per: LimitRule = "category"
+    recall_points: int | None = 101
+    recall_of: RecallRule = "counted"
+    mean_over: MeanRule = "categories"
     ignore: IgnoreRule = "iscrowd or ignore"
     ignore_keys: tuple[str, ...] = ("ignore",)
     excuse: ExcuseRule = "flagged"
     region_share: float | None = None
+    region_keys: tuple[str, ...] = REGION_KEYS[:1]
+    region_rule: RegionRule = "area"
     olrp: bool = False
 
     def __post_init__(self) -> None:
@@ -89,13 +118,18 @@ class Protocol:
         levels_hold = _rises(levels) and 0 < levels[0] and levels[-1] <= 1
         self._need(levels_hold, "iou_thresholds", "must rise within (0, 1]")
         self._need(self.ap_limit in (None, *limits), "ap_limit", f"must be one of {limits}")
-        self._need(self.recall_points >= 2, "recall_points", "must be 2 or more")
-        for key, rule in (("ignore", IgnoreRule), ("excuse", ExcuseRule)):
+        points = self.recall_points
+        self._need(points is None or points >= 2, "recall_points", "must be 2 or more, or None")
+        for key, rule in _CHOICES.items():
             choices = get_args(rule)
             self._need(getattr(self, key) in choices, key, f"must be one of {choices}")
+        regions_hold = set(self.region_keys) <= set(REGION_KEYS)
+        self._need(regions_hold, "region_keys", f"must be of {REGION_KEYS}")
         share = self.region_share
         self._need(share is None or 0 < share <= 1, "region_share", "must be in (0, 1] or None")
         self._need(not self.olrp or OLRP_IOU in levels, "olrp", "needs 0.5 in iou_thresholds")
+        plain = (self.recall_of, self.mean_over) == ("counted", "categories")
+        self._need(not self.olrp or plain, "olrp", "is of counted boxes, a mean over categories")
 
     @property
     def flags_read_as(self) -> str:

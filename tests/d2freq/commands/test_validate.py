@@ -86,7 +86,12 @@ ERRORS = {
     "region of 3": (
         put("images", ignore_regions=[[1, 1, 5, 5], [1, 2, 3]]),
         "malformed ignore region (1)",
-        "image 2 has [[1, 2, 3]]",
+        "image 2 has ignore_regions [[1, 2, 3]]",
+    ),
+    "other object of 3": (
+        put("images", other_objects=[[1, 2, 3]]),
+        "malformed ignore region (1)",
+        "image 2 has other_objects [[1, 2, 3]]",
     ),
     "region without extent": (
         put("images", ignore_regions=[[1, 1, 0, 5]]),

@@ -187,7 +187,9 @@ def test_section_from_the_published_layout_to_a_training_batch(
         assert main(command) == 0, (command, capsys.readouterr())
         if command[0] == "evaluate":
             measured = json.loads((data_root / "measured/tiny_results.json").read_text())
-            assert measured["bbox"]["AP"] == pytest.approx(100)
+            # VisDrone's toolkit misses the car of score 0: half of the cars and all pedestrians
+            best = 75 if "visdrone" in command else 100
+            assert measured["bbox"]["AP"] == pytest.approx(best)
     names = [name for name in SOURCES if name.rsplit("_", 1)[0] in prefixes]
     caplog.clear()
     for name in names:

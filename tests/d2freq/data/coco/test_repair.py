@@ -155,6 +155,11 @@ CHANGES = {
         "image 2 loses 1 of 2 ignore regions: [[1, 2, 3]]",
         lambda data: data["images"][1]["ignore_regions"] == [[1, 1, 5, 5]],
     ),
+    "other objects": (
+        put("images", ignore_regions=[[1, 1, 5, 5]], other_objects=[[1, 1, 5, 5], [1, 2, 3]]),
+        "image 2 loses 1 of 2 other objects: [[1, 2, 3]]",
+        lambda data: data["images"][1]["other_objects"] == [[1, 1, 5, 5]],
+    ),
     "unknown keys": (
         lambda data: (data.update(licenses=[7]), data["annotations"][1].update(id=0, mine="x")),
         "annotation id 0",

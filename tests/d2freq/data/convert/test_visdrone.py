@@ -55,7 +55,9 @@ def test_objects_crowds_and_regions(source, tmp_path):
         (3, "9999999_00000_d_0000003.jpg", 1000, 540),
     ]
     regions = [image.get("ignore_regions") for image in data["images"]]
-    assert regions == [[[684, 8, 273, 116]], [[1, 2, 30, 40]], None]
+    assert regions == [[[684, 8, 273, 116]], None, None]
+    others = [image.get("other_objects") for image in data["images"]]
+    assert others == [None, [[1, 2, 30, 40]], None]
     names = {category["id"]: category["name"] for category in data["categories"]}
     assert list(names) == list(range(1, 11))
     assert (names[1], names[2], names[4], names[8], names[10]) == (

@@ -39,7 +39,7 @@ def source(tmp_path) -> Path:
         (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "images" / name)
         images.append(dict(id=image_id, file_name=name, width=width, height=height))
-    images[0]["ignore_regions"] = [[40, 30, 50, 20]]
+    images[0]["ignore_regions"] = images[0]["other_objects"] = [[40, 30, 50, 20]]
     categories = [dict(id=3, name="thing"), dict(id=9, name="other")]
     content = dict(images=images, annotations=annotations, categories=categories)
     (tmp_path / "gt.json").write_text(json.dumps(content))
@@ -152,6 +152,7 @@ def test_regions_are_cut(source):
     mask = np.zeros((90, 150), bool)
     for image in data["images"]:
         if image["tile"]["image_id"] == 5:
+            assert image["other_objects"] == image["ignore_regions"]
             for x, y, w, h in image["ignore_regions"]:
                 x, y = x + image["tile"]["x"], y + image["tile"]["y"]
                 mask[int(y) : int(y + h), int(x) : int(x + w)] = True

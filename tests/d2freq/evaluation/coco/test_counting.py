@@ -19,7 +19,10 @@ from d2freq.evaluation.protocols import Protocol
 from ...coco_cases import coco
 from .evaluator_cases import to_arrays
 
-NAMES = ("aitod", "visdrone", "tinyperson", "soda-d", "coco")
+NAMES = ("aitod", "visdrone", "visdrone-coco", "tinyperson", "soda-d", "coco")
+# What pycocotools knows; the other rules are in test_tinyperson.py and test_visdrone.py.
+COCO_RULES = {"excuse": "flagged", "limit_per": "category", "recall_points": 101}
+COCO_RULES |= {"recall_of": "counted", "mean_over": "categories"}
 # Boxes whose area is exactly an end of some range, and some that are not.
 SIDES = np.array(
     [(8, 8), (4, 16), (12, 12), (9, 16), (16, 16), (20, 20), (10, 40), (32, 32), (16, 64)]
@@ -100,8 +103,7 @@ def difference(content: dict, rows: list[dict], protocol: Protocol) -> float:
 
 
 def check(name: str, seeds: range) -> None:
-    # pycocotools knows one rule; the others' are in test_tinyperson.py
-    protocol = dataclasses.replace(get_protocol(name), excuse="flagged")
+    protocol = dataclasses.replace(get_protocol(name), **COCO_RULES)
     few = dataclasses.replace(protocol, max_dets=(1, 3, 8), ap_limit=None)  # limits that do cut
     for seed in seeds:
         case = make_case(np.random.default_rng(seed))

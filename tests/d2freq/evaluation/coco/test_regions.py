@@ -12,7 +12,7 @@ from d2freq.evaluation.coco.regions import covered_area
 
 from ...coco_cases import coco
 
-VISDRONE = get_protocol("visdrone")
+VISDRONE = get_protocol("visdrone-coco")
 BOX = [10, 10, 10, 10]
 # Two overlapping regions: together x 50 to 80, y 50 to 70.
 REGIONS = [[50, 50, 20, 20], [60, 50, 20, 20]]

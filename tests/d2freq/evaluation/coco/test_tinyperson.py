@@ -15,8 +15,9 @@ from d2freq.evaluation import get_protocol
 from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import guard_ground_truth
 
+from .evaluator_cases import to_arrays
 from .naive import MISS, by_score, greedy, precisions
-from .test_counting import make_case, to_arrays
+from .test_counting import make_case
 
 TINYPERSON = get_protocol("tinyperson")
 FLAGS = ("iscrowd", "ignore", "uncertain", "logo")

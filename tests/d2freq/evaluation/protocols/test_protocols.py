@@ -46,7 +46,9 @@ def test_every_field_can_be_written(write):
     path = write(
         MINE + "iou_thresholds: [0.25, 0.5]\nwhole: [1, 1e10]\nap_limit: 100\nrecall_points: 11\n"
         "ignore: left out\nignore_keys: [ignore, uncertain]\nexcuse: ignored\nregion_share: 0.5\n"
-        "olrp: true\n",
+        "limit_per: image\nrecall_of: counted and flagged\nmean_over: images\n"
+        "region_keys: [other_objects]\nregion_rule: pixels\n"
+        "olrp: false\n",
         "all.yml",
     )
     protocol = get_protocol(path)
@@ -58,8 +60,13 @@ def test_every_field_can_be_written(write):
         "ignore": "left out",
         "ignore_keys": ("ignore", "uncertain"),
         "excuse": "ignored",
+        "limit_per": "image",
+        "recall_of": "counted and flagged",
+        "mean_over": "images",
         "region_share": 0.5,
-        "olrp": True,
+        "region_keys": ("other_objects",),
+        "region_rule": "pixels",
+        "olrp": False,
     }
     assert {key: getattr(protocol, key) for key in expected} == expected
     named = {"name", "source", "areas", "max_dets", *expected}
@@ -89,6 +96,10 @@ def test_every_field_can_be_written(write):
         (("source:", "ignore: never\nsource:"), "ignore must be one of"),
         (("source:", "excuse: all\nsource:"), "excuse must be one of"),
         (("source:", "ignore_keys: ignore\nsource:"), "ignore_keys must be a list such as"),
+        (("source:", "limit_per: box\nsource:"), "limit_per must be one of"),
+        (("source:", "recall_of: all\nsource:"), "recall_of must be one of"),
+        (("source:", "region_keys: [others]\nsource:"), "region_keys must be of"),
+        (("source:", "mean_over: images\nolrp: true\nsource:"), "olrp is of counted boxes"),
         (("source:", "region_share: 0\nsource:"), "region_share must be in"),
         (("source:", "recall_points: 1\nsource:"), "recall_points must be 2"),
         (("source:", "whole: [1]\nsource:"), "whole must be a pair"),

@@ -20,13 +20,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "detections",
         metavar="DETECTIONS.json",
-        help="in COCO's result format: image_id, category_id, bbox [x, y, width, height], score",
+        help="in COCO's result format: image_id, category_id, bbox [x, y, width, height], score; "
+        "irstd measures the masks, segmentation, where both files have them",
     )
     command.add_argument(
         "--protocol",
         default="aitod",
-        help="areas, limits and overlaps: aitod (the default), coco, soda-d, tinyperson, visdrone, "
-        "visdrone-coco, or a .yaml file of your own",
+        help="areas, limits and overlaps: aitod (the default), coco, irstd, soda-d, tinyperson, "
+        "visdrone, visdrone-coco, or a .yaml file of your own",
     )
     command.add_argument("--output", metavar="DIR", help="folder for tiny_results.json")
     command.add_argument(
@@ -54,12 +55,19 @@ def _run(arguments: argparse.Namespace) -> None:
     truth, merged = read_truth(arguments.ground_truth, protocol), None
     tiles = read_coco(arguments.tiles) if arguments.tiles else {}
     seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
-    detections = read_detections(arguments.detections)
+    detections = read_detections(arguments.detections, masks=protocol.targets is not None)
     try:
         detections = guard_detections(detections, seen, strict=arguments.strict)
     except DetectionError as error:
         where = f"{arguments.detections}, measured on {seen.report.file}"
         raise DetectionError(f"{where}: {error}") from error
+    if detections.masks is not None:
+        data = read_coco(arguments.ground_truth)
+        if not arguments.tiles and any(a.get("segmentation") for a in data["annotations"]):
+            truth = check_truth(data, protocol, arguments.ground_truth, masks=True)
+            detections = detections.as_masks()
+        else:
+            detections = detections.as_boxes()
     if arguments.tiles:
         detections, merged = merge_on_originals(
             detections,

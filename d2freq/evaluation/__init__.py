@@ -3,10 +3,12 @@
 from d2freq.evaluation.coco.evaluator import TinyCOCOEvaluator
 from d2freq.evaluation.coco.guard import DetectionError
 from d2freq.evaluation.cso.evaluator import CSOEvaluator
+from d2freq.evaluation.infrared.evaluator import InfraredEvaluator
 from d2freq.evaluation.protocols import (
     PROTOCOLS,
     AreaRange,
     Protocol,
+    TargetRule,
     get_protocol,
     register,
 )
@@ -17,7 +19,9 @@ __all__ = [
     "AreaRange",
     "CSOEvaluator",
     "DetectionError",
+    "InfraredEvaluator",
     "Protocol",
+    "TargetRule",
     "TinyCOCOEvaluator",
     "TopKEvaluator",
     "get_protocol",

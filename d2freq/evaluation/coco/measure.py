@@ -5,14 +5,18 @@ The evaluator in training and ``d2freq evaluate`` both end here, so they give th
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tabulate import tabulate
 
 from d2freq.data.coco.read import read_coco
 from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
 from d2freq.evaluation.coco.report import category_rows, summary, tables
+from d2freq.evaluation.infrared.counting import results_of, total
+from d2freq.evaluation.infrared.maps import count_targets
 from d2freq.evaluation.protocols import Protocol
 from d2freq.utils.files import without_nan, write_json
 
@@ -82,36 +86,70 @@ def measure(
     for kind, number in detections.dropped.items():
         logger.warning("%d detections dropped: %s", number, kind)
     if not len(truth.crowd) or (truth.crowd.all() and protocol.recall_of == "counted"):
-        logger.warning("%s has no annotation that counts: AP is NaN", name)
-    counts = count(truth, detections, protocol)
-    results = summary(counts)
+        figure = "AP" if protocol.targets is None else "Pd"
+        logger.warning("%s has no annotation that counts: %s is NaN", name, figure)
     task = "bbox" if truth.masks is None else "segm"
+    part = _of_targets if protocol.targets is not None else _of_boxes
+    results, notes, body, rules, counted = part(truth, detections, protocol)
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
     if task == "segm":
-        title += "\noverlaps are those of masks"
-    if counts.olrp is not None:
-        title += "\nin percent; oLRP and its parts are errors: lower is better"
-    if any(counts.excused):
-        found, boxes = counts.excused
-        title += f"\n{found} detections and {boxes} boxes in ignore regions are left out"
+        notes = ["overlaps are those of masks", *notes]
     record = {
         "dataset": name,
         "protocol": protocol.name,
         "source": protocol.source,
-        "areas": {area.label: [area.low, area.high] for area in protocol.areas},
-        "max_dets": list(protocol.max_dets),
-        "precision_at": protocol.max_dets[protocol.ap_index],
-        "iou_thresholds": list(protocol.iou_thresholds),
-        **{rule: getattr(protocol, rule) for rule in RULES},
+        **rules,
         "images": len(truth.image_ids),
         "ground_truth": int((~truth.crowd).sum()),
         "ignored_ground_truth": int(truth.crowd.sum()),
         "detections": len(detections),
         "dropped_detections": detections.dropped,
-        "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
         "repaired_ground_truth": {f.kind: f.count for f in truth.report.repairs},
         "merged_tiles": merged,
         task: results,
+        **counted,
+    }
+    return Measurement(results, "\n".join([title, *notes, body]), record, task)
+
+
+def _of_boxes(truth: GroundTruth, detections: Detections, protocol: Protocol) -> tuple:
+    """Results, lines for the title, tables, and the record's keys before and after the results."""
+    counts = count(truth, detections, protocol)
+    results = summary(counts)
+    notes = []
+    if counts.olrp is not None:
+        notes.append("in percent; oLRP and its parts are errors: lower is better")
+    if any(counts.excused):
+        found, boxes = counts.excused
+        notes.append(f"{found} detections and {boxes} boxes in ignore regions are left out")
+    rules = {
+        "areas": {area.label: [area.low, area.high] for area in protocol.areas},
+        "max_dets": list(protocol.max_dets),
+        "precision_at": protocol.max_dets[protocol.ap_index],
+        "iou_thresholds": list(protocol.iou_thresholds),
+        **{rule: getattr(protocol, rule) for rule in RULES},
+    }
+    counted = {
+        "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
         "per_category": category_rows(counts),
     }
-    return Measurement(results, f"{title}\n{tables(counts, results)}", record, task)
+    return results, notes, tables(counts, results), rules, counted
+
+
+def _of_targets(truth: GroundTruth, detections: Detections, protocol: Protocol) -> tuple:
+    """The same, of maps of pixels."""
+    counts = list(count_targets(truth, detections, protocol))
+    results = results_of(counts)
+    rule = protocol.targets
+    assert rule is not None
+    notes = [
+        f"maps of what scores above {rule.score:g}; a target is found within {rule.distance:g} "
+        "pixels; in percent, Fa in 1e-6 of the pixels"
+    ]
+    body = tabulate([results.values()], list(results), "pipe", floatfmt=".2f")
+    rules = {
+        "targets": asdict(rule),
+        "max_dets": list(protocol.max_dets),
+        "ignore": protocol.ignore,
+    }
+    return results, notes, body, rules, {"counted": total(counts)._asdict()}

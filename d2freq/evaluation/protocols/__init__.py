@@ -7,6 +7,7 @@ from d2freq.evaluation.protocols.protocol import (
     AreaRange,
     IgnoreRule,
     Protocol,
+    TargetRule,
 )
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "AreaRange",
     "IgnoreRule",
     "Protocol",
+    "TargetRule",
     "get_protocol",
     "register",
 ]

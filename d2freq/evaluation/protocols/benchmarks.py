@@ -9,7 +9,7 @@ import os
 
 from d2freq.errors import UserError
 from d2freq.evaluation.protocols.from_yaml import load_protocol
-from d2freq.evaluation.protocols.protocol import AreaRange, Protocol
+from d2freq.evaluation.protocols.protocol import AreaRange, Protocol, TargetRule
 from d2freq.utils.choices import did_you_mean
 
 __all__ = ["PROTOCOLS", "get_protocol", "register"]
@@ -163,6 +163,22 @@ register(
         max_dets=(100, 300, 1000),
         ap_limit=100,
         ignore="left out",
+    )
+)
+
+# The papers of single-frame infrared small targets: networks whose maps are cut at 0.5. They count
+# on images resized to one size, which this does not. Their sets have nothing to ignore.
+register(
+    Protocol(
+        name="irstd",
+        source=(
+            "infrared small targets: IoU, Pd and Fa of DNANet (Li et al., TIP 2023), nIoU of ACM "
+            "(Dai et al., WACV 2021)"
+        ),
+        areas=AITOD_AREAS,
+        max_dets=(1000,),
+        ignore="left out",
+        targets=TargetRule(score=0.5, distance=3.0),
     )
 )
 

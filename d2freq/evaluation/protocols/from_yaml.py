@@ -20,6 +20,7 @@ The keys are the fields of Protocol; sizes are written as ``label: [low, high]``
     region_keys: [ignore_regions]
     region_rule: area
     olrp: true
+    targets: {score: 0.5, distance: 3}  # measures maps of pixels in place of AP
 """
 
 import os
@@ -32,7 +33,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.errors import UserError
-from d2freq.evaluation.protocols.protocol import AreaRange, Protocol
+from d2freq.evaluation.protocols.protocol import AreaRange, Protocol, TargetRule
 
 
 def load_protocol(path: str | os.PathLike) -> Protocol:
@@ -107,6 +108,10 @@ def _range(label: str, value: Any) -> AreaRange:
     return AreaRange(label, _number(low), _number(high))
 
 
+def _target_rule(value: Any) -> TargetRule:
+    return TargetRule(**{key: _number(number) for key, number in value.items()})
+
+
 def _optional(read: Callable) -> Callable:
     return lambda value: None if value is None else read(value)
 
@@ -133,4 +138,5 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "region_keys": (_texts, "a list such as [ignore_regions]"),
     "region_rule": (_text, "a rule such as area"),
     "olrp": (_flag, "true or false"),
+    "targets": (_optional(_target_rule), "a mapping such as {score: 0.5, distance: 3}"),
 }

@@ -38,6 +38,24 @@ class AreaRange:
 
 
 @dataclass(frozen=True)
+class TargetRule:
+    """How infrared small targets are counted on maps of pixels, see d2freq.evaluation.infrared.
+
+    Attributes:
+        score: detections above it make the map of what was found.
+        distance: pixels between the centroids of a target and of what finds it, less than this.
+    """
+
+    score: float = 0.5
+    distance: float = 3.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the numbers make sense."""
+        return 0 <= self.score < 1 and self.distance > 0
+
+
+@dataclass(frozen=True)
 class Protocol:
     """How detections are counted.
 
@@ -72,6 +90,9 @@ class Protocol:
         region_rule: how the share is taken: by "area", or by "pixels" as VisDrone's toolkit does,
             see d2freq.evaluation.coco.regions.
         olrp: measure oLRP too, at IoU 0.5.
+        targets: measure IoU, nIoU, Pd and Fa of maps of pixels in place of AP and AR. Of the keys
+            above those of ``ignore`` and the last of ``max_dets``, of an image, then have a
+            meaning, and ``areas`` where sizes of objects are told.
 
     Raises:
         UserError: a value that makes no sense; the message names the key.
@@ -106,6 +127,7 @@ class Protocol:
     region_keys: tuple[str, ...] = REGION_KEYS[:1]
     region_rule: RegionRule = "area"
     olrp: bool = False
+    targets: TargetRule | None = None
 
     def __post_init__(self) -> None:
         labels = [area.label for area in self.areas]
@@ -128,6 +150,8 @@ class Protocol:
         share = self.region_share
         self._need(share is None or 0 < share <= 1, "region_share", "must be in (0, 1] or None")
         self._need(not self.olrp or OLRP_IOU in levels, "olrp", "needs 0.5 in iou_thresholds")
+        targets_hold = self.targets is None or self.targets.holds
+        self._need(targets_hold, "targets", "needs a score in [0, 1) and a distance above 0")
         plain = (self.recall_of, self.mean_over) == ("counted", "categories")
         self._need(not self.olrp or plain, "olrp", "is of counted boxes, a mean over categories")
 

@@ -111,7 +111,7 @@ def check(name: str, seeds: range) -> None:
 
 
 def test_these_are_all_protocols():
-    assert tuple(PROTOCOLS) == NAMES
+    assert {*NAMES, "irstd"} == set(PROTOCOLS)  # irstd counts no boxes
 
 
 @pytest.mark.parametrize("place", range(len(NAMES)))

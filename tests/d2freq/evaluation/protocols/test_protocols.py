@@ -7,7 +7,7 @@ import pytest
 from d2freq.errors import UserError
 from d2freq.evaluation import PROTOCOLS, AreaRange, Protocol, get_protocol, register
 from d2freq.evaluation.coco.guard import guard_ground_truth
-from d2freq.evaluation.protocols import COCO_THRESHOLDS
+from d2freq.evaluation.protocols import COCO_THRESHOLDS, TargetRule
 
 from ...coco_cases import coco
 
@@ -48,7 +48,7 @@ def test_every_field_can_be_written(write):
         "ignore: left out\nignore_keys: [ignore, uncertain]\nexcuse: ignored\nregion_share: 0.5\n"
         "limit_per: image\nrecall_of: counted and flagged\nmean_over: images\n"
         "region_keys: [other_objects]\nregion_rule: pixels\n"
-        "olrp: false\n",
+        "olrp: false\ntargets: {score: 0.4, distance: 2}\n",
         "all.yml",
     )
     protocol = get_protocol(path)
@@ -67,6 +67,7 @@ def test_every_field_can_be_written(write):
         "region_keys": ("other_objects",),
         "region_rule": "pixels",
         "olrp": False,
+        "targets": TargetRule(score=0.4, distance=2.0),
     }
     assert {key: getattr(protocol, key) for key in expected} == expected
     named = {"name", "source", "areas", "max_dets", *expected}
@@ -100,6 +101,8 @@ def test_every_field_can_be_written(write):
         (("source:", "recall_of: all\nsource:"), "recall_of must be one of"),
         (("source:", "region_keys: [others]\nsource:"), "region_keys must be of"),
         (("source:", "mean_over: images\nolrp: true\nsource:"), "olrp is of counted boxes"),
+        (("source:", "targets: {score: 2}\nsource:"), "targets needs a score"),
+        (("source:", "targets: {pixels: 2}\nsource:"), "targets must be a mapping such as"),
         (("source:", "region_share: 0\nsource:"), "region_share must be in"),
         (("source:", "recall_points: 1\nsource:"), "recall_points must be 2"),
         (("source:", "whole: [1]\nsource:"), "whole must be a pair"),

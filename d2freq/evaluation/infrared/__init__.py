@@ -1,0 +1,1 @@
+"""Infrared small targets on maps of pixels: IoU, nIoU, Pd and Fa."""

@@ -114,6 +114,11 @@ def measure_occlusion(
     """
     if not bands:
         raise UserError("--masks: name a band at least, such as high=90-100")
+    if subject.protocol.targets is not None:
+        raise UserError(
+            f"protocol {subject.protocol.name} gives no AP, which masks are compared by: "
+            "TEST.TINY.PROTOCOL must be another"
+        )
     names = [pick_level(subject.detector, level) for level in levels]
     names = names or list(subject.detector.backbone.output_shape())
     regions = list(dict.fromkeys(regions))

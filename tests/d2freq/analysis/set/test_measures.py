@@ -17,6 +17,7 @@ from d2freq.analysis.set.occlusion import mask_level, measure_occlusion
 from d2freq.analysis.set.principal_component import first_component, show_components
 from d2freq.analysis.set.saliency import box_sums, measure_saliency, released_features, saliency_map
 from d2freq.errors import UserError
+from d2freq.evaluation import get_protocol
 from d2freq.modeling.set.masks import foreground_mask
 from d2freq.ops.spectrum import BELOW_ZERO, FARTHEST
 
@@ -51,6 +52,12 @@ def test_occlusion_counts_only_the_images_that_it_ran_on(planted, tmp_path):
     assert record.images == 2 and record.objects["s"] == 2  # the first and the empty last
     assert record.AP["none"]["AP"] == pytest.approx(100)
     assert list(record.AP) == ["none", "high", "high, background"]
+
+
+def test_occlusion_refuses_a_protocol_without_ap(planted, tmp_path):
+    subject = dataclasses.replace(planted, protocol=get_protocol("irstd"))
+    with pytest.raises(UserError, match="protocol irstd gives no AP"):
+        measure_occlusion(subject, tmp_path / "x.png", bands=[Band("high", 90, 100)])
 
 
 def test_masking_the_background_leaves_objects_alone():

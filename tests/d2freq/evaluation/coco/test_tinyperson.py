@@ -15,6 +15,7 @@ from d2freq.evaluation import get_protocol
 from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import guard_ground_truth
 
+from ...coco_cases import coco
 from .evaluator_cases import to_arrays
 from .naive import MISS, by_score, greedy, precisions
 from .test_counting import make_case
@@ -94,16 +95,8 @@ def test_the_rule_changes_many_of_these_cases():
     assert changed > 10
 
 
-def one_image(annotations: list[dict]) -> dict:
-    return {
-        "images": [{"id": 1, "file_name": "1.png", "width": 200, "height": 200}],
-        "annotations": [
-            {"id": n, "image_id": 1, "category_id": 1, "iscrowd": 0, **a}
-            | {"area": a["bbox"][2] * a["bbox"][3]}
-            for n, a in enumerate(annotations, start=1)
-        ],
-        "categories": [{"id": 1, "name": "sea_person"}],
-    }
+def one_image(*boxes: dict) -> dict:
+    return coco(boxes, kinds={1: "sea_person"}, size=(200, 200))
 
 
 def rows_of(*boxes: list) -> list[dict]:
@@ -114,7 +107,7 @@ def rows_of(*boxes: list) -> list[dict]:
 
 def test_a_person_of_another_size_excuses_every_detection_on_it():
     """Two detections of 7 x 7 on a person of 30 x 30, before the one that is right."""
-    content = one_image([{"bbox": [10, 10, 30, 30]}, {"bbox": [100, 100, 7, 7]}])
+    content = one_image({"bbox": [10, 10, 30, 30]}, {"bbox": [100, 100, 7, 7]})
     found = to_arrays(rows_of([12, 12, 7, 7], [30, 30, 7, 7], [100, 100, 7, 7]))
     truth = guard_ground_truth(content, TINYPERSON, "one")
     counts = count(truth, found, TINYPERSON)
@@ -126,7 +119,7 @@ def test_a_person_of_another_size_excuses_every_detection_on_it():
 
 @pytest.mark.parametrize("flag", ["ignore", "uncertain", "logo"])
 def test_published_files_count_the_same_without_convert(flag):
-    content = one_image([{"bbox": [10, 10, 40, 40], flag: True}, {"bbox": [100, 100, 7, 7]}])
+    content = one_image({"bbox": [10, 10, 40, 40], flag: True}, {"bbox": [100, 100, 7, 7]})
     found = to_arrays(rows_of([12, 12, 7, 7], [100, 100, 7, 7]))
     converted, _ = merge_persons(content, name="tiny_set_test.json")
     truths = [guard_ground_truth(file, TINYPERSON, "file") for file in (content, converted)]

@@ -18,6 +18,7 @@ from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import guard_ground_truth
 from d2freq.evaluation.coco.measure import measure
 
+from ...coco_cases import coco
 from .evaluator_cases import to_arrays
 from .naive import by_score, greedy, precisions
 
@@ -167,15 +168,10 @@ def test_each_rule_changes_some_case(rule):
     assert 0 < sum(changed)
 
 
-def one_image(*annotations: dict, **image) -> dict:
-    return {
-        "images": [{"id": 1, "file_name": "1.jpg", "width": 99, "height": 99, **image}],
-        "annotations": [
-            {"id": n, "image_id": 1, "category_id": 1, "iscrowd": 0, **annotation}
-            for n, annotation in enumerate(annotations, start=1)
-        ],
-        "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "bus"}],
-    }
+def one_image(*boxes: dict, **image) -> dict:
+    content = coco(boxes, kinds={1: "car", 2: "bus"})
+    content["images"][0].update(image)
+    return content
 
 
 def counted(content: dict, *detections: tuple[int, list, float]):

@@ -34,7 +34,7 @@ def check(
         resume: the last checkpoint of the output folder stands for the config's weights.
     """
     config = as_config(cfg)
-    config.check(eval_only=eval_only)
+    config.check_parts()
     if isinstance(config.protocol, str):
         get_protocol(config.protocol)
     if config.merging:
@@ -45,6 +45,7 @@ def check(
         check_trainable(model)
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))
+    config.check_sets(eval_only=eval_only)
     train = [] if eval_only else config.train_sets()
     names = list(dict.fromkeys([*train, *config.test_sets()]))
     check_names(names, where=config.sets_key)

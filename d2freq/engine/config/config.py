@@ -123,8 +123,12 @@ class Config(ABC):
         """The fixed stem on frequencies for pixels less 128, mean 0 and deviation 1; else None."""
 
     @abstractmethod
-    def check(self, *, eval_only: bool) -> None:
-        """Raise UserError for what is wrong in the config by itself, before a model is built."""
+    def check_parts(self) -> None:
+        """Raise UserError for the name of a part of the model that nobody has registered."""
+
+    @abstractmethod
+    def check_sets(self, *, eval_only: bool) -> None:
+        """Raise UserError where a data set is needed and none is named."""
 
     @abstractmethod
     def check_mask_mapper(self) -> None:

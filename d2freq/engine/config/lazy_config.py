@@ -123,8 +123,11 @@ class LazyConfig(Config):
                 return instantiate(call)
         return None
 
-    def check(self, *, eval_only: bool) -> None:
-        """The reader of lazy configs has looked at every key and call."""
+    def check_parts(self) -> None:
+        """The reader of lazy configs has looked at every call."""
+
+    def check_sets(self, *, eval_only: bool) -> None:
+        """A loader of one's own may read something else than data sets of the catalog."""
 
     def check_mask_mapper(self) -> None:
         mapper = self._select("dataloader.train.mapper", {})

@@ -113,8 +113,10 @@ class YamlConfig(Config):
         cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [128.0] * 3, [1.0] * 3
         return build_transform(cfg)
 
-    def check(self, *, eval_only: bool) -> None:
+    def check_parts(self) -> None:
         check_registry_names(self.cfg)
+
+    def check_sets(self, *, eval_only: bool) -> None:
         if not eval_only and not self.cfg.DATASETS.TRAIN:
             raise UserError(
                 "DATASETS.TRAIN is empty: name a data set, for example (tiny_scenes_train,)"

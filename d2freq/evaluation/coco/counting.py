@@ -10,13 +10,13 @@ which oLRP needs. pycocotools is the oracle of the tests.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
 
 from d2freq.evaluation.coco.guard import Detections, GroundTruth
-from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match, rank_in_image
+from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match, place_in_image
 from d2freq.evaluation.coco.olrp import Olrp, olrp_of
 from d2freq.evaluation.coco.regions import in_regions
 from d2freq.evaluation.protocols.protocol import Protocol
@@ -88,20 +88,39 @@ def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Cou
     """Match detections with ground truth and count, category by category."""
     truth, detections, excused = _outside_regions(truth, detections, protocol)
     weight = _images_with(truth, protocol) if protocol.mean_over == "images" else None
+    if protocol.limit_per == "image":  # what a limit cuts off must not take an object away
+        place = place_in_image(detections)
+        limits = [replace(protocol, max_dets=(n,), ap_limit=None) for n in protocol.max_dets]
+        parts = [
+            _count(truth, detections.select(place < n), single)
+            for n, single in zip(protocol.max_dets, limits, strict=True)
+        ]
+        precision, recall = (np.concatenate([part[n] for part in parts], -1) for n in (0, 1))
+        olrp = parts[protocol.ap_index][2]
+    else:
+        precision, recall, olrp = _count(truth, detections, protocol)
+    return Counts(
+        protocol=protocol,
+        categories=tuple(truth.categories.values()),
+        precision=precision,
+        recall=recall,
+        weight=weight,
+        olrp=olrp,
+        excused=excused,
+    )
+
+
+def _count(
+    truth: GroundTruth, detections: Detections, protocol: Protocol
+) -> tuple[np.ndarray, np.ndarray, Olrp | None]:
+    """Precision, recall and oLRP as of Counts, by limits of each category of an image."""
     parts = []
     for matches in _matches(truth, detections, protocol):
         olrp = olrp_of(matches, protocol) if protocol.olrp else None
         parts.append((*accumulate(matches, protocol), olrp))
     precision, recall, olrps = zip(*parts, strict=True)
-    return Counts(
-        protocol=protocol,
-        categories=tuple(truth.categories.values()),
-        precision=np.stack(precision, 2),
-        recall=np.stack(recall, 1),
-        weight=weight,
-        olrp=Olrp(*np.stack(olrps, 1)) if protocol.olrp else None,
-        excused=excused,
-    )
+    olrp = Olrp(*np.stack(olrps, 1)) if protocol.olrp else None
+    return np.stack(precision, 2), np.stack(recall, 1), olrp
 
 
 def _outside_regions(
@@ -132,13 +151,10 @@ def _matches(truth: GroundTruth, detections: Detections, protocol: Protocol) -> 
     """The matches of each category, under a progress bar where there are many detections."""
     kinds = np.array(list(truth.categories), np.int64)
     boxes, found = (_split(ids, kinds) for ids in (truth.category_id, detections.category_id))
-    rank = rank_in_image(detections) if protocol.limit_per == "image" else None
     quiet = len(detections) < LARGE
     with tqdm(total=len(detections), desc="counting", unit=" detections", disable=quiet) as bar:
         for own, candidates in zip(boxes, found, strict=True):
-            place = None if rank is None else rank[candidates]
-            selected = detections.select(candidates)
-            yield match(truth.take(own), selected, protocol, bar.update, rank=place)
+            yield match(truth.take(own), detections.select(candidates), protocol, bar.update)
 
 
 def _split(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:

@@ -55,8 +55,6 @@ def match(
     found: Detections,
     protocol: Protocol,
     advance: Callable[[int], object] = lambda number: None,
-    *,
-    rank: np.ndarray | None = None,
 ) -> Matches:
     """Match the detections of one category.
 
@@ -64,10 +62,9 @@ def match(
         truth: the ground truth of that category.
         found: its detections, in any order; of each image the best ``max_dets[-1]`` take part.
         advance: is told how many more detections are done, now and then.
-        rank: (N,) the places of ``found`` that the limits go by; None: those among ``found``.
     """
     given = len(found)
-    found, rank = _best_of_each_image(found, protocol.max_dets[-1], rank)
+    found, rank = _best_of_each_image(found, protocol.max_dets[-1])
     advance(given - len(found))
     order = np.lexsort((truth.xywh[:, 0], truth.image_id))
     truth = truth.take(order)
@@ -130,6 +127,15 @@ def rank_in_image(found: Detections) -> np.ndarray:
     return place
 
 
+def place_in_image(found: Detections) -> np.ndarray:
+    """How many detections of its image stand before each one, whatever their scores, (N,)."""
+    order = np.argsort(found.image_id, kind="stable")
+    image_id = found.image_id[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order)) - np.searchsorted(image_id, image_id)
+    return place
+
+
 def _ranked(found: Detections) -> tuple[np.ndarray, np.ndarray]:
     """The order (N,) by image and falling score, and the places in the image (N,) in that order."""
     order = np.lexsort((-found.score, found.image_id))  # stable: equals stay in order of arrival
@@ -137,13 +143,9 @@ def _ranked(found: Detections) -> tuple[np.ndarray, np.ndarray]:
     return order, np.arange(len(order)) - np.searchsorted(image_id, image_id)
 
 
-def _best_of_each_image(
-    found: Detections, limit: int, given: np.ndarray | None
-) -> tuple[Detections, np.ndarray]:
+def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:
     """The best ``limit`` detections of each image, by image and falling score, and their rank."""
     order, rank = _ranked(found)
-    if given is not None:
-        rank = given[order]
     keep = rank < limit
     return found.select(order[keep]), rank[keep].astype(np.int32)
 

@@ -88,8 +88,8 @@ register(
 )
 
 # The toolkit (VisDrone2018-DET-toolkit, MATLAB) takes the first rows of an image as its file has
-# them; here the best take part, equals in the order of the file, which is the same where a file is
-# sorted. It has no size classes: those of SET (AAAI 2025), which evaluates VisDrone with AI-TOD's.
+# them, so a file of one's own is to be sorted by score. It has no size classes: those of SET
+# (CVPR 2025), which evaluates VisDrone with AI-TOD's.
 register(
     Protocol(
         name="visdrone",

@@ -64,8 +64,8 @@ class Protocol:
         areas: the size classes; ``whole`` comes on top. A box on a shared end is in both.
         max_dets: detections of an image and category that are looked at, rising; recall is given
             at each.
-        limit_per: whether ``max_dets`` are those of each "category" of an image (COCO), or of an
-            "image", whatever their category.
+        limit_per: whether ``max_dets`` are the best of each "category" of an image (COCO), or the
+            first of an "image" in the order of the file, whatever category and score they have.
         iou_thresholds: overlaps that make a hit, rising; AP and AR are means over them.
         ap_limit: which of ``max_dets`` precision and oLRP are taken at; None is the last.
         whole: the range behind AP, with the label "all".

@@ -135,10 +135,24 @@ def test_loss_is_the_mean_squared_error_of_centre_frames(kind):
     assert loss == pytest.approx(((grids - truth) ** 2).mean().item(), rel=1e-5)
 
 
-def test_edsr_works_in_shares_of_white():
-    """Without biases it is homogeneous but for ReLU, and its output is in grey levels."""
-    model = small_model(EDSR).eval()
-    frame = records(1)[0]["frames"]
-    features = model.first(frame[1:4] / 255)
-    want = 255 * model.last(model.enlarge(features + model.body(features)))
-    assert torch.allclose(model([{"frames": frame}])[0]["grid"], want[:, 0], atol=1e-3)
+def test_edsr_multiplies_going_in_and_divides_coming_out():
+    """As published; with biases it is another function than the reverse, or neither."""
+    model = stir(small_model(EDSR)).eval()
+    (frame,) = (record["frames"] for record in records(1))
+    found = model([{"frames": frame}])[0]["grid"]
+
+    def scaled(into, out):
+        features = model.first(frame[1:4] * into)
+        return model.last(model.enlarge(features + model.body(features)))[:, 0] * out
+
+    assert torch.allclose(found, scaled(255, 1 / 255), rtol=1e-4, atol=1e-4)
+    for other in (scaled(1 / 255, 255), scaled(1, 1)):
+        assert (found - other).abs().max() > 0.1
+    with torch.no_grad(), torch.autocast("cpu", torch.float16):  # 255 x 200 levels and their sums
+        assert torch.isfinite(model([{"frames": 2 * frame}])[0]["grid"]).all()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+    found = model([{"frames": frame}])[0]["grid"]
+    assert torch.allclose(found, scaled(1 / 255, 255), rtol=1e-4, atol=1e-3)

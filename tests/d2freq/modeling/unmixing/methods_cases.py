@@ -52,7 +52,7 @@ def small_model(kind, seed=0, **more):
     """A small model of 5 x 5 pixels and windows of 3."""
     torch.manual_seed(seed)
     q_init = torch.linalg.pinv(sampling_matrix(5, 3, 0.5))
-    return kind(q_init=q_init, **OPTICS, **{**SMALL.get(kind, {}), **more})
+    return kind(q_init=q_init, **{**OPTICS, **SMALL.get(kind, {}), **more})
 
 
 def records(count=2, length=5, size=5, seed=1):

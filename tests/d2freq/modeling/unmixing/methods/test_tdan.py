@@ -41,3 +41,20 @@ def test_one_pass_equals_the_loop_and_so_do_the_losses():
     assert losses["loss_reg"].item() == pytest.approx(sum(square).item() / 6, rel=1e-4)
     want = 0.3 * sum(alignment).item() / 12
     assert losses["loss_align"].item() == pytest.approx(want, rel=1e-4)
+
+
+def test_the_alignment_weighs_what_it_does_as_published():
+    """There 0.01 times a mean over all five frames of a window, the centre itself among them."""
+    model, batch = stir(small_model(TDAN, window=5)).train(), records(length=6)
+    rows = []
+    for record in batch:
+        frames = record["frames"]
+        for time in (2, 3):
+            for other in range(time - 2, time + 3):
+                centre = frames[time][None]
+                same = other == time
+                row = centre if same else align(model, centre, frames[other][None])
+                rows.append(((row - centre) ** 2).mean())
+    assert len(rows) == 20
+    want = 0.01 * torch.stack(rows).mean().item()
+    assert model(batch)["loss_align"].item() == pytest.approx(want, rel=1e-4)

@@ -22,7 +22,7 @@ from d2freq.data.catalog import VARIABLE, dataset_root
 from d2freq.data.seqcsist.files import Split, read_arrays, read_split
 from d2freq.data.seqcsist.grid import count_collided
 from d2freq.data.seqcsist.published import published_info, read_published
-from d2freq.data.seqcsist.q_init_file import cached, check_q_init, read_q_init
+from d2freq.data.seqcsist.q_init_file import cached, check_q_init, file_name, read_q_init
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.errors import DatasetError, UserError
 
@@ -73,7 +73,7 @@ class SequenceMetadata(Metadata):
         """Path where the matrix from frames to the grid is kept."""
         train = _first(self.source.train_names)
         folder = train if train.is_dir() else train.parent
-        return str(folder / f"q_init_x{self.factor}.npz")
+        return str(folder / file_name(self.factor))
 
     @property
     def size(self) -> int:
@@ -132,7 +132,11 @@ def register_seqcsist(
 
 
 def load_q_init(
-    dataset: str | os.PathLike, *, size: int | None = None, factor: int | None = None
+    dataset: str | os.PathLike,
+    *,
+    size: int | None = None,
+    factor: int | None = None,
+    ridge: float = 0.0,
 ) -> Tensor:
     """Q_init of a data set, or from a file.
 
@@ -141,13 +145,19 @@ def load_q_init(
             or computed and kept there. Or the path of a matrix (.npz, .npy, published .mat).
         size: pixels a side that are expected; without it the split's own, or the file's.
         factor: grid cells per pixel and axis that are expected; as for ``size``.
+        ridge: of the fit, see :mod:`d2freq.data.seqcsist.q_init_fit`; a file stays as it is.
 
     Returns:
         (g*g, m*m) float64; for rows of flattened frames y the start is ``y @ Q.T``.
 
     Raises:
+        UserError: a ridge below 0.
         DatasetError: the split or the file is missing, or the matrix does not fit.
     """
+    if not ridge >= 0:
+        raise UserError(
+            f"MODEL.UNMIXING.Q_INIT_RIDGE is {ridge}: take 0, the published, or more, such as 1e-4"
+        )
     name = os.fspath(dataset)
     metadata = MetadataCatalog.get(name) if name in DatasetCatalog.list() else None
     if not isinstance(metadata, SequenceMetadata):
@@ -157,12 +167,13 @@ def load_q_init(
         info = _info(train)
         factor = metadata.factor if factor is None else factor
         matrix = cached(
-            Path(metadata.q_init).with_name(f"q_init_x{factor}.npz"),
+            Path(metadata.q_init).with_name(file_name(factor, ridge)),
             lambda: _read(train).records(train),
             made_from=info,
             size=info["size"],
             factor=factor,
             sigma=info["sigma"],
+            ridge=ridge,
         )
     if size is not None or factor is not None:
         side = round(matrix.shape[1] ** 0.5) if size is None else size

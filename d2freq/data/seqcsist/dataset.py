@@ -13,7 +13,7 @@ from d2freq.data.seqcsist.backgrounds import Backgrounds, backgrounds, fingerpri
 from d2freq.data.seqcsist.files import Split, read_arrays, read_split, write_split
 from d2freq.data.seqcsist.frames import observe, quantize, saturated
 from d2freq.data.seqcsist.grid import count_collided
-from d2freq.data.seqcsist.q_init_file import cached
+from d2freq.data.seqcsist.q_init_file import cached, file_name
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError, UserError
@@ -84,7 +84,7 @@ def generate_seqcsist(
             made_split = _make(wishes[split], rules, behind, progress=progress)
         write_split(files[split], made_split)
     cached(
-        files["train"].with_name(f"q_init_x{factor}.npz"),
+        files["train"].with_name(file_name(factor)),
         lambda: read_split(files["train"]).records(files["train"]),
         made_from=wishes["train"],
         size=rules.size,

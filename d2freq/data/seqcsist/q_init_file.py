@@ -12,10 +12,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.data.seqcsist.files import read_arrays, write_arrays
-from d2freq.data.seqcsist.q_init_fit import RIDGE, least_squares
+from d2freq.data.seqcsist.q_init_fit import least_squares
 from d2freq.errors import DatasetError
 
 logger = logging.getLogger(__name__)
+
+
+def file_name(factor: int, ridge: float = 0.0) -> str:
+    """What the matrix of a training split is called: each factor and ridge has a file."""
+    return f"q_init_x{factor}.npz" if not ridge else f"q_init_x{factor}_ridge{ridge:g}.npz"
 
 
 def cached(
@@ -26,6 +31,7 @@ def cached(
     size: int,
     factor: int,
     sigma: float,
+    ridge: float = 0.0,
     progress: bool = True,
 ) -> Tensor:
     """The (g*g, m*m) float64 matrix in ``file`` if it was made from the same, else a new one.
@@ -39,7 +45,7 @@ def cached(
     Raises:
         DatasetError: the training split is faulty.
     """
-    key = {"made_from": made_from, "size": size, "factor": factor, "sigma": sigma, "ridge": RIDGE}
+    key = {"made_from": made_from, "size": size, "factor": factor, "sigma": sigma, "ridge": ridge}
     key = json.loads(json.dumps(key))
     found = stored(file, key)
     if found is not None:
@@ -52,6 +58,7 @@ def cached(
         size=size,
         factor=factor,
         sigma=sigma,
+        ridge=ridge,
     )
     try:
         write_arrays(file, key, q_init=matrix.numpy())

@@ -123,7 +123,7 @@ def _tdan() -> CN:
     node.FUSION_BLOCKS = 10
     # Groups of channels with offsets of their own; has to divide CHANNELS. 8 in TDAN's paper.
     node.DEFORM_GROUPS = 8
-    # Weight of the aligned frames' squared error; the grids' has 1. 0.01 in the published code, whose
-    # mean is over five frames: the centre is compared with itself too. Over the four it is 0.008.
+    # Weight of the aligned frames' squared error; the grids' has 1. The published 0.01 is of a mean
+    # over five frames, the centre compared with itself among them; over the other four it is 0.008.
     node.ALIGN_WEIGHT = 0.008
     return node

@@ -140,6 +140,24 @@ def test_the_start_is_that_of_the_training_split_and_kept(root):
     assert not torch.allclose(load_q_init("seqcsist_val"), expected, atol=1e-3)
 
 
+def test_a_ridge_has_a_start_of_its_own(root):
+    plain, file = load_q_init("seqcsist_val"), root / "seqcsist/q_init_x3.npz"
+    before = file.read_bytes()
+    split = read_split(root / "seqcsist/train.npz")
+    targets = zip(split.positions, split.intensities, strict=True)
+    truth = [tuple(map(torch.from_numpy, one)) for one in targets]
+    for name in ("seqcsist_train", "seqcsist_val"):
+        found = load_q_init(name, ridge=1e-3)
+        assert torch.allclose(found, least_squares(truth, ridge=1e-3), atol=1e-10)
+        assert not torch.allclose(found, plain, atol=1e-3)
+    assert file.read_bytes() == before and torch.equal(load_q_init("seqcsist_val"), plain)
+    assert (root / "seqcsist/q_init_x3_ridge0.001.npz").is_file()
+    assert torch.equal(load_q_init(file, ridge=1e-3), plain)  # a file stays as it is
+    for ridge in (-1e-4, float("nan")):
+        with pytest.raises(UserError, match="Q_INIT_RIDGE"):
+            load_q_init("seqcsist_val", ridge=ridge)
+
+
 def test_a_start_that_does_not_fit_is_refused(root):
     assert load_q_init("seqcsist_train", size=11, factor=2).shape == (22**2, 121)
     with pytest.raises(DatasetError, match=r"seqcsist_train: Q_init has .*9 x 9 pixels"):

@@ -51,7 +51,7 @@ def test_start_equals_lstsq():
     size, factor = 5, 2
     rules = {"size": size, "curves": ("line",), "slope": 0.3, "targets": (1, 2)}
     truth = draw(40, **rules)
-    found = least_squares(truth, size=size, factor=factor, sigma=0.4, ridge=0.0)
+    found = least_squares(truth, size=size, factor=factor, sigma=0.4)
     phi = sampling_matrix(size, factor, 0.4).numpy()
     images = [grid_targets(*one, size=size, factor=factor).view(20, -1).numpy() for one in truth]
     wanted = np.concatenate(images)
@@ -69,10 +69,32 @@ def test_ridge_is_relative_to_the_mean_eigenvalue():
     normal = frames.T @ frames
     normal += 1e-4 * normal.trace() / 121 * torch.eye(121)
     expected = images.T @ frames @ torch.linalg.inv(normal)
-    assert torch.allclose(least_squares(truth), expected, atol=1e-8)
+    assert torch.allclose(least_squares(truth, ridge=1e-4), expected, atol=1e-8)
     # intensities in other units change nothing
-    dimmer = least_squares([(positions, light / 255) for positions, light in truth])
+    dim = [(positions, light / 255) for positions, light in truth]
+    dimmer = least_squares(dim, ridge=1e-4)
     assert torch.allclose(dimmer, expected, atol=1e-8)
+
+
+def test_published_start_is_without_a_ridge_and_gives_back_what_it_sees():
+    """Q = X Y^T (Y Y^T)^-1, so that Phi Q = Y Y^T (Y Y^T)^-1 = 1."""
+    truth, phi = draw(200), sampling_matrix()
+    images = torch.cat([grid_targets(*one).view(-1, 1089) for one in truth])
+    frames = images @ phi.T
+    found = least_squares(truth)
+    expected = images.T @ frames @ torch.linalg.inv(frames.T @ frames)
+    assert torch.allclose(found, expected, atol=1e-5 * expected.abs().max())
+    assert torch.allclose(phi @ found, torch.eye(121).double(), atol=1e-5)
+    assert not torch.allclose(found, least_squares(truth, ridge=1e-4), atol=1e-2)
+
+
+def test_pixels_that_no_target_lights_have_no_weight():
+    truth = draw(1)
+    images = grid_targets(*truth[0]).view(20, 1089)
+    frames, found = images @ sampling_matrix().T, least_squares(truth)
+    dark = frames.amax(0) < 1e-12
+    assert dark.sum() > 30 and found[:, dark].abs().max() < 1e-9
+    assert torch.allclose(frames @ found.T, images, atol=1e-3)
 
 
 def test_start_is_nearer_to_the_truth_than_the_transpose():

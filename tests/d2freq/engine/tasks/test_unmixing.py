@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.modeling import build_model
 
-from d2freq.data.seqcsist import Rules, generate_seqcsist, register_seqcsist
+from d2freq.data.seqcsist import Rules, generate_seqcsist, load_q_init, register_seqcsist
 from d2freq.engine import check
 from d2freq.errors import DatasetError, UserError
 from d2freq.modeling.derefnet import DeRefNet
@@ -78,6 +79,15 @@ def test_q_init_of_other_optics_is_refused_by_name(sequences, tmp_path):
         check(small_config(sequences, "MODEL.UNMIXING.Q_INIT", str(tmp_path / "other.npy")))
     with pytest.raises(UserError, match="nowhere"):
         check(small_config(sequences, "MODEL.UNMIXING.Q_INIT", "nowhere"))
+
+
+def test_the_ridge_of_q_init_is_a_key_and_published_without(sequences):
+    words = ["MODEL.META_ARCHITECTURE", "LeastSquares"]
+    for ridge, extra in ((0.0, []), (0.01, ["MODEL.UNMIXING.Q_INIT_RIDGE", 0.01])):
+        model = build_model(small_config(sequences, *words, *extra))
+        assert torch.equal(model.q_init, load_q_init(sequences, ridge=ridge).float())
+    with pytest.raises(UserError, match="Q_INIT_RIDGE is -1"):
+        check(small_config(sequences, *words, "MODEL.UNMIXING.Q_INIT_RIDGE", -1.0), eval_only=True)
 
 
 def test_checks_pass_what_fits(sequences):

@@ -14,12 +14,16 @@ with ``outer(A[v], A[u])``, where A is N x k:
            and no enlarged image exists
     "x4"   the same of the image enlarged four times, S = 2: the paper's for MobileNetV2, whose
            first layer has stride 2 (images of 896 where RGB takes 224)
+    "8x8-420"  as "8x8", with chroma of the image enlarged twice and halved again by means of two
+           samples, as JPEG's 4:2:0 does: the published path of the classifiers. Together that is a
+           blur by 1/8, 6/8, 1/8 along each axis, so that A is 8 x 10, with zeros around it for Y
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from d2freq.ops.dct import dct_matrix
@@ -41,16 +45,18 @@ class Geometry:
         points: N, coefficients a side.
         stride: S, pixels from a block to the next.
         enlarge: how many samples a pixel of each axis becomes first.
+        blur_chroma: whether Cb and Cr are blurred first.
     """
 
     points: int
     stride: int
     enlarge: int = 1
+    blur_chroma: bool = False
 
     @property
     def padding(self) -> int:
-        """Pixels that the border repeats on every side, for the enlargement."""
-        return int(self.enlarge > 1)
+        """Pixels that the border repeats on every side, for the enlargement or the blur."""
+        return int(self.enlarge > 1 or self.blur_chroma)
 
 
 GEOMETRIES = {
@@ -58,6 +64,7 @@ GEOMETRIES = {
     "8x8": Geometry(points=8, stride=8),
     "4x4": Geometry(points=4, stride=4),
     "x4": Geometry(points=8, stride=2, enlarge=4),
+    "8x8-420": Geometry(points=8, stride=8, blur_chroma=True),
 }
 
 # Y, Cb, Cr from R, G, B (JFIF, BT.601 full range). Y's row sums to 1, the others to 0, so that a
@@ -69,15 +76,16 @@ YCBCR = (
 )
 
 
-def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
+def axis_basis(mode: str, *, chroma: bool = False, dtype: torch.dtype = torch.float64) -> Tensor:
     """A, the transform of one axis.
 
     Args:
         mode: a name of GEOMETRIES.
+        chroma: of Cb and Cr, where these differ from Y.
         dtype: of the result.
 
     Returns:
-        (N, k): (8, 6), (8, 8), (4, 4) or (8, 4).
+        (N, k): (8, 6), (8, 8), (4, 4), (8, 4) or (8, 10).
 
     Raises:
         KeyError: another mode.
@@ -91,6 +99,8 @@ def axis_basis(mode: str, *, dtype: torch.dtype = torch.float64) -> Tensor:
     basis = dct_matrix(geometry.points, dtype=torch.float64)
     if geometry.enlarge > 1:
         basis = basis @ _enlarging(geometry.enlarge)
+    if geometry.blur_chroma:
+        basis = basis @ _blur(geometry.points) if chroma else F.pad(basis, (1, 1))
     return basis.to(dtype)
 
 
@@ -124,3 +134,13 @@ def _enlarging(factor: int) -> Tensor:
         weights[sample, int(before)] = 1 - share
         weights[sample, int(before) + 1] = share
     return weights
+
+
+def _blur(points: int) -> Tensor:
+    """Pixels to those of the block between them, enlarged twice and halved. (points, points + 2).
+
+    The samples lie a quarter of a pixel before and behind a pixel's middle: their mean takes 1/8,
+    6/8 and 1/8 of the pixel before, the pixel, and the one behind.
+    """
+    pixels = torch.eye(points + 2, dtype=torch.float64, device="cpu")
+    return (pixels[:-2] + 6 * pixels[1:-1] + pixels[2:]) / 8

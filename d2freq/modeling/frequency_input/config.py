@@ -20,7 +20,9 @@ def freq_input_keys() -> CN:
     # Blocks. "x2": of 8 x 8 in the twice enlarged image, stride 4, the paper's for ResNet, without
     # an enlarged image in memory. "8x8": of the image itself, as in a JPEG file, stride 8. "4x4":
     # of 4 x 4 pixels, stride 4, as many numbers as pixels. "x4": of 8 x 8 in the image enlarged
-    # four times, stride 2, the paper's for MobileNetV2. STEM "unshuffle" has 4 x 4 and no other.
+    # four times, stride 2, the paper's for MobileNetV2. "8x8-420": "8x8" with chroma blurred as the
+    # published classifiers have it, whose Cb and Cr come from a JPEG file of the twice enlarged
+    # image with 4:2:0. STEM "unshuffle" has 4 x 4 and no other.
     node.MODE = "x2"
     # Which channels. A published set of 8 x 8 coefficients: "6", "24", "24-learned", "32", "48",
     # "64", "192"; "all"; "square:Y,CbCr", the lowest Y x Y and CbCr x CbCr; "triangle:Y,Cb,Cr", so

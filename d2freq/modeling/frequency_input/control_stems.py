@@ -83,7 +83,7 @@ class LearnedStem(InputStem):
 
     Args:
         mode: "8x8" for 8 x 8 pixels at stride 8, "x2" for 6 x 6 at stride 4, "4x4" for 4 x 4 at
-            stride 4, "x4" for 4 x 4 at stride 2.
+            stride 4, "x4" for 4 x 4 at stride 2, "8x8-420" for 10 x 10 at stride 8.
         out_channels: C.
 
     Raises:

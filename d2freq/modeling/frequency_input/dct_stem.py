@@ -27,7 +27,8 @@ class DCTStem(FixedStem):
     Args:
         mode: "x2", the paper's blocks of the twice enlarged image at stride 4; "8x8", JPEG's blocks
             at stride 8; "4x4", as many coefficients as pixels at stride 4; "x4", blocks of the
-            image enlarged four times at stride 2, for MobileNetV2.
+            image enlarged four times at stride 2, for MobileNetV2; "8x8-420", as "8x8" with
+            chroma blurred as on the published classifiers' way through JPEG files.
         channels: as :func:`~d2freq.modeling.frequency_input.channels.select_channels` takes them.
         input_format: "BGR" or "RGB", the order of the planes.
         pixel_mean: what the detector subtracted from the pixels, a number a plane. It pads with
@@ -71,11 +72,12 @@ class DCTStem(FixedStem):
     ) -> None:
         geometry = get_geometry(mode)
         chosen = select_channels(channels, points=geometry.points)
-        basis = dct_basis(mode)
+        bases = torch.stack([dct_basis(mode, chroma=chroma) for chroma in (False, True, True)])
         if rotation_seed is not None:
-            basis = torch.tensordot(_rotation(len(basis), rotation_seed), basis, dims=1)
+            turn = _rotation(bases.shape[1], rotation_seed)
+            bases = torch.einsum("nm,pmyx->pnyx", turn, bases)
         super().__init__(
-            _colour_kernel(basis, chosen),
+            _colour_kernel(bases.flatten(0, 1), chosen),
             stride=geometry.stride,
             padding=geometry.padding,
             input_format=input_format,
@@ -87,9 +89,11 @@ class DCTStem(FixedStem):
         self.mode = mode
         self.channels = chosen
         self.rotation_seed = rotation_seed
-        kind = [geometry.points, geometry.stride, -1 if rotation_seed is None else rotation_seed]
+        stride = -geometry.stride if geometry.blur_chroma else geometry.stride
+        kind = [geometry.points, stride, -1 if rotation_seed is None else rotation_seed]
         self._ids = [[*kind, number] for number in chosen]
-        # (C, 4): points and stride of the blocks, seed of a random basis (-1: DCT), number
+        # (C, 4): points of the blocks, their stride (below 0: with chroma blurred), seed of a
+        # random basis (-1: DCT), number
         self.register_buffer("channel_ids", torch.tensor(self._ids))
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
@@ -117,19 +121,19 @@ def get_geometry(mode: str) -> Geometry:
     return GEOMETRIES[choice(mode, GEOMETRIES, key="mode")]
 
 
-def dct_basis(mode: str) -> Tensor:
+def dct_basis(mode: str, *, chroma: bool = False) -> Tensor:
     """(N N, k, k) float64: the pixels' weights in each coefficient of a block, in raster order."""
-    basis = axis_basis(mode)
+    basis = axis_basis(mode, chroma=chroma)
     return torch.einsum("vy,ux->vuyx", basis, basis).flatten(0, 1)
 
 
-def _colour_kernel(basis: Tensor, channels: Sequence[int]) -> Tensor:
-    """(C, 3, k, k) from R, G, B to the chosen coefficients of Y, Cb and Cr."""
+def _colour_kernel(bases: Tensor, channels: Sequence[int]) -> Tensor:
+    """(C, 3, k, k) from R, G, B to the chosen of all (3 N N, k, k) coefficients of Y, Cb and Cr."""
     # on the CPU also where the model is built without memory, as it is to check a config
     numbers = torch.tensor(list(channels), device="cpu")
-    component = numbers.div(len(basis), rounding_mode="floor")
+    component = numbers.div(len(bases) // 3, rounding_mode="floor")
     colours = torch.tensor(YCBCR, dtype=torch.float64, device="cpu")[component]  # (C, 3)
-    return torch.einsum("cp,cyx->cpyx", colours, basis[numbers % len(basis)])
+    return torch.einsum("cp,cyx->cpyx", colours, bases[numbers])
 
 
 def _rotation(size: int, seed: int) -> Tensor:

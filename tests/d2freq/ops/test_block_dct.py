@@ -43,6 +43,16 @@ def test_x2_and_x4_are_the_transform_of_the_enlarged_image(factor, dtype, tolera
     )
 
 
+def test_chroma_of_8x8_420_is_of_the_image_enlarged_twice_and_halved():
+    planes = 255 * torch.rand(1, 1, 8, 10, dtype=torch.float64)  # a block's row and its neighbours
+    large = F.interpolate(planes, scale_factor=(1, 2), mode="bilinear", align_corners=False)
+    halved = F.avg_pool2d(large, (1, 2))[0, 0, :, 1:9]
+    wave = axis_basis("8x8")
+    expected = halved @ wave.T
+    assert torch.allclose(planes[0, 0] @ axis_basis("8x8-420", chroma=True).T, expected, atol=1e-10)
+    assert torch.equal(axis_basis("8x8-420"), F.pad(wave, (1, 1)))
+
+
 def test_coefficients_stand_in_raster_order():
     along_x = torch.arange(8.0).repeat(8, 1)[None, None]
     energy = block_dct(along_x)[0, 0, :, 0, 0].abs() > 1e-4

@@ -1,5 +1,6 @@
 """The stem against its steps one by one: colours, enlargement, DCT, choice, normalisation."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,20 +23,26 @@ def by_steps(rgb, mode, channels):
         ],
         dim=1,
     )
+    if mode == "8x8-420":  # chroma of the twice enlarged image, 4:2:0
+        large = F.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
+        planes = torch.cat([planes[:, :1], F.avg_pool2d(large[:, 1:], 2)], dim=1)
     if mode == "x2":
         planes = F.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
-    points = 4 if mode == "4x4" else 8
-    batch, _, height, width = planes.shape
+    return blocks(planes, points=4 if mode == "4x4" else 8)[:, channels]
+
+
+def blocks(planes, points=8):
+    """Coefficients of (B, P, H, W) planes as (B, P N N, H / N, W / N)."""
+    batch, count, height, width = planes.shape
     position = torch.arange(points, dtype=torch.float64)
     wave = torch.cos((2 * position + 1) * position[:, None] * torch.pi / (2 * points))
     wave *= torch.where(position == 0, 1 / points, 2 / points).sqrt()[:, None]
-    tiles = planes.reshape(batch, 3, height // points, points, width // points, points)
-    found = torch.einsum("vy,bpiyjx,ux->bpvuij", wave, tiles, wave).flatten(1, 3)
-    return found[:, channels]
+    tiles = planes.reshape(batch, count, height // points, points, width // points, points)
+    return torch.einsum("vy,bpiyjx,ux->bpvuij", wave, tiles, wave).flatten(1, 3)
 
 
 @pytest.mark.parametrize("order", ["RGB", "BGR"])
-@pytest.mark.parametrize("mode", ["x2", "8x8", "4x4"])
+@pytest.mark.parametrize("mode", ["x2", "8x8", "4x4", "8x8-420"])
 def test_stem_does_its_steps(mode, order):
     torch.manual_seed(3)
     channels = select_channels("triangle:9,4,3", points=4 if mode == "4x4" else 8)
@@ -94,6 +101,13 @@ def test_weights_of_as_many_other_channels_are_refused(options):
     DCTStem(**options).load_state_dict(weights)
 
 
+def test_weights_of_blurred_chroma_are_refused_by_a_stem_without_and_the_reverse():
+    modes = ("8x8", "8x8-420")
+    for own, other in (modes, modes[::-1]):
+        with pytest.raises(UserError, match="other channels.*MODE"):
+            DCTStem(mode=own).load_state_dict(DCTStem(mode=other).state_dict())
+
+
 @pytest.mark.parametrize("mode", ["x2", "8x8"])
 def test_half_precision_keeps_float32_inside(mode):
     stem, image = DCTStem(mode=mode, channels="64"), torch.randn(1, 3, 32, 32) * 50
@@ -117,6 +131,32 @@ def test_coefficients_are_those_of_a_jpeg_file_of_quality_100(tmp_path):
     found = DCTStem(mode="8x8", channels="192", input_format="RGB")(rgb - 128)[0]
     difference = (found - expected).abs()
     assert difference.mean() < 0.35 and difference.max() < 5
+
+
+def test_chroma_of_8x8_420_is_that_of_a_jpeg_file_of_twice_the_size(tmp_path):
+    """The published classifiers' way: the image enlarged twice, a file with 4:2:0, its chroma.
+
+    Decoded at half its size the file gives its chroma as it stands there, rounded.
+    """
+    torch.manual_seed(0)
+    rgb = (255 * torch.rand(1, 3, 64, 64)).round()
+    large = F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False).round()
+    path = tmp_path / "picture.jpg"
+    pixels = large[0].permute(1, 2, 0).byte().numpy()
+    Image.fromarray(pixels).save(path, quality=100, subsampling=2)
+    with Image.open(path) as file:
+        file.draft("YCbCr", (64, 64))
+        assert file.size == (64, 64)
+        ycbcr = torch.from_numpy(np.array(file)).double().permute(2, 0, 1)
+    expected = blocks(ycbcr[None, 1:] - 128)[0]
+    found, sharp = (
+        DCTStem(mode=mode, channels="192", input_format="RGB")(rgb - 128)[0]
+        for mode in ("8x8-420", "8x8")
+    )
+    difference = (found[64:] - expected).abs()
+    assert difference.mean() < 0.4 and difference.max() < 4
+    assert torch.equal(found[:64], sharp[:64])  # Y is that of the image itself
+    assert (sharp[64:] - expected).abs().mean() > 5
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -55,6 +55,7 @@ METHODS = {  # config, in the order of the table
     "ISTA-Net+": "ista_net_plus",
     "DeRefNet": "derefnet",
 }
+HIGHEST_RATE = {"LISTA": 1e-5}  # that of its config; ten times as much undoes its start
 TRAINING_FREE = ("Q_init", "ISTA", "FISTA")
 APS = ("CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25")
 COSTS = ("parameters", "MACs, G", "frames/s", "trained/s")
@@ -67,7 +68,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch", type=int, default=1, help="trajectories a step")
-    parser.add_argument("--rate", type=float, default=1e-3, help="of Adam")
+    parser.add_argument(
+        "--rate", type=float, default=1e-3, help="of Adam; LISTA has no more than its config's"
+    )
     parser.add_argument(
         "--drop", type=float, default=0.75, help="share of the steps after which the rate drops"
     )
@@ -107,9 +110,10 @@ def _generate(root: Path, train: int, test: int) -> None:
 def _row(name: str, args: argparse.Namespace) -> list[Any]:
     """A method's line of the table, from its folder or measured now."""
     trains = name not in TRAINING_FREE
+    rate = min(args.rate, HIGHEST_RATE.get(name, args.rate))
     parts = [METHODS[name], *map(str, args.trajectories)]
     if trains:
-        parts += [f"{args.steps}x{args.batch}", f"{args.rate:g}", f"{args.drop:g}", str(args.seed)]
+        parts += [f"{args.steps}x{args.batch}", f"{rate:g}", f"{args.drop:g}", str(args.seed)]
     folder = args.output / "_".join(parts)
     timing, noisy = folder / "timing.json", folder / f"noise_{args.noise:g}"
     if not (timing.is_file() and _results(noisy).is_file()):
@@ -122,7 +126,7 @@ def _row(name: str, args: argparse.Namespace) -> list[Any]:
             turn = int(args.drop * args.steps)
             steps = f"({turn},)" if turn < args.steps else "()"
             schedule = ["SOLVER.MAX_ITER", str(args.steps), "SOLVER.STEPS", steps]
-            schedule += ["SOLVER.IMS_PER_BATCH", str(args.batch), "SOLVER.BASE_LR", str(args.rate)]
+            schedule += ["SOLVER.IMS_PER_BATCH", str(args.batch), "SOLVER.BASE_LR", str(rate)]
             schedule += ["SEED", str(args.seed), "TEST.EVAL_PERIOD", "0"]
             _call([*command, "--resume", *options, *schedule], folder / "training.txt")
             options += ["MODEL.WEIGHTS", str(folder / "model_final.pth")]

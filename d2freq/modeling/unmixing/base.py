@@ -86,7 +86,7 @@ class UnmixingModel(nn.Module):
         if self.needs_gram:
             self.register_buffer("gram", (phi.T @ phi).float(), persistent=False)
         if self.needs_q_init:
-            self.register_buffer("q_init", _fitting(q_init, phi.T.shape).float().clone())
+            self.register_buffer("q_init", _fitting(q_init, phi.T.shape).to(self.phi, copy=True))
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:

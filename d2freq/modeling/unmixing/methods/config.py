@@ -81,8 +81,8 @@ def _lista() -> CN:
     node = CN()
     # 16 layers of 1.3 M parameters each: the paper's Table 7.
     node.LAYERS = 16
-    # L1 weight of the ISTA that the layers start as, in grey levels. 1, as MODEL.ISTA.PENALTY.
-    node.PENALTY = 1.0
+    # What the thresholds start as, times |Phi|^2, in grey levels. 0.4, as published: 0.047 levels.
+    node.PENALTY = 0.4
     return node
 
 

@@ -20,26 +20,27 @@ __all__ = ["LISTA"]
 class LISTA(SingleFrameModel):
     """``x <- shrink(W y + S x, theta)`` with each layer's own W, S, theta: 21,100,464 parameters.
 
-    The layers start as ISTA's: W = Phi^T / L, S = 1 - Phi^T Phi / L, theta = penalty / L with
-    L = |Phi|^2; theta is one threshold a cell. The first estimate is Q_init's, since from zero the
-    first S would have nothing to do.
+    They start as published: W = Q_init, S = 1 - Q_init Phi, theta = penalty / |Phi|^2, a threshold
+    for each cell, which counts as 0 where training leads below. The first estimate is Q_init's.
+    Phi Q_init = 1 where its fit has no ridge, so that every layer hands on what it gets but for
+    theta, and training starts from Q_init's grid.
 
     The loss compares each frame's grid with its own target. The published code broadcast the 20
     targets of a trajectory against its 20 grids, and so trained towards their average.
     """
 
     @configurable
-    def __init__(self, *, layers: int = 16, penalty: float = 1.0, **optics: Any) -> None:
+    def __init__(self, *, layers: int = 16, penalty: float = 0.4, **optics: Any) -> None:
         """See MODEL.LISTA in config.py.
 
         Args:
             layers: iterations.
-            penalty: L1 weight of the ISTA that the layers start as, in grey levels.
+            penalty: what the thresholds start as, times |Phi|^2, in grey levels.
             **optics: of :class:`UnmixingModel`.
         """
         super().__init__(**optics)
-        step = 1 / torch.linalg.matrix_norm(self.phi, 2).square()
-        self.layers = nn.ModuleList(_Layer(self.phi, step, penalty) for _ in range(layers))
+        threshold = penalty / torch.linalg.matrix_norm(self.phi, 2).square()
+        self.layers = nn.ModuleList(_Layer(self.phi, self.q_init, threshold) for _ in range(layers))
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
@@ -59,15 +60,15 @@ class LISTA(SingleFrameModel):
 class _Layer(nn.Module):
     """(N, g*g) estimates and (N, m*m) frames -> (N, g*g)."""
 
-    def __init__(self, phi: Tensor, step: Tensor, penalty: float) -> None:
+    def __init__(self, phi: Tensor, q_init: Tensor, threshold: Tensor) -> None:
         super().__init__()
         pixels, cells = phi.shape
         self.measure = nn.Linear(pixels, cells, bias=False)
         self.recur = nn.Linear(cells, cells, bias=False)
-        self.threshold = nn.Parameter((step * penalty).expand(cells).clone())
+        self.threshold = nn.Parameter(threshold.expand(cells).clone())
         with torch.no_grad():
-            self.measure.weight.copy_(step * phi.T)
-            self.recur.weight.copy_(torch.eye(cells) - step * phi.T @ phi)
+            self.measure.weight.copy_(q_init)
+            self.recur.weight.copy_(torch.eye(cells) - q_init @ phi)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return soft_threshold(self.measure(y) + self.recur(x), self.threshold)
+        return soft_threshold(self.measure(y) + self.recur(x), self.threshold.clamp(min=0))

@@ -8,7 +8,7 @@ from d2freq.modeling.unmixing import EDSR, ESPCN, LISTA, SRCNN, FISTANet, ISTANe
 from d2freq.modeling.unmixing.stages import IstaNetStage
 from d2freq.ops.psf import sampling_matrix
 
-from ..methods_cases import records, small_model, stir
+from ..methods_cases import config, records, small_model, stir
 
 PHI = sampling_matrix(5, 3, 0.5, torch.float32)
 
@@ -108,22 +108,36 @@ def test_losses_of_fista_net():
     assert losses["loss_sparsity"].item() == pytest.approx(0.2 * sparsity, rel=1e-4)
 
 
-def test_lista_starts_as_ista_and_learns_each_frames_own_target():
-    model, batch = small_model(LISTA, penalty=3.0).train(), records()
-    step = 1 / torch.linalg.matrix_norm(PHI, 2) ** 2
+def test_lista_starts_as_published_and_learns_each_frames_own_target():
+    """B = Q_init, W = 1 - Q_init Phi, threshold lambda / |Phi|^2, in as many loops as layers."""
+    model, batch = small_model(LISTA, penalty=30.0).train(), records()
+    threshold = 30.0 / torch.linalg.matrix_norm(PHI, 2) ** 2
+    step = torch.eye(225) - model.q_init @ PHI
     errors, averaged = [], []
     for record in batch:
-        targets = record["target"][1:4]
+        targets = record["target"][1:4, 0].flatten(1)
         for time in range(3):
-            y = record["frames"][1 + time].view(1, 25)
-            x = (y @ model.q_init.T).view(1, 1, 15, 15)
+            y = record["frames"][1 + time].view(25)
+            x = model.q_init @ y
             for _ in range(2):
-                x = shrink(descend(x, y, step), step * 3.0)
+                x = shrink(model.q_init @ y + step @ x, threshold)
             errors.append(((x - targets[time]) ** 2).mean())
             averaged.append(((x - targets) ** 2).mean())  # what broadcasting made of it
     loss = model(batch)["loss_reg"].item()
     assert loss == pytest.approx(sum(errors).item() / 6, rel=1e-4)
     assert abs(loss - sum(averaged).item() / 6) > 1
+
+
+def test_lista_starts_at_q_inits_grid_and_no_threshold_falls_below_zero():
+    model = small_model(LISTA, penalty=0.0).eval()
+    batch = records()
+    start = model.initial(model.centres(batch[0]["frames"][None])).flatten(0, 2)
+    with torch.no_grad():
+        for threshold in (0.0, -5.0):
+            for layer in model.layers:
+                layer.threshold.fill_(threshold)
+            assert torch.allclose(model(batch)[0]["grid"], start, atol=1e-2)
+    assert config(LISTA).MODEL.LISTA.PENALTY == 0.4
 
 
 @pytest.mark.parametrize("kind", [SRCNN, ESPCN, EDSR])

@@ -119,8 +119,8 @@ def _count(
         olrp = olrp_of(matches, protocol) if protocol.olrp else None
         parts.append((*accumulate(matches, protocol), olrp))
     precision, recall, olrps = zip(*parts, strict=True)
-    olrp = Olrp(*np.stack(olrps, 1)) if protocol.olrp else None
-    return np.stack(precision, 2), np.stack(recall, 1), olrp
+    stacked = Olrp(*np.stack(olrps, 1)) if protocol.olrp else None
+    return np.stack(precision, 2), np.stack(recall, 1), stacked
 
 
 def _outside_regions(

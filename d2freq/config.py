@@ -6,7 +6,7 @@
 from detectron2.config import CfgNode as CN
 
 from d2freq.evaluation.config import tiny_keys
-from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
+from d2freq.modeling.assignment.config import max_iou_rpn_keys, nwd_keys, rfla_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
@@ -41,6 +41,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
     _add_missing(cfg.MODEL, "FREQ_INPUT", freq_input_keys())
     _add_missing(cfg.MODEL, "HSFPN", hsfpn_keys())
+    _add_missing(cfg.MODEL, "MAX_IOU_RPN", max_iou_rpn_keys())
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())

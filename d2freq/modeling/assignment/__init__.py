@@ -1,7 +1,8 @@
-"""Label assignment for tiny objects: NWD-RKA and RFLA, each as a proposal generator."""
+"""Label assignment of proposals: MaxIoU, NWD-RKA and RFLA, each as a proposal generator."""
 
+from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
 from d2freq.modeling.assignment.nwd import RankingAssigner
-from d2freq.modeling.assignment.proposal_generator import NWDRPN, RFLARPN, AssignedRPN
+from d2freq.modeling.assignment.proposal_generator import NWDRPN, RFLARPN, AssignedRPN, MaxIoURPN
 from d2freq.modeling.assignment.receptive_field import RFLAAnchorGenerator, receptive_fields
 from d2freq.modeling.assignment.rfla import HierarchicalAssigner
 
@@ -10,6 +11,8 @@ __all__ = [
     "RFLARPN",
     "AssignedRPN",
     "HierarchicalAssigner",
+    "MaxIoUAssigner",
+    "MaxIoURPN",
     "RFLAAnchorGenerator",
     "RankingAssigner",
     "receptive_fields",

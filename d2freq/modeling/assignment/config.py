@@ -2,7 +2,20 @@
 
 from detectron2.config import CfgNode as CN
 
-__all__ = ["nwd_keys", "rfla_keys"]
+__all__ = ["max_iou_rpn_keys", "nwd_keys", "rfla_keys"]
+
+
+def max_iou_rpn_keys() -> CN:
+    """MODEL.MAX_IOU_RPN: MODEL.PROPOSAL_GENERATOR.NAME MaxIoURPN, the rule of published baselines.
+
+    Its other overlaps are MODEL.RPN.IOU_THRESHOLDS: negative, positive.
+    """
+    node = CN()
+    # Overlap (IoU) that an object's best anchors must have to become positive; an object without
+    # such an anchor has none. 0.3 in the HS-FPN and SET papers' RPN. Detectron2's RPN has no
+    # minimum: every object has an anchor.
+    node.MIN_POS_IOU = 0.3
+    return node
 
 
 def nwd_keys() -> CN:

@@ -1,4 +1,4 @@
-"""Region proposal networks whose anchors are labelled by NWD-RKA or RFLA instead of IoU.
+"""Region proposal networks whose anchors are labelled by NWD-RKA, RFLA or the MaxIoU rule.
 
 Shape shorthand: B images, T anchors over all levels.
 """
@@ -13,18 +13,20 @@ from detectron2.modeling.sampling import subsample_labels
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
+from d2freq.errors import UserError
+from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
 from d2freq.modeling.assignment.nwd import RankingAssigner
 from d2freq.modeling.assignment.rfla import HierarchicalAssigner
 
-__all__ = ["NWDRPN", "RFLARPN", "AssignedRPN"]
+__all__ = ["NWDRPN", "RFLARPN", "AssignedRPN", "MaxIoURPN"]
 
 
 class AssignedRPN(RPN):
     """RPN whose ``anchor_matcher`` is called with boxes instead of with their IoUs.
 
     ``anchor_matcher(truth, anchors)`` takes (N, 4) and (M, 4) and returns matches (M,) int64 and
-    labels (M,) int8, as :class:`RankingAssigner` and :class:`HierarchicalAssigner` do. All other
-    arguments are RPN's.
+    labels (M,) int8, as :class:`MaxIoUAssigner`, :class:`RankingAssigner` and
+    :class:`HierarchicalAssigner` do. All other arguments are RPN's.
     """
 
     @torch.no_grad()
@@ -66,6 +68,32 @@ class AssignedRPN(RPN):
         labels = torch.full_like(matches, -1, dtype=torch.int8)
         matches[inside], labels[inside] = self.anchor_matcher(truth, anchors.tensor[inside])
         return matches, labels
+
+
+@PROPOSAL_GENERATOR_REGISTRY.register()
+class MaxIoURPN(AssignedRPN):
+    """RPN with the MaxIoU rule of published baselines, from MODEL.MAX_IOU_RPN and MODEL.RPN."""
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+        """MODEL.RPN's IOU_THRESHOLDS are the negative and the positive overlap.
+
+        Raises:
+            UserError: MODEL.RPN.IOU_LABELS are not [0, -1, 1], or a threshold is out of range.
+        """
+        arguments = super().from_config(cfg, input_shape)
+        if list(cfg.MODEL.RPN.IOU_LABELS) != [0, -1, 1]:
+            raise UserError(
+                f"MODEL.RPN.IOU_LABELS: MaxIoURPN takes [0, -1, 1] alone, got "
+                f"{list(cfg.MODEL.RPN.IOU_LABELS)}; Detectron2's RPN takes others"
+            )
+        negative, positive = cfg.MODEL.RPN.IOU_THRESHOLDS
+        arguments["anchor_matcher"] = MaxIoUAssigner(
+            positive_iou=positive,
+            negative_iou=negative,
+            min_positive_iou=cfg.MODEL.MAX_IOU_RPN.MIN_POS_IOU,
+        )
+        return arguments
 
 
 @PROPOSAL_GENERATOR_REGISTRY.register()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 
-__all__ = ["check_threshold", "check_topk", "rank_anchors"]
+__all__ = ["PAIRS_PER_CHUNK", "check_finite", "check_threshold", "check_topk", "rank_anchors"]
 
 PAIRS_PER_CHUNK = 2**20  # 4 MB of float32 a matrix, of which about six live at once
 
@@ -56,13 +56,7 @@ def rank_anchors(
     latest = torch.full((total,), -1, dtype=torch.int32, device=anchors.device)
     if count == 0 or total == 0:
         return latest.long().clamp_(min=0), latest.new_zeros(total, dtype=torch.int8)
-    finite = objects.isfinite().all(dim=0)
-    if not finite.all():
-        row = int((~finite).nonzero()[0])
-        raise UserError(
-            f"ground truth: box {row} of {count} of an image has a coordinate that is NaN or "
-            "infinite; look for it with `d2freq validate`, and in the augmentations"
-        )
+    check_finite(objects.T)
     nearest = anchors.new_full((total,), float("inf"))
     numbers = torch.arange(count, dtype=torch.int32, device=anchors.device)
     rows = max(1, PAIRS_PER_CHUNK // total)
@@ -76,6 +70,17 @@ def rank_anchors(
     labels = torch.where(nearest > negative_from, 0, -1).to(torch.int8)
     labels[latest >= 0] = 1
     return latest.long().clamp_(min=0), labels
+
+
+def check_finite(objects: Tensor) -> None:
+    """Raise UserError, naming the first object of (N, D) with a value that is NaN or infinite."""
+    finite = objects.isfinite().all(dim=1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise UserError(
+            f"ground truth: box {row} of {len(objects)} of an image has a coordinate that is NaN "
+            "or infinite; look for it with `d2freq validate`, and in the augmentations"
+        )
 
 
 def check_topk(topk: object, key: str) -> None:

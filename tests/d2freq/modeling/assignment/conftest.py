@@ -1,4 +1,4 @@
-"""The two assignments as loops over Python's floats, and random cases for them."""
+"""The three assignments as loops over Python's floats, and random cases for them."""
 
 import math
 from types import SimpleNamespace
@@ -114,6 +114,40 @@ def rfla(truth, anchors, topk=(3, 1), ratio=0.9, score=kl_score) -> tuple[list, 
     return owners, labels
 
 
+def iou(one, other) -> float:
+    """Intersection over union of two boxes; 0 where they share no area."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    area, another = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / (area + another - width * height)
+
+
+def max_iou(truth, anchors, positive=0.7, negative=0.3, minimum=0.3) -> tuple[list, list]:
+    """The MaxIoU rule of boxes (N, 4) and (M, 4), as mmdet's documentation of it reads.
+
+    Every anchor is ignored; negative where all overlaps are below ``negative``; positive where the
+    largest is at least ``positive``. Then each object whose largest overlap is at least ``minimum``
+    takes every anchor with that overlap.
+    """
+    table = [[iou(one, anchor) for anchor in anchors.tolist()] for one in truth.tolist()]
+    owners: list[int | None] = [None] * len(anchors)
+    labels = [-1] * len(anchors)
+    for index in range(len(anchors)):
+        column = [row[index] for row in table]
+        best = max(column, default=0.0)
+        if best < negative:
+            labels[index] = 0
+        if best >= positive:
+            owners[index], labels[index] = column.index(best), 1
+    for number, row in enumerate(table):
+        for index, value in enumerate(row):
+            if value == max(row) >= minimum:
+                owners[index], labels[index] = number, 1
+    return owners, labels
+
+
 def found(result: tuple[torch.Tensor, torch.Tensor]) -> tuple[list, list]:
     """What an assigner returned, in the form of the loops."""
     matches, labels = result
@@ -170,6 +204,7 @@ def oracle() -> SimpleNamespace:
         PeakMemory=PeakMemory,
         crowd=crowd,
         found=found,
+        max_iou=max_iou,
         nwd_rka=nwd_rka,
         random_case=random_case,
         rfla=rfla,

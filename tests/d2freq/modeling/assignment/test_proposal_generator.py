@@ -1,4 +1,4 @@
-"""NWDRPN and RFLARPN in whole detectors: labels, a step of training, inference, lazy twins."""
+"""RPNs with a rule of their own in whole detectors: labels, training, inference, lazy twins."""
 
 from pathlib import Path
 
@@ -11,17 +11,25 @@ from detectron2.utils.events import EventStorage
 
 from d2freq import add_d2freq_config
 from d2freq.engine import load_lazy
+from d2freq.errors import UserError
 from d2freq.modeling.assignment import (
     NWDRPN,
     RFLARPN,
     HierarchicalAssigner,
+    MaxIoUAssigner,
+    MaxIoURPN,
     RankingAssigner,
     RFLAAnchorGenerator,
 )
 
 CONFIGS = Path(__file__).resolve().parents[4] / "configs"
 BASE = CONFIGS / "_base_" / "faster_rcnn_R18_FPN"
-GENERATORS = {"NWDRPN": "DefaultAnchorGenerator", "RFLARPN": "RFLAAnchorGenerator"}
+GENERATORS = {
+    "NWDRPN": "DefaultAnchorGenerator",
+    "RFLARPN": "RFLAAnchorGenerator",
+    "MaxIoURPN": "DefaultAnchorGenerator",
+}
+RANKING = ("NWDRPN", "RFLARPN")  # every object has at least k anchors
 FIELDS = [35, 91, 267, 427, 555]  # of ResNet-50, as RFLA has them
 SIDE = 96
 
@@ -76,7 +84,7 @@ def test_labels_follow_the_conventions_of_rpn(name):
     assert torch.equal(labels[0] == 1, expected == 1)
     positive = labels[0] == 1
     assert torch.equal(boxes[0][positive], torch.tensor(TINY)[matches[positive]])
-    for box in TINY:
+    for box in TINY if name in RANKING else ():
         assert (boxes[0][positive] == torch.tensor(box)).all(dim=1).sum() >= 3
     assert (expected[labels[0] == 0] == 0).all()
 
@@ -88,7 +96,7 @@ def test_sampling_draws_the_share_of_positives(name):
     assert (labels[0] == 1).sum() == 2 and (labels[0] == 0).sum() == 6
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", RANKING)
 def test_anchors_over_the_border_are_left_out_before_objects_choose(name):
     rpn = build_model(config(name, "MODEL.RPN.BOUNDARY_THRESH", 0)).proposal_generator
     corner = [[0.0, 0, 3, 3]]  # the nearest anchors stick out of the image
@@ -103,6 +111,19 @@ def test_anchors_over_the_border_are_left_out_before_objects_choose(name):
     # An image smaller than every anchor has none to label.
     tiny = Instances((1, 1), gt_boxes=Boxes(torch.tensor([[0.0, 0, 1, 1]])))
     assert (label(rpn, tiny)[1][0] == -1).all()
+
+
+def test_max_iou_leaves_out_anchors_over_the_border_before_objects_choose():
+    """The object's best anchor, of overlap 0.84, sticks out; its next, of 0.61, takes its place."""
+    rpn = build_model(config("MaxIoURPN", "MODEL.RPN.BOUNDARY_THRESH", 0)).proposal_generator
+    corner = torch.tensor([[0.0, 1.2, 9.6, 6.8]])
+    anchors, labels, _ = label(rpn, target(*corner.tolist()))
+    inside = anchors.inside_box((SIDE, SIDE), 0)
+    _, among_all = rpn.anchor_matcher(corner, anchors.tensor)
+    _, among_inside = rpn.anchor_matcher(corner, anchors.tensor[inside])
+    assert (labels[0][~inside] == -1).all()
+    assert torch.equal(labels[0][inside] == 1, among_inside == 1)
+    assert (among_all[inside] == 1).sum() == 0 and (among_inside == 1).sum() == 1
 
 
 def train_step(model):
@@ -140,6 +161,9 @@ def lazy(name):
     if name == "NWDRPN":
         rpn._target_ = NWDRPN
         rpn.anchor_matcher = LazyCall(RankingAssigner)(topk=3)
+    elif name == "MaxIoURPN":
+        rpn._target_ = MaxIoURPN
+        rpn.anchor_matcher = LazyCall(MaxIoUAssigner)()
     else:
         rpn._target_ = RFLARPN
         rpn.anchor_matcher = LazyCall(HierarchicalAssigner)(topk=[3, 1])
@@ -187,6 +211,11 @@ def test_every_key_reaches_the_assigner():
     assert vars(rfla.anchor_matcher) == dict(
         metric="wd", topk=(2, 2), shrink_ratio=0.8, negative_threshold=0.7
     )
+    keys = ("MODEL.MAX_IOU_RPN.MIN_POS_IOU", 0.2, "MODEL.RPN.IOU_THRESHOLDS", [0.4, 0.6])
+    rule = build_model(config("MaxIoURPN", *keys)).proposal_generator.anchor_matcher
+    assert vars(rule) == dict(positive_iou=0.6, negative_iou=0.4, min_positive_iou=0.2)
+    with pytest.raises(UserError, match=r"IOU_LABELS.*\[0, -1, 1\].*got \[0, 0, 1\]"):
+        build_model(config("MaxIoURPN", "MODEL.RPN.IOU_LABELS", [0, 0, 1]))
     squares = [cell[1] for cell in rfla.anchor_generator.cell_anchors]
     sides = [float(square[2] - square[0]) for square in squares]
     assert sides == pytest.approx([43 / 4, 99 / 4, 211 / 4, 435 / 4, 563 / 4])  # ResNet-18

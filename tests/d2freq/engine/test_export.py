@@ -28,6 +28,7 @@ SMALL = (
 HS = ["MODEL.BACKBONE.NAME", "build_resnet_hsfpn_backbone"]
 FASTER = "configs/_base_/faster_rcnn_R18_FPN.yaml"
 RETINA = "configs/_base_/retinanet_R50_FPN.yaml"
+FCOS = "configs/_base_/fcos_R18_FPN.yaml"
 CASCADE = "configs/_base_/cascade_rcnn_R50_FPN.yaml"
 MODELS = {
     "faster_fpn": (FASTER, []),
@@ -35,6 +36,11 @@ MODELS = {
     "retinanet_fpn": (RETINA, []),
     "retinanet_released": (RETINA, [*HS, "MODEL.HSFPN.PRESET", "released"]),
     "cascade_hsfpn": (CASCADE, HS),
+    "fcos_published": (
+        FCOS,
+        "MODEL.FCOS.NUM_CLASSES 3 MODEL.FCOS.TOPK_CANDIDATES_TEST 60 "
+        "MODEL.FCOS.INFERENCE published".split(),
+    ),
 }
 
 

@@ -27,7 +27,7 @@ def fcos_keys() -> CN:
     node.CENTER_SAMPLING_RADIUS = 1.5
     node.FOCAL_LOSS_ALPHA = 0.25
     node.FOCAL_LOSS_GAMMA = 2.0
-    # Detections must score higher; see SCORE.
+    # Detections must score higher; see SCORE and INFERENCE.
     node.SCORE_THRESH_TEST = 0.2
     # Candidates of a level before suppression; MODEL.FCOS has no limit of its own for the
     # detections of an image, which is TEST.DETECTIONS_PER_IMAGE.
@@ -46,4 +46,9 @@ def fcos_keys() -> CN:
     # "root" | "product": of probability and centerness. The order is the same, the threshold is
     # not: 0.05 of the product, SET's baseline, is 0.22 of the root.
     node.SCORE = "root"
+    # "detectron2" | "published". "detectron2": SCORE_THRESH_TEST and TOPK_CANDIDATES_TEST go by
+    # the score, and boxes are clipped to the image behind suppression. "published", SET's
+    # baseline: both go by the probability of the class alone, the centerness comes in afterwards
+    # without a second threshold, and boxes are clipped before suppression.
+    node.INFERENCE = "detectron2"
     return node

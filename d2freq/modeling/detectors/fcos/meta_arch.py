@@ -13,12 +13,13 @@ from detectron2.modeling import META_ARCH_REGISTRY, build_backbone
 from detectron2.modeling.backbone import Backbone
 from detectron2.modeling.meta_arch.fcos import FCOS as PlainFCOS
 from detectron2.modeling.meta_arch.fcos import FCOSHead
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from fvcore.common.registry import Registry
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.detectors.fcos.inference import candidates_by_probability, suppress
 from d2freq.modeling.detectors.fcos.losses import (
     BOX_LOSSES,
     box_losses,
@@ -36,13 +37,16 @@ CHOICES = {
     "box_loss": tuple(BOX_LOSSES),
     "normalizer": ("average", "batch"),
     "score": ("root", "product"),
+    "inference": ("detectron2", "published"),
 }
 
 
 class FCOS(PlainFCOS):
     """Detectron2's FCOS with keys, MODEL.FCOS; with default options it is that class bit by bit.
 
-    The options are what published tables of tiny-object detectors did otherwise.
+    The options are what published tables of tiny-object detectors did otherwise. One thing is
+    otherwise always: a point within several objects belongs to the smallest. Detectron2 compares
+    1e8 less the area in float32, which cannot tell areas within 4 square pixels apart.
 
     Examples:
         >>> import torch
@@ -84,6 +88,7 @@ class FCOS(PlainFCOS):
         centerness_weighted: bool = False,
         normalizer: str = "average",
         score: str = "root",
+        inference: str = "detectron2",
         input_format: str = "BGR",
     ) -> None:
         """
@@ -92,8 +97,10 @@ class FCOS(PlainFCOS):
             centerness_weighted: a point's box loss counts as much as the point is central; their
                 sum is divided by the sum of these weights.
             normalizer: "average", of the number of positive points, or "batch", their number now.
-            score: "root" or "product" of probability and centerness; ``test_score_thresh`` is on
-                its scale.
+            score: "root" or "product" of probability and centerness.
+            inference: "detectron2", where ``test_score_thresh`` and ``test_topk_candidates`` go by
+                the score, or "published", where they go by the probability and boxes are clipped
+                to the image before suppression.
             input_format: meaning of the channels ("BGR", "RGB"); only kept, as by other detectors.
             (others): see :class:`detectron2.modeling.meta_arch.fcos.FCOS`.
 
@@ -116,10 +123,12 @@ class FCOS(PlainFCOS):
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
         )
-        chosen = {"box_loss": box_loss, "normalizer": normalizer, "score": score}
+        chosen = {"box_loss": box_loss, "normalizer": normalizer}
+        chosen |= {"score": score, "inference": inference}
         for option, value in chosen.items():
             choice(value, CHOICES[option], key=f"{option} (MODEL.FCOS.{option.upper()})")
-        self.box_loss, self.normalizer, self.score = box_loss, normalizer, score
+        self.box_loss, self.normalizer = box_loss, normalizer
+        self.score, self.inference = score, inference
         self.centerness_weighted = centerness_weighted
         self.input_format = input_format
 
@@ -165,8 +174,20 @@ class FCOS(PlainFCOS):
             "centerness_weighted": keys.CENTERNESS_WEIGHTED,
             "normalizer": keys.NORMALIZER,
             "score": keys.SCORE,
+            "inference": keys.INFERENCE,
             "input_format": cfg.INPUT.FORMAT,
         }
+
+    @torch.no_grad()
+    def label_anchors(
+        self, anchors: list[Boxes], gt_instances: list[Instances]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The object of each point; see the parent, which gets the objects smallest first.
+
+        It gives a point to the first of those that it cannot tell apart.
+        """
+        ordered = [found[found.gt_boxes.area().argsort(stable=True)] for found in gt_instances]
+        return super().label_anchors(anchors, ordered)
 
     def losses(
         self,
@@ -225,6 +246,40 @@ class FCOS(PlainFCOS):
             return self._ema_update("loss_normalizer", max(count, 1), 300)  # as the parent
         everywhere = mean_over_processes(torch.tensor(float(count), device=positive.device))
         return max(float(everywhere), 1.0)
+
+    def forward_inference(
+        self, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]
+    ) -> list[Instances]:
+        """B `Instances` with `pred_boxes`, `scores` and `pred_classes`, highest score first.
+
+        Args:
+            features: L maps of the backbone.
+            predictions: logits, deltas and centerness, each L tensors (B, K or 4 or 1, H_i, W_i).
+        """
+        if self.inference == "detectron2":
+            return super().forward_inference(images, features, predictions)
+        anchors = self.anchor_generator(features)
+        rows = [[level.flatten(2).transpose(1, 2) for level in levels] for levels in predictions]
+        found = []
+        for place, image_size in enumerate(images.image_sizes):
+            candidates = [
+                candidates_by_probability(
+                    points,
+                    *(part[place] for part in level),
+                    decode=self.box2box_transform.apply_deltas,
+                    threshold=self.test_score_thresh,
+                    topk=self.test_topk_candidates,
+                    root=self.score == "root",
+                    image_size=image_size,
+                )
+                for points, *level in zip(anchors, *rows, strict=True)
+            ]
+            found.append(
+                suppress(
+                    Instances.cat(candidates), self.test_nms_thresh, self.max_detections_per_image
+                )
+            )
+        return found
 
     def inference_single_image(
         self,

@@ -112,6 +112,7 @@ def test_a_host_that_has_the_name_keeps_it(caplog):
         ),
         ({"MODEL__FCOS__NORMALIZER": "sum"}, "average, batch"),
         ({"MODEL__FCOS__SCORE": "mean"}, "root, product"),
+        ({"MODEL__FCOS__INFERENCE": "fast"}, "detectron2, published"),
         ({"MODEL__FCOS__IN_FEATURES": ["p2", "p3"]}, "asks for p2; .* gives p3, p4, p5, p6, p7"),
         ({"MODEL__FPN__IN_FEATURES": ["res4", "res5"]}, "three or four maps.* has 2"),
     ],

@@ -53,10 +53,11 @@ class Switches(SwitchSet):
         default=(0.25, 0.25, 0.0, 0.0),
     )
     rounding: str = switch(
-        "How alpha x size becomes a number of rows. Equation 2 reads as `ceil`, the published code "
-        "does `floor`, and at sizes that 4 divides they agree.",
+        "How alpha x size becomes a number of rows. Equation 2 has a strict <, that is `ceil`, the "
+        "published code does `floor`, and at sizes that 4 divides they agree.",
         choices=("floor", "ceil"),
-        default="floor",
+        paper="ceil",
+        released="floor",
     )
 
     # --- HFP: channel path ----------------------------------------------------------------------
@@ -91,8 +92,8 @@ class Switches(SwitchSet):
     )
     gate_bias: bool = switch("Bias in those convolutions.", paper=True, released=False)
     gate_relu: bool = switch(
-        "ReLU after every convolution of the two gates, which then lie in [0.5, 1). Figure 3 shows "
-        "the sigmoid alone.",
+        "ReLU after every convolution of the two gates, which then lie in [0.5, 1). Figure 3 draws "
+        "the sigmoid alone; the ReLU of its caption is that behind the pools, which both have.",
         paper=False,
         released=True,
     )
@@ -125,9 +126,10 @@ class Switches(SwitchSet):
     # --- top-down path --------------------------------------------------------------------------
     top_down: str = switch(
         "`two_pass`: SDP looks at the coarser level before the FPN addition, as the code does. "
-        "`one_pass`: after it, as Figure 2 shows.",
+        "`one_pass`: after it, at P_i+1, as Section 3 says and Figure 2 shows.",
         choices=("two_pass", "one_pass"),
-        default="two_pass",
+        paper="one_pass",
+        released="two_pass",
     )
 
 

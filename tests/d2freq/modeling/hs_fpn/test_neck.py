@@ -145,7 +145,6 @@ def test_checkpoint_of_a_plain_fpn_loads(preset):
         {"groups": 8},
         {"spatial_mode": ["conv", "raw", "conv", "conv"]},
         {"separate_value": True},
-        {"top_down": "one_pass"},
         {"sdp_relu": False},
         {"sdp_norm": ""},
     ],
@@ -167,8 +166,13 @@ def test_every_switch_changes_the_result_and_trains(preset, switches):
         assert any(not torch.allclose(result[name], other[name]) for name in result)
 
 
+@pytest.mark.parametrize("preset, top_down", [("paper", "two_pass"), ("released", "one_pass")])
+def test_the_other_top_down_order_changes_the_result_and_trains(preset, top_down):
+    test_every_switch_changes_the_result_and_trains(preset, {"top_down": top_down})
+
+
 def test_one_pass_takes_keys_after_and_two_pass_before_the_addition():
-    two, one = neck(), neck(top_down="one_pass")
+    two, one = neck(top_down="two_pass"), neck()  # preset paper
     captured = {}
     for module, kind in ((two, "two"), (one, "one")):
         for stage in (2, 3, 4):

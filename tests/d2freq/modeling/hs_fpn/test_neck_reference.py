@@ -208,10 +208,10 @@ def test_neck_equals_the_formulas(preset, top_down, size):
 @pytest.mark.parametrize("rounding", [math.floor, math.ceil])
 def test_rounding_decides_where_alpha_times_size_is_no_whole_number(rounding):
     """0.3 of P2's 16 x 24 is 4.8 x 7.2, of P3's 8 x 12 it is 2.4 x 3.6."""
-    module = neck(alpha=0.3, rounding=rounding.__name__)
+    module = neck(alpha=0.3, rounding=rounding.__name__)  # preset paper
     filtered = {2: 0.3, 3: 0.3}
     assert_equals_reference(
-        module, image(64, 96), "paper", "two_pass", filtered=filtered, rounding=rounding
+        module, image(64, 96), "paper", "one_pass", filtered=filtered, rounding=rounding
     )
 
 

@@ -17,6 +17,8 @@ from d2freq.modeling.hs_fpn import resolve_switches
         "tail_bias": (False, True),
         "tail_relu": (False, True),
         "tail_norm": ("", "GN"),
+        "rounding": ("ceil", "floor"),  # Eq. 2 has a strict <; the code truncates
+        "top_down": ("one_pass", "two_pass"),  # Sec. 3: SDP takes C_i and P_i+1
     }.items(),
 )
 def test_presets_differ_in_switches_that_can_be_set_one_by_one(name, values):

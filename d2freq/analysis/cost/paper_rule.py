@@ -37,7 +37,8 @@ def paper_parameters(model: nn.Module) -> dict[str, int]:
         norm = getattr(module, "norm", None)
         weight = getattr(module, "weight", None)
         if isinstance(norm, FrozenBatchNorm2d) and isinstance(weight, nn.Parameter):
-            if weight.requires_grad:
+            learns = isinstance(norm.weight, nn.Parameter)  # FrozenStatsBN: counted above
+            if weight.requires_grad and not learns:
                 counts[f"{name}.norm"] = 2 * norm.num_features
     return counts
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision import models
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS, norm_layer
 from d2freq.utils.choices import choice
 
 __all__ = [
@@ -33,7 +34,7 @@ STAGES = {
     "res4": (14, 16, 96),
     "res5": (19, 32, 1280),
 }
-NORMS = ("FrozenBN", "BN", "SyncBN")
+NORMS = ("FrozenBN", FROZEN_STATS, "BN", "SyncBN")
 
 
 class MobileNetV2(Backbone):
@@ -45,7 +46,8 @@ class MobileNetV2(Backbone):
     Args:
         out_features: any of "stem", "res2", "res3", "res4" and "res5", of strides 2, 4, 8, 16, 32
             and 16, 24, 32, 96, 1280 channels. Layers behind the last one are dropped.
-        norm: "FrozenBN" (statistics and affine parameters are constant), "BN" or "SyncBN".
+        norm: "FrozenBN" (statistics and affine parameters are constant), "FrozenStatsBN"
+            (statistics are), "BN" or "SyncBN".
         freeze_at: how many stages are fixed, see :meth:`freeze`.
         first_layers: what stands in the place of the first layers of ``features``; with a stride of
             its first layer other than 2 the strides above change by the same factor.
@@ -82,7 +84,7 @@ class MobileNetV2(Backbone):
         self._out_feature_strides = {name: STAGES[name][1] * first // 2 for name in STAGES}
         self._out_feature_channels = {name: STAGES[name][2] for name in STAGES}
         last = max(STAGES[name][0] for name in out_features)
-        network = models.MobileNetV2(norm_layer=partial(get_norm, norm))
+        network = models.MobileNetV2(norm_layer=partial(get_norm, norm_layer(norm)))
         self.features = network.features[:last]
         for index, layer in enumerate(first_layers):
             self.features[index] = layer
@@ -125,8 +127,9 @@ def mobilenetv2_keys() -> CfgNode:
     node = CfgNode()
     # Any of stem, res2, res3, res4, res5: strides 2, 4, 8, 16, 32.
     node.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
-    # "FrozenBN" | "BN" | "SyncBN". FrozenBN suits the few images of a detector's batch, and needs
-    # MODEL.WEIGHTS: without ImageNet's statistics it normalises nothing. From scratch: "BN".
+    # "FrozenBN" | "FrozenStatsBN" | "BN" | "SyncBN". FrozenBN suits the few images of a detector's
+    # batch, and needs MODEL.WEIGHTS: without ImageNet's statistics it normalises nothing. So does
+    # FrozenStatsBN, whose weight and bias learn, as in HS-FPN's MobileNetV2. From scratch: "BN".
     node.NORM = "FrozenBN"
     return node
 

@@ -10,6 +10,7 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.frozen_stats_norm import norm_layer
 from d2freq.modeling.frequency_input.build_stem import build_stem
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 from d2freq.modeling.frequency_input.stages import make_stages
@@ -63,7 +64,7 @@ def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Frequency
         stem.out_channels,
         first=first,
         is_new=not stem.makes_features,
-        norm=keys.NORM,
+        norm=norm_layer(keys.NORM),
         stride_in_1x1=keys.STRIDE_IN_1X1,
         num_groups=keys.NUM_GROUPS,
         width_per_group=keys.WIDTH_PER_GROUP,

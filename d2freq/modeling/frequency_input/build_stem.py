@@ -7,6 +7,7 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS
 from d2freq.modeling.frequency_input.channels import select_channels
 from d2freq.modeling.frequency_input.control_stems import LearnedStem, UnshuffleStem
 from d2freq.modeling.frequency_input.dct_stem import DCTStem, get_geometry
@@ -71,7 +72,7 @@ def build_stem(
                 f"those of MODE {keys.MODE!r} have {transform.stride}: take ENTRY conv or direct"
             )
         # a frozen norm without statistics would do nothing
-        own_norm = "" if norm == "FrozenBN" else norm
+        own_norm = "" if norm in ("FrozenBN", FROZEN_STATS) else norm
         projection = Projection(transform.out_channels, channels, upsample=upsample, norm=own_norm)
     if gate is None and projection is None:
         return transform

@@ -14,7 +14,7 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor, nn
 from torchvision.ops.misc import Conv2dNormActivation
 
-from d2freq.modeling.backbones import MobileNetV2
+from d2freq.modeling.backbones import MobileNetV2, norm_layer
 from d2freq.modeling.frequency_input.build_stem import build_stem
 
 logger = logging.getLogger(__name__)
@@ -57,11 +57,11 @@ class MobileNetEntry(CNNBlockBase):
                 in_channels,
                 width,
                 groups=in_channels if in_channels == width else gcd(in_channels, WIDTH),
-                norm_layer=partial(get_norm, norm),
+                norm_layer=partial(get_norm, norm_layer(norm)),
                 activation_layer=nn.ReLU6,
             ),
             nn.Conv2d(width, OUT_CHANNELS, 1, bias=False),
-            get_norm(norm, OUT_CHANNELS),
+            get_norm(norm_layer(norm), OUT_CHANNELS),
         )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):

@@ -5,7 +5,7 @@ Shape shorthand: B images, C channels, h x w a map.
 
 from detectron2.layers import CNNBlockBase, FrozenBatchNorm2d
 from detectron2.modeling.backbone.resnet import BasicBlock, BottleneckBlock, ResNet
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2freq.errors import UserError
 
@@ -65,7 +65,7 @@ def make_stages(
     *,
     first: str = "res2",
     is_new: bool = True,
-    norm: str = "BN",
+    norm: str | type[nn.Module] = "BN",
     stride_in_1x1: bool = False,
     num_groups: int = 1,
     width_per_group: int = 64,

@@ -29,7 +29,7 @@ def build_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
 
     Takes MODEL.RESNETS, MODEL.FPN and MODEL.HSFPN, as ``build_resnet_fpn_backbone`` the first two.
     """
-    return _pooled(cfg, input_shape, "build_resnet_backbone")
+    return _pooled(cfg, input_shape, "build_d2freq_resnet_backbone")
 
 
 @BACKBONE_REGISTRY.register()
@@ -60,7 +60,7 @@ def build_retinanet_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) 
     Raises:
         UserError: another number of IN_FEATURES.
     """
-    return _convolved(cfg, input_shape, "build_resnet_backbone")
+    return _convolved(cfg, input_shape, "build_d2freq_resnet_backbone")
 
 
 @BACKBONE_REGISTRY.register()

@@ -2,9 +2,10 @@
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
-from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, build_resnet_backbone
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN
 
 from d2freq.modeling.backbones.last_levels import levels_above
+from d2freq.modeling.backbones.resnet import build_d2freq_resnet_backbone
 
 __all__ = ["build_fcos_resnet_fpn_backbone"]
 
@@ -22,7 +23,7 @@ def build_fcos_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     sources = cfg.MODEL.FPN.IN_FEATURES
     channels = cfg.MODEL.FPN.OUT_CHANNELS
     return FPN(
-        bottom_up=build_resnet_backbone(cfg, input_shape),
+        bottom_up=build_d2freq_resnet_backbone(cfg, input_shape),
         in_features=sources,
         out_channels=channels,
         norm=cfg.MODEL.FPN.NORM,

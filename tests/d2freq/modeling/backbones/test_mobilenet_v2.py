@@ -176,7 +176,7 @@ def test_a_detector_trains_a_step_and_infers(name):
     [
         ({"out_features": ["res6"]}, r"stem, res2, .*MODEL.MOBILENETV2.OUT_FEATURES.*'res6'"),
         ({"out_features": []}, "OUT_FEATURES"),
-        ({"norm": "GN"}, "MODEL.MOBILENETV2.NORM.*'GN'.*FrozenBN, BN, SyncBN"),
+        ({"norm": "GN"}, "MODEL.MOBILENETV2.NORM.*'GN'.*FrozenBN, FrozenStatsBN, BN, SyncBN"),
     ],
 )
 def test_bad_settings_are_named(options, message):

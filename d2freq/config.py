@@ -7,6 +7,7 @@ from detectron2.config import CfgNode as CN
 
 from d2freq.evaluation.config import tiny_keys
 from d2freq.modeling.assignment.config import max_iou_rpn_keys, nwd_keys, rfla_keys
+from d2freq.modeling.backbones.fpn import fpn_keys
 from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
@@ -39,6 +40,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "CLASSIFIER", classifier_keys())
     _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
+    _add_missing(cfg.MODEL, "FPN", fpn_keys())
     _add_missing(cfg.MODEL, "FREQ_INPUT", freq_input_keys())
     _add_missing(cfg.MODEL, "HSFPN", hsfpn_keys())
     _add_missing(cfg.MODEL, "MAX_IOU_RPN", max_iou_rpn_keys())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 
-__all__ = ["LastLevelP6", "levels_above"]
+__all__ = ["LastLevelP6", "LinearLastLevelP6P7", "levels_above"]
 
 
 class LastLevelP6(nn.Module):
@@ -40,19 +40,34 @@ class LastLevelP6(nn.Module):
         return [self.p6(x)]
 
 
+class LinearLastLevelP6P7(LastLevelP6P7):
+    """P6 and P7 without the ReLU between them, as in mmdet's RetinaNet."""
+
+    def forward(self, c5: Tensor) -> list[Tensor]:
+        """(B, C_in, H, W) -> [(B, C, ceil(H/2), ceil(W/2)), (B, C, ceil(H/4), ceil(W/4))]."""
+        p6 = self.p6(c5)
+        return [p6, self.p7(p6)]
+
+
 def levels_above(
-    cfg: CfgNode, sources: Sequence[str], *, in_channels: int, in_feature: str
+    cfg: CfgNode,
+    sources: Sequence[str],
+    *,
+    in_channels: int,
+    in_feature: str,
+    relu: bool = True,
 ) -> nn.Module:
-    """P6 and P7 over res3 to res5 (ReLU between them), P6 alone over res2 to res5.
+    """P6 and P7 over res3 to res5, P6 alone over res2 to res5.
 
     Args:
         sources: MODEL.FPN.IN_FEATURES.
         in_channels, in_feature: of the map that P6 is made of.
+        relu: between P6 and P7.
 
     Raises:
         UserError: another number of ``sources``.
     """
-    blocks = {3: LastLevelP6P7, 4: LastLevelP6}
+    blocks = {3: LastLevelP6P7 if relu else LinearLastLevelP6P7, 4: LastLevelP6}
     if len(sources) not in blocks:
         raise UserError(
             f"{cfg.MODEL.BACKBONE.NAME} makes five levels of three or four maps; "

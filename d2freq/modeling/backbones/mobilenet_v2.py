@@ -8,12 +8,13 @@ from functools import partial
 
 from detectron2.config import CfgNode
 from detectron2.layers import CNNBlockBase, FrozenBatchNorm2d, ShapeSpec, get_norm
-from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, Backbone
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor
 from torchvision import models
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.fpn import FPN, fpn_from_config
 from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS, norm_layer
 from d2freq.utils.choices import choice
 
@@ -158,11 +159,5 @@ def build_mobilenetv2_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
 
     Takes MODEL.MOBILENETV2 and MODEL.FPN.
     """
-    return FPN(
-        bottom_up=build_mobilenetv2_backbone(cfg, input_shape),
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+    bottom_up = build_mobilenetv2_backbone(cfg, input_shape)
+    return fpn_from_config(cfg, bottom_up, LastLevelMaxPool())

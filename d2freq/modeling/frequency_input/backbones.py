@@ -5,11 +5,11 @@ from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
-from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN, ResNet
+from detectron2.modeling.backbone import BACKBONE_REGISTRY, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
-from torch import nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.fpn import FPN, fpn_from_config
 from d2freq.modeling.backbones.frozen_stats_norm import norm_layer
 from d2freq.modeling.frequency_input.build_stem import build_stem
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
@@ -82,7 +82,7 @@ def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Frequency
 @BACKBONE_REGISTRY.register()
 def build_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
-    return _fpn(cfg, build_resnet_dct_backbone(cfg, input_shape), LastLevelMaxPool())
+    return fpn_from_config(cfg, build_resnet_dct_backbone(cfg, input_shape), LastLevelMaxPool())
 
 
 @BACKBONE_REGISTRY.register()
@@ -90,18 +90,8 @@ def build_retinanet_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec
     """The same with P6 and P7 by convolutions on res5, for one-stage detectors."""
     bottom_up = build_resnet_dct_backbone(cfg, input_shape)
     channels = bottom_up.output_shape()["res5"].channels
-    return _fpn(cfg, bottom_up, LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS))
-
-
-def _fpn(cfg: CfgNode, bottom_up: FrequencyResNet, top_block: nn.Module) -> FPN:
-    return FPN(
-        bottom_up=bottom_up,
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=top_block,
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+    top_block = LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS)
+    return fpn_from_config(cfg, bottom_up, top_block)
 
 
 def _first_stage(cfg: CfgNode) -> str:

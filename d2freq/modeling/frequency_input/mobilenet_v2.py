@@ -9,12 +9,13 @@ from math import gcd
 
 from detectron2.config import CfgNode
 from detectron2.layers import CNNBlockBase, ShapeSpec, get_norm
-from detectron2.modeling.backbone import BACKBONE_REGISTRY, FPN
+from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor, nn
 from torchvision.ops.misc import Conv2dNormActivation
 
-from d2freq.modeling.backbones import MobileNetV2, norm_layer
+from d2freq.modeling.backbones import FPN, MobileNetV2, norm_layer
+from d2freq.modeling.backbones.fpn import fpn_from_config
 from d2freq.modeling.frequency_input.build_stem import build_stem
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,5 @@ def build_mobilenetv2_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Mobi
 @BACKBONE_REGISTRY.register()
 def build_mobilenetv2_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
-    return FPN(
-        bottom_up=build_mobilenetv2_dct_backbone(cfg, input_shape),
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+    bottom_up = build_mobilenetv2_dct_backbone(cfg, input_shape)
+    return fpn_from_config(cfg, bottom_up, LastLevelMaxPool())

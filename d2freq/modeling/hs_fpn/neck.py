@@ -11,11 +11,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from detectron2.config import CfgNode, configurable
-from detectron2.modeling.backbone import FPN, Backbone
+from detectron2.modeling.backbone import Backbone
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.fpn import FPN
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
@@ -38,6 +39,7 @@ class HSFPN(FPN):
         top_block: further levels on top, as FPN's.
         fuse_type: "sum" or "avg" in the top-down addition, as FPN's.
         square_pad: as FPN's.
+        lateral_init: "c2" or "xavier", as d2freq's FPN's.
         preset: "paper" or "released"; it sets all switches that are None.
         use_act_checkpoint: in training keep of HFP and SDP their inputs alone, and compute the
             rest again in backward: less memory for more time, the same gradients.
@@ -75,6 +77,7 @@ class HSFPN(FPN):
         fuse_type: str = "sum",
         square_pad: int = 0,
         *,
+        lateral_init: str = "c2",
         preset: str = "paper",
         use_act_checkpoint: bool = False,
         **switches: Any,
@@ -87,6 +90,7 @@ class HSFPN(FPN):
             top_block=top_block,
             fuse_type=fuse_type,
             square_pad=square_pad,
+            lateral_init=lateral_init,
         )
         shapes = bottom_up.output_shape()
         self.strides = {name: int(shapes[name].stride) for name in in_features}
@@ -127,6 +131,7 @@ class HSFPN(FPN):
             "norm": cfg.MODEL.FPN.NORM,
             "top_block": top_block,
             "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
+            "lateral_init": cfg.MODEL.FPN.LATERAL_INIT,
             "use_act_checkpoint": cfg.MODEL.HSFPN.USE_ACT_CHECKPOINT,
             **Switches.read(cfg.MODEL.HSFPN),
         }

@@ -8,7 +8,6 @@ import torchvision
 from detectron2.config import LazyCall, get_cfg, instantiate
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import build_backbone, build_model
-from detectron2.modeling.backbone import FPN
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
@@ -16,7 +15,7 @@ from detectron2.utils.events import EventStorage
 from d2freq import add_d2freq_config
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.errors import UserError
-from d2freq.modeling.backbones import MobileNetV2, build_mobilenetv2_backbone
+from d2freq.modeling.backbones import FPN, MobileNetV2, build_mobilenetv2_backbone
 from d2freq.modeling.hs_fpn import HSFPN
 
 STAGES = ["res2", "res3", "res4", "res5"]

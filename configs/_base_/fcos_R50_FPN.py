@@ -4,6 +4,7 @@ from detectron2.config import LazyCall as L
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 
+from d2freq.modeling.backbones import FPN
 from d2freq.modeling.detectors.fcos import FCOS
 
 from .faster_rcnn_R50_FPN import model as two_stage
@@ -21,7 +22,8 @@ model = L(FCOS)(
     centerness_weighted=True,
     normalizer="batch",
     score="product",
-    test_score_thresh=0.05,
+    inference="published",
+    test_score_thresh=0.05,  # of the probability
     test_topk_candidates=3000,  # a level
     test_nms_thresh=0.5,
     max_detections_per_image=3000,
@@ -29,6 +31,8 @@ model = L(FCOS)(
     pixel_std=two_stage.pixel_std,
     input_format=two_stage.input_format,
 )
+model.backbone._target_ = FPN
+model.backbone.lateral_init = "xavier"
 # Strides, and with them the sizes that a level takes, follow from the backbone.
 model = on_p3_to_p7(model)
 del two_stage

@@ -9,6 +9,8 @@ from detectron2.modeling.meta_arch import RetinaNet
 from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 
 from .faster_rcnn_R50_FPN import model as two_stage
+from .levels import on_p2_to_p6
+from .published import with_published
 
 model = L(RetinaNet)(
     backbone=two_stage.backbone,
@@ -18,7 +20,6 @@ model = L(RetinaNet)(
         num_anchors=9,
         conv_dims=["${...backbone.out_channels}"] * 4,
     ),
-    head_in_features=["p2", "p3", "p4", "p5", "p6"],
     anchor_generator=L(DefaultAnchorGenerator)(
         # basic size 2, and three scales an octave
         sizes=[[size * 2 ** (octave / 3) for octave in range(3)] for size in (8, 16, 32, 64, 128)],
@@ -37,4 +38,5 @@ model = L(RetinaNet)(
     pixel_std=two_stage.pixel_std,
     input_format=two_stage.input_format,
 )
+model = on_p2_to_p6(with_published(model), source="res5")
 del two_stage

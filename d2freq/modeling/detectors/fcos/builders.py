@@ -21,7 +21,7 @@ def build_fcos_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     Raises:
         UserError: for another number of maps.
     """
-    sources = cfg.MODEL.FPN.IN_FEATURES
+    bottom_up = build_d2freq_resnet_backbone(cfg, input_shape)
     channels = cfg.MODEL.FPN.OUT_CHANNELS
-    top_block = levels_above(cfg, sources, in_channels=channels, in_feature="p5")
-    return fpn_from_config(cfg, build_d2freq_resnet_backbone(cfg, input_shape), top_block)
+    top_block = levels_above(cfg, cfg.MODEL.FPN.IN_FEATURES, in_channels=channels, in_feature="p5")
+    return fpn_from_config(cfg, bottom_up, top_block)

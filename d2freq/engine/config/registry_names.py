@@ -13,7 +13,15 @@ from detectron2.modeling import (
 )
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS
 from d2freq.utils.choices import did_you_mean
+
+# The host's builders that know neither FrozenStatsBN nor LATERAL_INIT, and those of ours that do.
+INSTEAD = {
+    "build_resnet_backbone": "build_d2freq_resnet_backbone",
+    "build_resnet_fpn_backbone": "build_d2freq_resnet_fpn_backbone",
+    "build_retinanet_resnet_fpn_backbone": "build_d2freq_retinanet_resnet_fpn_backbone",
+}
 
 
 def meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
@@ -57,3 +65,22 @@ def check_registry_names(cfg: CfgNode) -> None:
             known = sorted(entry for entry, _ in registry)
             hint = did_you_mean(name, known, n=3) or f"; known: {', '.join(known)}"
             raise UserError(f"{key}: no {name!r} is registered{hint}")
+
+
+def check_backbone_keys(cfg: CfgNode) -> None:
+    """Refuse keys of d2freq's builders where Detectron2's own would overlook or not know them.
+
+    Raises:
+        UserError: with the key, and the builder that takes it.
+    """
+    ours = INSTEAD.get(cfg.MODEL.BACKBONE.NAME)
+    set_keys = {
+        "MODEL.RESNETS.NORM": cfg.MODEL.RESNETS.NORM == FROZEN_STATS,
+        "MODEL.FPN.LATERAL_INIT": cfg.MODEL.FPN.LATERAL_INIT != "c2",
+    }
+    for key, is_set in set_keys.items():
+        if ours and is_set:
+            raise UserError(
+                f"{key}: Detectron2's {cfg.MODEL.BACKBONE.NAME} does not know its value; "
+                f"MODEL.BACKBONE.NAME {ours} is the same and does"
+            )

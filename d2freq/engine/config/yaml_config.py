@@ -12,7 +12,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config.config import Config
-from d2freq.engine.config.registry_names import check_registry_names, meta_architectures
+from d2freq.engine.config.registry_names import (
+    check_backbone_keys,
+    check_registry_names,
+    meta_architectures,
+)
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
@@ -115,6 +119,7 @@ class YamlConfig(Config):
 
     def check_parts(self) -> None:
         check_registry_names(self.cfg)
+        check_backbone_keys(self.cfg)
 
     def check_sets(self, *, eval_only: bool) -> None:
         if not eval_only and not self.cfg.DATASETS.TRAIN:

@@ -140,6 +140,17 @@ def test_several_test_sets_are_measured_into_folders_of_their_own(vehicles, tmp_
     assert written == str(Path(cfg.OUTPUT_DIR) / "inference")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("MODEL.RESNETS.NORM", "FrozenStatsBN"), ("MODEL.FPN.LATERAL_INIT", "xavier")],
+)
+def test_keys_that_detectron2s_builder_would_overlook_are_refused(key, value, vehicles, tmp_path):
+    words = [key, value, "MODEL.BACKBONE.NAME"]
+    with pytest.raises(UserError, match=f"{key}: .*build_d2freq_resnet_fpn_backbone"):
+        check(small_cfg(tmp_path, *words, "build_resnet_fpn_backbone"))
+    check(small_cfg(tmp_path, *words, "build_d2freq_resnet_fpn_backbone"))
+
+
 def test_class_count_of_a_dense_detector_is_checked(vehicles):
     sets = ["DATASETS.TRAIN", ("vehicles_test",), "DATASETS.TEST", ("vehicles_test",)]
     words = [

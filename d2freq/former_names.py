@@ -23,14 +23,23 @@ FORMER = {
 def answer_to_former_names() -> None:
     """Let ``import`` find the modules of FORMER. Calling it again is harmless."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+        # first of all: else Python would load a package's files once more under its former name
+        sys.meta_path.insert(0, _Finder())
+
+
+def _today(name: str) -> str:
+    """The present name of a former module, or of one within it; "" for every other name."""
+    for former, today in FORMER.items():
+        if name == former or name.startswith(f"{former}."):
+            return today + name[len(former) :]
+    return ""
 
 
 class _Finder(MetaPathFinder, Loader):
     """The module of today under its former name: the same object, so one class of each name."""
 
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in FORMER else None
+        return ModuleSpec(fullname, self) if _today(fullname) else None
 
     def exec_module(self, module: ModuleType) -> None:
-        sys.modules[module.__name__] = importlib.import_module(FORMER[module.__name__])
+        sys.modules[module.__name__] = importlib.import_module(_today(module.__name__))

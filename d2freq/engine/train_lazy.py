@@ -12,7 +12,7 @@ from detectron2.engine import (
 )
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import nn
 
 from d2freq.engine.config import LazyConfig
@@ -24,10 +24,9 @@ __all__ = ["evaluate", "train"]
 logger = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig, *, resume: bool = False) -> dict:
+def train(config: LazyConfig, *, resume: bool = False) -> dict:
     """Train to ``train.max_iter``; returns the results of the last evaluation."""
-    config = LazyConfig(cfg)
-    model = config.model()
+    cfg, model = config.cfg, config.model()
     logger.info("Model:\n%s", model)
     optimizer = config.optimizer(model)
     loader = instantiate(cfg.dataloader.train)
@@ -43,7 +42,7 @@ def train(cfg: DictConfig, *, resume: bool = False) -> dict:
 
     def measure() -> dict:
         last.clear()
-        last.update(evaluate(cfg, model))
+        last.update(evaluate(config, model))
         return last
 
     # a checkpoint before each evaluation: if that fails, the weights are there
@@ -56,19 +55,18 @@ def train(cfg: DictConfig, *, resume: bool = False) -> dict:
             hooks.PeriodicWriter(writers, period=cfg.train.log_period) if main else None,
         ]
     )
-    checkpointer.resume_or_load(cfg.train.init_checkpoint, resume=resume)
+    checkpointer.resume_or_load(config.weights, resume=resume)
     start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
     trainer.train(start, cfg.train.max_iter)
     return last
 
 
-def evaluate(cfg: DictConfig, model: nn.Module) -> dict:
+def evaluate(config: LazyConfig, model: nn.Module) -> dict:
     """Run ``dataloader.evaluator`` over ``dataloader.test``; results land in output_dir."""
-    config = LazyConfig(cfg)
-    evaluator = config.evaluator(next(iter(config.test_sets()), ""))
+    evaluator = config.evaluator()
     if evaluator is None:
         return {}
-    results = inference_on_dataset(model, instantiate(cfg.dataloader.test), evaluator)
+    results = inference_on_dataset(model, instantiate(config.cfg.dataloader.test), evaluator)
     if comm.is_main_process():
         print_csv_format(results)
     return results

@@ -77,16 +77,16 @@ class Trainer(DefaultTrainer):
             self.checkpointer = usual
 
 
-def train(cfg: CfgNode, *, resume: bool = False) -> dict:
+def train(config: YamlConfig, *, resume: bool = False) -> dict:
     """Train to SOLVER.MAX_ITER; returns the results of the last evaluation."""
-    trainer = Trainer(cfg)
+    trainer = Trainer(config.cfg)
     trainer.resume_or_load(resume=resume)
     return trainer.train()
 
 
-def evaluate(cfg: CfgNode, model: nn.Module) -> dict:
+def evaluate(config: YamlConfig, model: nn.Module) -> dict:
     """Measure on DATASETS.TEST, and against TEST.EXPECTED_RESULTS where there are some."""
-    results = Trainer.test(cfg, model)
+    results = Trainer.test(config.cfg, model)
     if comm.is_main_process():
-        verify_results(cfg, results)
+        verify_results(config.cfg, results)
     return results

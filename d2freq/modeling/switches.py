@@ -22,9 +22,9 @@ from typing import Any, ClassVar, TypeVar, get_args
 from detectron2.config import CfgNode as CN
 
 from d2freq.errors import UserError
-from d2freq.utils.choices import choice, did_you_mean
+from d2freq.utils.choices import choice, did_you_mean, join_names
 
-__all__ = ["SwitchSet", "join_names", "switch", "takes_switches"]
+__all__ = ["SwitchSet", "switch", "takes_switches"]
 
 F = TypeVar("F", bound=Callable)
 S = TypeVar("S", bound="SwitchSet")
@@ -58,7 +58,10 @@ def switch(
 class SwitchSet:
     """The switches of a system; a subclass has a field for each, made by :func:`switch`.
 
-    A field is a bool, str, int or float, or ``tuple[int, ...]`` and the like: a value a level.
+    A field is a bool, str, int or float, or ``tuple[int, ...]`` and the like: a value for each
+    level, which a system with such fields makes of one number before it calls ``resolve``. The
+    types are read from the annotations, so the module must not make those strings (``from
+    __future__ import annotations``).
     """
 
     system: ClassVar[str]  # the class that takes the switches
@@ -109,9 +112,8 @@ class SwitchSet:
         base = cls.preset(preset)
         for name in overrides:
             if name not in cls.names():
-                raise UserError(
-                    f"{cls.system} has no switch {name!r}; there are {', '.join(cls.names())}"
-                )
+                near = did_you_mean(name, cls.names()) or f"; there are {join_names(cls.names())}"
+                raise UserError(f"{cls.system} has no switch {name!r}{near}")
         chosen = {name: value for name, value in overrides.items() if value is not None}
         switches = replace(base, **chosen)
         for each in fields(switches):
@@ -170,11 +172,6 @@ def takes_switches(switches: type[SwitchSet]) -> Callable[[F], F]:
         return checked  # type: ignore[return-value]
 
     return decorate
-
-
-def join_names(names: Sequence[Any]) -> str:
-    """Choices as a sentence shows them."""
-    return ", ".join("''" if name == "" else str(name) for name in names)
 
 
 def _keyword(each: Field) -> inspect.Parameter:

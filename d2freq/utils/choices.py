@@ -1,4 +1,4 @@
-"""Names that are none of those known: refused with what there is, or with what comes near."""
+"""Refusals of unknown names and values: they say which are known, or which one was meant."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,9 +20,13 @@ def choice(value: T, choices: Iterable, *, key: str) -> T:
     """
     known = list(choices)
     if value not in known:
-        listed = ", ".join(str(each) if each != "" else "''" for each in known)
-        raise UserError(f"{key}: {value!r} is unknown; choose one of {listed}")
+        raise UserError(f"{key}: {value!r} is unknown; choose one of {join_names(known)}")
     return value
+
+
+def join_names(names: Iterable) -> str:
+    """Choices as a sentence shows them."""
+    return ", ".join("''" if name == "" else str(name) for name in names)
 
 
 def did_you_mean(word: str, known: Iterable[str], *, n: int = 1, cutoff: float = 0.5) -> str:

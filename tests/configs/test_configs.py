@@ -18,6 +18,7 @@ from detectron2.modeling import build_model
 
 from d2freq.data.builtin import SOURCES
 from d2freq.engine import Trainer, check, load_lazy, load_yaml
+from d2freq.engine.config import as_config
 from d2freq.engine.train_lazy import train as train_lazy
 from d2freq.evaluation.protocols import get_protocol
 
@@ -174,4 +175,4 @@ def test_lazy_config_trains_a_step_and_evaluates(file, overrides, miniature, sav
     cfg.train.update(device="cpu", max_iter=1, output_dir=str(tmp_path), eval_period=1)
     masks = "mask_head" in detector.get("roi_heads", {})
     wanted = dict(protocol=loaders.evaluator.protocol, masks=masks)
-    assert_trained(train_lazy(cfg), tmp_path, saved, **wanted)
+    assert_trained(train_lazy(as_config(cfg)), tmp_path, saved, **wanted)

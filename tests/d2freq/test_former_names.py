@@ -21,6 +21,13 @@ def test_a_name_of_an_earlier_release_is_the_object_of_today(name):
     assert locate(name) is getattr(importlib.import_module(DUMPED[name]), leaf)
 
 
+def test_a_module_within_a_former_package_is_loaded_once():
+    """A second copy of the builders would register the same backbone again, which is an error."""
+    for leaf in ("meta_arch", "builders"):
+        former = importlib.import_module(f"d2freq.modeling.fcos.{leaf}")
+        assert former is importlib.import_module(f"d2freq.modeling.detectors.fcos.{leaf}")
+
+
 @pytest.mark.parametrize("former", FORMER)
 def test_the_module_of_today_keeps_its_own_name(former):
     today = importlib.import_module(FORMER[former])

@@ -11,7 +11,7 @@ counted of Learning in the Frequency Domain.
 
 Either way an image runs through the backbone and the heads once, the RoI heads on a fixed number
 of proposals and of masks, whatever the weights are. An unmixing model (rule ``all`` alone) unmixes
-a trajectory, see cost_unmixing.py.
+a trajectory, see d2freq.analysis.cost.unmixing.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from d2freq.analysis.cost.unmixing import EXTRA_COUNTS, UnmixingRun
 from d2freq.errors import UserError
 from d2freq.modeling.classification import ImageClassifier
 from d2freq.modeling.unmixing import UnmixingModel
+from d2freq.utils.choices import choice
 
 __all__ = ["RULES", "Cost", "measure_cost"]
 
@@ -85,8 +86,7 @@ def measure_cost(
         UserError: an unknown rule, rule "paper" for an unmixing model, a trajectory shorter than
             its window, or a model of another build.
     """
-    if rule not in RULES:
-        raise UserError(f"--rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    choice(rule, RULES, key="--rule")
     run: _Parts | UnmixingRun
     if isinstance(model, UnmixingModel):
         if rule == "paper":

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.config import CfgNode
 from torch import Tensor
 from tqdm import tqdm
 
@@ -168,23 +167,12 @@ def _write(subject: Subject, stem: DCTStem, best: list[int], output: str | os.Pa
         f"The {len(best)} channels that a gate of {Path(config.source).name} had on most often"
     ]
     notes.append(f"over {subject.dataset}, and their statistics; by d2freq analyze gate.")
-    model, folder = {}, None
-    if config.yaml_base:
-        model = _without_gate(config.cfg)
+    base, folder = None, None
+    model: dict[str, Any] = {}
+    if without_gate := config.without_gate():
+        base, model = without_gate
         folder = f"{config.output_dir}_top{len(best)}"  # the gate's own keeps the gate's weights
         if overrides:
             notes.append(f"These overrides of that config are not in here: {' '.join(overrides)}")
     path = Path(output).with_suffix(".yaml")
-    return write_input_config(
-        path, keys, notes=notes, base=config.yaml_base, model=model, output_dir=folder
-    )
-
-
-def _without_gate(cfg: CfgNode) -> dict[str, Any]:
-    """The keys of MODEL that name the detector which a gated one holds."""
-    detector = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
-    if cfg.MODEL.META_ARCHITECTURE == "Gated":
-        return {"META_ARCHITECTURE": detector}
-    if cfg.MODEL.META_ARCHITECTURE == "SET" and cfg.MODEL.SET.DETECTOR == "Gated":
-        return {"SET": {"DETECTOR": detector}}
-    return {}
+    return write_input_config(path, keys, notes=notes, base=base, model=model, output_dir=folder)

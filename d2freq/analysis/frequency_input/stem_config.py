@@ -19,6 +19,7 @@ from d2freq.modeling.frequency_input import (
 )
 from d2freq.modeling.frequency_input.channels import PUBLISHED
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
+from d2freq.utils.files import write_text
 
 __all__ = ["load_stem", "stem_keys", "write_input_config"]
 
@@ -80,7 +81,6 @@ def write_input_config(
         output_dir: OUTPUT_DIR, where that of the base is not to be written to again.
     """
     path = Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {}
     if base:
         content["_BASE_"] = os.path.relpath(base, path.parent)
@@ -88,8 +88,7 @@ def write_input_config(
     if output_dir:
         content["OUTPUT_DIR"] = output_dir
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=99)
-    path.write_text("".join(f"# {note}\n" for note in notes) + text, encoding="utf-8")
-    return path
+    return write_text(path, "".join(f"# {note}\n" for note in notes) + text)
 
 
 def _short(stem: DCTStem) -> str | list[int]:

@@ -1,4 +1,4 @@
-"""One synthetic aerial scene with tiny objects. ``scenes_dataset`` writes a data set of them.
+"""One synthetic aerial scene with tiny objects. dataset.py writes a data set of them.
 
 Each picture depends on (seed, split, index, size) alone, so the same seed gives the same bytes at
 any number of pictures and processes.

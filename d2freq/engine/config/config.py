@@ -28,12 +28,11 @@ class Config(ABC):
 
     weights_key: str  # where the config names its weights, for messages
     sets_key: str  # and its data sets
+    model_key: str  # and which model it is
 
     def __init__(self, cfg: Any, source: str = "") -> None:
         self.cfg = cfg
         self.source = source
-
-    yaml_base: str | None = None  # its file, where a YAML config can take it as _BASE_
 
     @property
     @abstractmethod
@@ -98,13 +97,16 @@ class Config(ABC):
 
     @abstractmethod
     def schedule(self, optimizer: Optimizer) -> Any:
-        """What Detectron2's hook LRScheduler takes as ``scheduler``."""
+        """What Detectron2's hook LRScheduler takes: a scheduler of it, or a multiplier."""
 
     @abstractmethod
     def evaluator(
-        self, dataset_name: str, output_dir: str | None = None
+        self, dataset_name: str = "", output_dir: str | None = None
     ) -> DatasetEvaluator | None:
-        """What measures a test set; its files go to OUTPUT_DIR/inference unless named otherwise."""
+        """What measures a test set; its files go to OUTPUT_DIR/inference unless named otherwise.
+
+        A lazy config has one evaluator, which knows its data set; None where it has none.
+        """
 
     @abstractmethod
     def test_mapper(self, dataset_name: str, *, truth: bool = False) -> Callable[[dict], dict]:
@@ -121,6 +123,13 @@ class Config(ABC):
     @abstractmethod
     def frequency_stem(self) -> Any:
         """The fixed stem on frequencies for pixels less 128, mean 0 and deviation 1; else None."""
+
+    @abstractmethod
+    def without_gate(self) -> tuple[str, dict[str, Any]] | None:
+        """The file, and the keys of MODEL that take a gate off it, for a YAML config on top.
+
+        None where YAML cannot build on this config.
+        """
 
     @abstractmethod
     def check_parts(self) -> None:

@@ -29,6 +29,7 @@ class LazyConfig(Config):
     cfg: DictConfig
     weights_key = "train.init_checkpoint"
     sets_key = "dataloader"
+    model_key = "model"
 
     @property
     def output_dir(self) -> str:
@@ -93,7 +94,7 @@ class LazyConfig(Config):
         return instantiate(self.cfg.lr_multiplier)
 
     def evaluator(
-        self, dataset_name: str, output_dir: str | None = None
+        self, dataset_name: str = "", output_dir: str | None = None
     ) -> DatasetEvaluator | None:
         """``dataloader.evaluator``; None where there is none."""
         if "evaluator" not in self.cfg.dataloader:
@@ -121,6 +122,9 @@ class LazyConfig(Config):
                 call = call.copy()
                 call.update(mean=None, std=None, pixel_mean=[128.0] * 3, pixel_std=[1.0] * 3)
                 return instantiate(call)
+        return None
+
+    def without_gate(self) -> None:
         return None
 
     def check_parts(self) -> None:

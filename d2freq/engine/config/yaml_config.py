@@ -40,10 +40,7 @@ class YamlConfig(Config):
     cfg: CfgNode
     weights_key = "MODEL.WEIGHTS"
     sets_key = "DATASETS"
-
-    @property
-    def yaml_base(self) -> str | None:  # type: ignore[override]
-        return self.source or None
+    model_key = "MODEL.META_ARCHITECTURE"
 
     @property
     def output_dir(self) -> str:
@@ -97,7 +94,7 @@ class YamlConfig(Config):
     def schedule(self, optimizer: Optimizer) -> Any:
         return build_lr_scheduler(self.cfg, optimizer)
 
-    def evaluator(self, dataset_name: str, output_dir: str | None = None) -> DatasetEvaluator:
+    def evaluator(self, dataset_name: str = "", output_dir: str | None = None) -> DatasetEvaluator:
         """By the data set's task; where several are measured, each has a folder of its name."""
         if output_dir is None:
             output_dir = os.path.join(self.output_dir, "inference")
@@ -116,6 +113,17 @@ class YamlConfig(Config):
         cfg.MODEL.FREQ_INPUT.MEAN, cfg.MODEL.FREQ_INPUT.STD = [], []
         cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [128.0] * 3, [1.0] * 3
         return build_transform(cfg)
+
+    def without_gate(self) -> tuple[str, dict[str, Any]] | None:
+        if not self.source:
+            return None
+        model, detector = self.cfg.MODEL, self.cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
+        keys: dict[str, Any] = {}
+        if model.META_ARCHITECTURE == "Gated":
+            keys = {"META_ARCHITECTURE": detector}
+        elif model.META_ARCHITECTURE == "SET" and model.SET.DETECTOR == "Gated":
+            keys = {"SET": {"DETECTOR": detector}}
+        return self.source, keys
 
     def check_parts(self) -> None:
         check_registry_names(self.cfg)

@@ -51,7 +51,7 @@ def check_data(
             takers = ", ".join(task.takers for task in (*_TASKS.values(), DETECTION))
             raise UserError(
                 f"data set {name} has {task_of(name).data}, which {type(model).__name__} does not "
-                f"take: {takers}; set DATASETS or MODEL.META_ARCHITECTURE"
+                f"take: {takers}; set {config.sets_key} or {config.model_key}"
             )
     taker.check(names, model, config, train=train)
 

@@ -31,7 +31,7 @@ __all__ = ["Detection", "classes_of", "gives_masks"]
 class Detection(Task):
     """Boxes, and masks where the model has them, measured by TEST.TINY; see :class:`Task`."""
 
-    evaluator_type = "coco"
+    evaluator_type = "coco"  # and every other that no task has
     data = "images"
     takers = "detectors take images with objects"
     truth_arguments = {"is_train": True, "use_instance_mask": False}

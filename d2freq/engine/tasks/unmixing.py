@@ -23,7 +23,7 @@ __all__ = ["Unmixing"]
 
 
 class Unmixing(Task):
-    """Targets in each frame of a trajectory, measured by CSO-mAP; see :class:`Task`."""
+    """Targets in each frame of a trajectory, measured by CSO-mAP; loaders are those of Task."""
 
     evaluator_type = "seqcsist"
     data = "trajectories"

@@ -76,7 +76,6 @@ def strip(source: str | os.PathLike, target: str | os.PathLike, *, overwrite: bo
             "there is nothing to strip; a plain config reads it as it is"
         )
     ours = detector_weights(weights)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as draft:
         torch.save({"model": ours}, draft)
     sizes = [path.stat().st_size / 2**20 for path in (source, target)]

@@ -10,7 +10,8 @@ from typing import Any
 
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.layers import NORM_GROUPS
-from d2freq.modeling.switches import SwitchSet, join_names, switch
+from d2freq.modeling.switches import SwitchSet, switch
+from d2freq.utils.choices import join_names
 
 __all__ = ["PRESETS", "Switches", "resolve_switches"]
 

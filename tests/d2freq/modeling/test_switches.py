@@ -96,7 +96,7 @@ def test_a_typo_is_refused_by_name():
         neck(8, nrom="GN")
     with pytest.raises(TypeError, match="unexpected keyword argument 'presett'.* preset?"):
         neck(8, presett="paper")
-    with pytest.raises(UserError, match="Neck has no switch 'nrom'; there are norm, bias"):
+    with pytest.raises(UserError, match="Neck has no switch 'nrom'; did you mean norm"):
         Switches.resolve("paper", {"nrom": "GN"})
 
 

@@ -1,6 +1,6 @@
 """Point targets fitted to frames through the known spot: Levenberg-Marquardt, batched over frames.
 
-Shapes as in fits.py: N fits, K slots for targets, m pixels a side, n = m*m.
+Shapes as in state.py: N fits, K slots for targets, m pixels a side, n = m*m.
 
 The noise of a frame is not told. With normal noise of unknown sigma, the best sigma for a given
 residual is put in, so that a fit minimises

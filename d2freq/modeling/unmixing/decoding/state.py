@@ -41,7 +41,8 @@ class Fit:
         active: (N, K) bool.
         anchors: (N, K, 2), positions that the grid gave.
         anchored: (N, K) bool, False for targets that the grid did not give.
-        objective: (N,), see fitting.py; twice the negative log likelihood but for a constant.
+        objective: (N,), see levenberg_marquardt.py; twice the negative log likelihood but for a
+            constant.
     """
 
     positions: Tensor

@@ -155,7 +155,7 @@ def test_a_chosen_level_that_no_head_reads_is_said(caplog):
     assert "no head reads p4" in caplog.text and model.in_features == ["p3", "p4"]
 
 
-def test_preflight_knows_the_detector_within_set():
+def test_check_knows_the_detector_within_set():
     name, _ = DETECTORS["faster"]
     check_registry_names(config("faster", with_set=True))
     with pytest.raises(

@@ -24,7 +24,7 @@ TRAINING_FREE = (LeastSquares, ISTA, FISTA)
 PARAMETERS = {
     ISTANet: 171_090,
     ISTANetPlus: 336_978,
-    FISTANet: 37_607,  # 74,599 with four convolutions in each chain, see test_methods_models.py
+    FISTANet: 37_607,  # 74,599 with four convolutions in each chain, see methods/test_models.py
     LISTA: 21_100_464,
     SRCNN: 15_841,
     ESPCN: 22_729,

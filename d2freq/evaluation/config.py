@@ -9,7 +9,7 @@ def tiny_keys() -> CN:
     """TEST.TINY: evaluation by the standards of tiny-object benchmarks."""
     node = CN()
     # "aitod": area ranges and detection limits of the AI-TOD benchmark. Names and definitions are
-    # in d2freq/evaluation/protocols/benchmarks.py; TEST.DETECTIONS_PER_IMAGE is independent of a
+    # in d2freq/evaluation/protocols, a file each; TEST.DETECTIONS_PER_IMAGE is independent of a
     # protocol's limit (1500 for "aitod") and should not be below it in crowded scenes.
     node.PROTOCOL = "aitod"
     # True | False. True: detections with NaN or negative sides are an error, which is right for a

@@ -92,7 +92,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
                 ``originals`` is off.
             distributed: gather the detections of all processes on the main one.
             output_dir: folder for the files; None writes nothing.
-            protocol: a name in d2freq.evaluation.protocols.benchmarks, or a Protocol.
+            protocol: a name of d2freq.evaluation.protocols, or a Protocol.
             strict: broken detections (NaN, negative sides) are an error instead of dropped.
             originals: the data set is tiles of larger images: take the detections back to those,
                 merge them, and measure on the file ``originals_json`` of the metadata.

@@ -1,6 +1,14 @@
 """Protocols of tiny-object benchmarks as data: areas, limits, overlaps, what is ignored."""
 
-from d2freq.evaluation.protocols.benchmarks import PROTOCOLS, get_protocol, register
+# each registers its own
+from d2freq.evaluation.protocols import (  # noqa: F401
+    aitod,
+    coco,
+    irstd,
+    soda_d,
+    tinyperson,
+    visdrone,
+)
 from d2freq.evaluation.protocols.protocol import (
     COCO_THRESHOLDS,
     OLRP_IOU,
@@ -9,6 +17,7 @@ from d2freq.evaluation.protocols.protocol import (
     Protocol,
     TargetRule,
 )
+from d2freq.evaluation.protocols.registry import PROTOCOLS, get_protocol, register
 
 __all__ = [
     "COCO_THRESHOLDS",

@@ -5,8 +5,9 @@ Detectron2's FrozenBN fixes all four. Detectron2 names norms in a fixed table, s
 cannot reach its own builders; ``get_norm`` takes a class as well, and d2freq's builders hand it in.
 """
 
+import torch.nn.functional as F
 from detectron2.layers import FrozenBatchNorm2d
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["FROZEN_STATS", "FrozenStatsBatchNorm2d", "fix_statistics", "norm_layer"]
 
@@ -25,6 +26,12 @@ class FrozenStatsBatchNorm2d(FrozenBatchNorm2d):
             value = getattr(self, name)
             delattr(self, name)  # a buffer until here
             self.register_parameter(name, nn.Parameter(value))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W). The gradient of ``weight`` needs x, so one fused step is best."""
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 def norm_layer(name: str) -> str | type[nn.Module]:

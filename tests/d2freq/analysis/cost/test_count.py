@@ -49,13 +49,17 @@ def test_rule_all_adds_dct_and_attention(costs):
     assert rows["backbone.fpn_sdp2"][1] == attention + projections
 
 
-def test_parameters_count_frozen_ones_in_rule_all_alone(costs):
-    model = config_model(FPN)
+@pytest.mark.parametrize("norm", ["FrozenStatsBN", "FrozenBN"])
+def test_parameters_count_frozen_ones_in_rule_all_alone(costs, norm):
+    """By the paper's rule fixed norms beside trained convolutions count, learning or not."""
+    model = config_model(FPN, ["MODEL.RESNETS.NORM", norm], device="meta")
     everything = sum(p.numel() for p in model.parameters())
-    assert costs["fpn", "all"].total[0] == everything
+    assert measure_cost(model, rule="all").total[0] == everything
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
-    norms = 53_120 - 128 - 2_816  # of ResNet-50; less stem and res2, which are frozen
-    assert costs["fpn", "paper"].total[0] == everything - frozen + norms
+    # of ResNet-50; less stem and res2, which are frozen. Those of FrozenStatsBN are in everything.
+    norms = 53_120 - 128 - 2_816 if norm == "FrozenBN" else 0
+    paper = measure_cost(model, rule="paper").total[0]
+    assert paper == everything - frozen + norms == costs["fpn", "paper"].total[0]
 
 
 def test_paper_formulas_of_each_layer():

@@ -14,6 +14,7 @@ SCRIPTS = [
     "evaluator.py",
     "converters.py",
     "table5.py",
+    "rpn_assignment.py",
     "frequency_table.py",
     "dct_stem.py",
 ]

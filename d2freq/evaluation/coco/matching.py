@@ -6,10 +6,10 @@ pair, A areas ("all" first), T overlap thresholds.
 The rule: detections take turns by falling score, each for itself in every area and at every
 threshold. A detection takes the free box that it overlaps most, a counted one before an ignored
 one, of equals the later; crowd boxes stay free. Where a protocol's ``excuse`` says so, all boxes
-that are ignored in an area are crowds there, overlapped by the share of the detection. What makes
-it fast: only pairs that overlap by the
-lowest threshold matter, and detections of different images do not compete, so that the n-th
-candidates of all images have their turn at once.
+that are ignored in an area are crowds there, overlapped by the share of the detection.
+
+What makes it fast: only pairs that overlap by the lowest threshold matter, and detections of
+different images do not compete, so that the n-th candidates of all images have their turn at once.
 """
 
 from collections.abc import Callable

@@ -4,9 +4,10 @@ from d2freq.evaluation.protocols.protocol import AreaRange, Protocol
 from d2freq.evaluation.protocols.registry import register
 
 # Its ignore regions are boxes with a flag. What is ignored in a size class, whatever for, excuses
-# detections by IoD; that IoD is to reach the threshold of IoU is read so [U]. Logos are taken with
-# uncertain persons, as the converter takes them [U]. 200 detections are of the first benchmark;
-# TOV_mmdetection looks at 1000 [U].
+# detections by IoD that reaches the threshold of IoU. The data set's README counts logos among what
+# is ignored, and so do the converter and this; the published evaluator looks at `ignore` and
+# `uncertain` alone, so that a box with `logo` and neither of them counts there. 200 detections are
+# of the first benchmark; TOV_mmdetection looks at 1000 [U].
 register(
     Protocol(
         name="tinyperson",

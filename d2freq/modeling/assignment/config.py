@@ -13,7 +13,8 @@ def max_iou_rpn_keys() -> CN:
     node = CN()
     # Overlap (IoU) that an object's best anchors must have to become positive; an object without
     # such an anchor has none. 0.3 in the HS-FPN and SET papers' RPN. Detectron2's RPN has no
-    # minimum: every object has an anchor.
+    # minimum: every object has an anchor. 0 is refused: an object that no anchor overlaps would
+    # take them all.
     node.MIN_POS_IOU = 0.3
     return node
 

@@ -45,7 +45,8 @@ class FCOS(PlainFCOS):
     """Detectron2's FCOS with keys, MODEL.FCOS; with default options it is that class bit by bit.
 
     The options are what published tables of tiny-object detectors did otherwise. One thing is
-    otherwise always: a point within several objects belongs to the smallest. Detectron2 compares
+    otherwise always: a point within several objects belongs to the smallest of them (of areas below
+    1e8 square pixels, Detectron2's bound; a larger object has no point). Detectron2 compares
     1e8 less the area in float32, which cannot tell areas within 4 square pixels apart.
 
     Examples:

@@ -5,6 +5,7 @@ has moved since answers to the name that stands there, too.
 """
 
 import importlib
+import importlib.util
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -28,10 +29,14 @@ def answer_to_former_names() -> None:
 
 
 def _today(name: str) -> str:
-    """The present name of a former module, or of one within it; "" for every other name."""
+    """The present name of a former module, or of one within it; "" where there is none."""
     for former, today in FORMER.items():
         if name == former or name.startswith(f"{former}."):
-            return today + name[len(former) :]
+            present = today + name[len(former) :]
+            try:
+                return present if importlib.util.find_spec(present) else ""
+            except ModuleNotFoundError:  # within something that is no package
+                return ""
     return ""
 
 

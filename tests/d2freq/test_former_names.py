@@ -29,6 +29,12 @@ def test_a_module_within_a_former_package_is_loaded_once():
 
 
 @pytest.mark.parametrize("former", FORMER)
+def test_what_is_not_there_today_is_missing_under_its_own_name(former):
+    with pytest.raises(ModuleNotFoundError, match=rf"{former}\.nothing"):
+        importlib.import_module(f"{former}.nothing")
+
+
+@pytest.mark.parametrize("former", FORMER)
 def test_the_module_of_today_keeps_its_own_name(former):
     today = importlib.import_module(FORMER[former])
     assert importlib.import_module(former) is today

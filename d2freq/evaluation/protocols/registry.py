@@ -56,9 +56,9 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
     if str(name).endswith((".yaml", ".yml")):
         return load_protocol(name)
     if name not in PROTOCOLS:
-        hint = did_you_mean(str(name), PROTOCOLS) or f"; known: {', '.join(sorted(PROTOCOLS))}"
+        hint = did_you_mean(str(name), PROTOCOLS) or f"; known: {', '.join(sorted(PROTOCOLS))}."
         raise UserError(
-            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}{hint}; or give a "
-            ".yaml file"
+            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}{hint} A .yaml file of "
+            "one's own will do, too"
         )
     return PROTOCOLS[str(name)]

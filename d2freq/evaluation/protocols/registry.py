@@ -58,7 +58,7 @@ def get_protocol(name: str | os.PathLike | Protocol) -> Protocol:
     if name not in PROTOCOLS:
         hint = did_you_mean(str(name), PROTOCOLS) or f"; known: {', '.join(sorted(PROTOCOLS))}."
         raise UserError(
-            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}{hint} A .yaml file of "
-            "one's own will do, too"
+            f"TEST.TINY.PROTOCOL, --protocol: no evaluation protocol {name!r}{hint} A .yaml file "
+            "of one's own will do, too"
         )
     return PROTOCOLS[str(name)]

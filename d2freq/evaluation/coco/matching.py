@@ -121,31 +121,30 @@ def _overlaps(
 
 def rank_in_image(found: Detections) -> np.ndarray:
     """The place of each detection in its image by falling score, equals as they come, (N,)."""
-    order, rank = _ranked(found)
-    place = np.empty_like(rank)
-    place[order] = rank
-    return place
+    order = _by_score(found)
+    return _places(found.image_id[order])[np.argsort(order)]
 
 
 def place_in_image(found: Detections) -> np.ndarray:
     """How many detections of its image stand before each one, whatever their scores, (N,)."""
     order = np.argsort(found.image_id, kind="stable")
-    image_id = found.image_id[order]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order)) - np.searchsorted(image_id, image_id)
-    return place
+    return _places(found.image_id[order])[np.argsort(order)]
 
 
-def _ranked(found: Detections) -> tuple[np.ndarray, np.ndarray]:
-    """The order (N,) by image and falling score, and the places in the image (N,) in that order."""
-    order = np.lexsort((-found.score, found.image_id))  # stable: equals stay in order of arrival
-    image_id = found.image_id[order]
-    return order, np.arange(len(order)) - np.searchsorted(image_id, image_id)
+def _by_score(found: Detections) -> np.ndarray:
+    """The order (N,) by image and falling score; equals stay in order of arrival."""
+    return np.lexsort((-found.score, found.image_id))
+
+
+def _places(image_id: np.ndarray) -> np.ndarray:
+    """The places (N,) within each image of rising ``image_id`` (N,)."""
+    return np.arange(len(image_id)) - np.searchsorted(image_id, image_id)
 
 
 def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:
     """The best ``limit`` detections of each image, by image and falling score, and their rank."""
-    order, rank = _ranked(found)
+    order = _by_score(found)
+    rank = _places(found.image_id[order])
     keep = rank < limit
     return found.select(order[keep]), rank[keep].astype(np.int32)
 

@@ -1,0 +1,93 @@
+"""What was found: on one picture, and on each picture of a run.
+
+N detections. Boxes are corners (x0, y0, x1, y1) in pixels of the whole picture, as Detectron2 gives
+them: the left edge of the leftmost pixel is 0, so a box of one pixel has x1 - x0 = 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Detections", "GeoReference", "Picture", "PictureResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Boxes on one picture, best score first.
+
+    Attributes:
+        boxes: (N, 4) float64, corners in pixels of the picture.
+        scores: (N,) float64, from 0 to 1.
+        classes: (N,) int64, from 0, places in ``names``.
+        names: the model's class names.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, rows: Any) -> "Detections":
+        """Those of a boolean mask, of indices or of a slice, in that order."""
+        return replace(
+            self, boxes=self.boxes[rows], scores=self.scores[rows], classes=self.classes[rows]
+        )
+
+    @classmethod
+    def none(cls, names: Sequence[str] = ()) -> "Detections":
+        """Of a picture without any."""
+        return cls(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), tuple(names))
+
+
+@dataclass(frozen=True)
+class GeoReference:
+    """Where a picture lies on the earth.
+
+    Attributes:
+        crs: its coordinate reference system, as WKT or as an authority's code ("EPSG:32632").
+        transform: (a, b, c, d, e, f): the point (x, y) in pixels, whole numbers at the edges of
+            pixels, lies at (a x + b y + c, d x + e y + f) in ``crs``.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a run, without its pixels.
+
+    Attributes:
+        name: what outputs call it: its path below the source, with /; unique in a run.
+        path: the file, or the video that the frame is of.
+        width, height: in pixels, turned as its EXIF tag says.
+        image_id: the COCO file's where the source is one, else numbered from 1.
+        frame: its number in a video, from 0; None for a picture of its own.
+        geo: None where the file does not say where it lies.
+    """
+
+    name: str
+    path: str
+    width: int
+    height: int
+    image_id: int
+    frame: int | None = None
+    geo: GeoReference | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PictureResult:
+    """What a run found on one picture.
+
+    Attributes:
+        failure: why the picture could not be read or searched; "" where it was.
+    """
+
+    picture: Picture
+    detections: Detections = field(default_factory=Detections.none)
+    failure: str = ""

@@ -1,0 +1,56 @@
+"""The one interface of everything that runs a model on pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from d2freq.inference.detections import Detections
+
+__all__ = ["Engine", "ModelAbout"]
+
+
+@dataclass(frozen=True)
+class ModelAbout:
+    """What a model wants and gives; an exported file carries it in its metadata.
+
+    Attributes:
+        names: its classes, in the order of their numbers.
+        channel_order: of the pixels that it takes: "RGB", "BGR", or "L" for one channel.
+        channels: of its input.
+        short_side, longest_side: to which testing resizes a picture (INPUT.MIN_SIZE_TEST and
+            MAX_SIZE_TEST); a short side of 0 leaves pictures as they are.
+        train_size: (short side, longest side) that training resized pictures to, (0, 0) where it
+            left them as they were or nobody knows.
+        crop: (width, height) of training's crops in pixels of the resized picture, None without.
+        score: the least score that the model itself lets pass.
+        divisibility: of the sides that the network pads to.
+    """
+
+    names: tuple[str, ...] = ()
+    channel_order: str = "BGR"
+    channels: int = 3
+    short_side: int = 0
+    longest_side: int = 0
+    train_size: tuple[int, int] = (0, 0)
+    crop: tuple[int, int] | None = None
+    score: float = 0.05
+    divisibility: int = 32
+
+
+class Engine(Protocol):
+    """A detector as a function of a few pictures."""
+
+    about: ModelAbout
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
+        """Search pictures, none of them resized.
+
+        Args:
+            pictures: (H, W, 3) uint8 RGB each, of any sizes; the engine itself puts the channels
+                in the model's order.
+
+        Returns:
+            what was found on each, in pixels of the array.
+        """

@@ -17,7 +17,7 @@ from d2freq.modeling.hs_fpn.config import hsfpn_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.modeling.unmixing.methods.config import method_keys
-from d2freq.trainer_config import trainer_keys
+from d2freq.trainer_config import host_node_keys, trainer_keys
 
 __all__ = ["add_d2freq_config"]
 
@@ -54,6 +54,8 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.INPUT, "CLASSIFICATION", classification_input_keys())
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", tiny_keys())
+    for name, keys in host_node_keys().items():
+        _add_missing(cfg, name, keys)
 
 
 def _add_missing(parent: CN, name: str, section: CN) -> None:

@@ -3,9 +3,13 @@
 They stand beside config.py, not in engine/: the engine reads configs and so imports config.py.
 """
 
+from typing import Any
+
 from detectron2.config import CfgNode as CN
 
-__all__ = ["trainer_keys"]
+__all__ = ["host_node_keys", "lazy_name", "lazy_names", "setting_default", "trainer_keys"]
+
+YAML_ALONE = ("datasets", "optimizer")  # a lazy config registers and names its own in Python
 
 
 def trainer_keys() -> CN:
@@ -24,3 +28,50 @@ def trainer_keys() -> CN:
     # beside it. A lazy config names torch's class instead.
     node.OPTIMIZER = "sgd"
     return node
+
+
+def host_node_keys() -> dict[str, CN]:
+    """Switches of d2freq's trainer that belong to a node of Detectron2, by that node's name."""
+    solver = CN()
+    # How many of the latest periodic checkpoints stay; 0, the default, keeps all of them. The
+    # final, the best and the last readable one stay in any case. In a lazy config it is
+    # train.checkpoint_keep.
+    solver.CHECKPOINT_KEEP = 0
+    return {"SOLVER": solver}
+
+
+def setting_default(name: str) -> Any:
+    """The default of a switch: "EMA.DECAY" below D2FREQ, "SOLVER.CHECKPOINT_KEEP" elsewhere.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    first, _, rest = name.partition(".")
+    inside = host_node_keys().get(first)
+    node: Any = trainer_keys() if inside is None else inside
+    for part in (name if inside is None else rest).split("."):
+        node = node[part]
+    return node
+
+
+def lazy_name(name: str) -> str:
+    """The key of a switch below ``train`` of a lazy config: "ema.decay", "checkpoint_keep"."""
+    first, _, rest = name.partition(".")
+    return (rest if first in host_node_keys() else name).lower()
+
+
+def lazy_names() -> list[str]:
+    """All keys below ``train`` of a lazy config that are switches of d2freq, groups too."""
+    names = _names(trainer_keys())
+    for node in host_node_keys().values():
+        names += _names(node)
+    return [name for name in names if name not in YAML_ALONE]
+
+
+def _names(node: CN, prefix: str = "") -> list[str]:
+    names = []
+    for key, value in node.items():
+        names.append(f"{prefix}{key.lower()}")
+        if isinstance(value, CN):
+            names += _names(value, f"{prefix}{key.lower()}.")
+    return names

@@ -3,19 +3,15 @@
 import logging
 
 from detectron2.config import instantiate
-from detectron2.engine import (
-    AMPTrainer,
-    SimpleTrainer,
-    create_ddp_model,
-    default_writers,
-    hooks,
-)
+from detectron2.engine import create_ddp_model, default_writers, hooks
 from detectron2.evaluation import inference_on_dataset, print_csv_format
 from detectron2.utils import comm
 from omegaconf import OmegaConf
 from torch import nn
 
 from d2freq.engine.config import LazyConfig
+from d2freq.engine.hooks import Run, with_own_hooks
+from d2freq.engine.step import make_step
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 
@@ -32,7 +28,7 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     loader = instantiate(cfg.dataloader.train)
     model = create_ddp_model(model, **cfg.train.get("ddp", {}))
     amp = OmegaConf.select(cfg, "train.amp.enabled", default=False)
-    trainer = (AMPTrainer if amp else SimpleTrainer)(model, loader, optimizer)
+    trainer = make_step(model, loader, optimizer, amp=amp)
 
     kind = StrictCheckpointer if config.strict else TorchvisionCheckpointer
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)
@@ -46,15 +42,15 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
         return last
 
     # a checkpoint before each evaluation: if that fails, the weights are there
-    trainer.register_hooks(
-        [
-            hooks.IterationTimer(),
-            hooks.LRScheduler(scheduler=config.schedule(optimizer)),
-            hooks.PeriodicCheckpointer(checkpointer, **cfg.train.checkpointer) if main else None,
-            hooks.EvalHook(cfg.train.eval_period, measure),
-            hooks.PeriodicWriter(writers, period=cfg.train.log_period) if main else None,
-        ]
-    )
+    usual = [
+        hooks.IterationTimer(),
+        hooks.LRScheduler(scheduler=config.schedule(optimizer)),
+        hooks.PeriodicCheckpointer(checkpointer, **cfg.train.checkpointer) if main else None,
+        hooks.EvalHook(cfg.train.eval_period, measure),
+        hooks.PeriodicWriter(writers, period=cfg.train.log_period) if main else None,
+    ]
+    run = Run(config=config, model=model, checkpointer=checkpointer)
+    trainer.register_hooks(with_own_hooks(usual, run))
     checkpointer.resume_or_load(config.weights, resume=resume)
     start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
     trainer.train(start, cfg.train.max_iter)

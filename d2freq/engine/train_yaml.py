@@ -5,13 +5,15 @@ from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.evaluation import DatasetEvaluator, verify_results
 from detectron2.utils import comm
 from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config import YamlConfig
+from d2freq.engine.hooks import Run, with_own_hooks
+from d2freq.engine.step import take_over
 from d2freq.engine.tasks import task_of
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
@@ -27,6 +29,17 @@ class Trainer(DefaultTrainer):
     """
 
     checkpointer: DetectionCheckpointer
+    _trainer: Any  # a Step
+
+    def __init__(self, cfg: CfgNode) -> None:
+        """All that DefaultTrainer makes of a config, around a :class:`Step` as the inner loop."""
+        super().__init__(cfg)
+        self._trainer = take_over(self._trainer, self)
+
+    def build_hooks(self) -> list[HookBase]:
+        """DefaultTrainer's hooks with d2freq's in between; see d2freq.engine.hooks."""
+        run = Run(config=YamlConfig(self.cfg), model=self.model, checkpointer=self.checkpointer)
+        return with_own_hooks(super().build_hooks(), run)
 
     @classmethod
     def build_evaluator(

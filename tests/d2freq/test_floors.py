@@ -21,7 +21,7 @@ FLOORS: dict[str, set[str]] = {
     "trainer_config": set(),
     "config": {"evaluation", "modeling", "trainer_config"},  # gathers the keys
     "evaluation": BASE | {"data"},
-    "engine": BASE | {"config", "data", "evaluation", "modeling"},
+    "engine": BASE | {"config", "data", "evaluation", "modeling", "trainer_config"},
     "inference": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "analysis": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "commands": BASE

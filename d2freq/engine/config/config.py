@@ -49,6 +49,16 @@ class Config(ABC):
     def strict(self) -> bool:
         """Whether weights that do not fit the model are refused."""
 
+    @abstractmethod
+    def setting(self, name: str) -> Any:
+        """A switch of d2freq's trainer, such as "EMA.DECAY" or "SOLVER.CHECKPOINT_KEEP".
+
+        Names and defaults are those of d2freq/trainer_config.py, for both kinds of config.
+
+        Raises:
+            KeyError: there is no such switch.
+        """
+
     @property
     @abstractmethod
     def protocol(self) -> Any:

@@ -16,6 +16,7 @@ from d2freq.engine.config.config import Config
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import FixedStem
+from d2freq.trainer_config import lazy_name, setting_default
 
 __all__ = ["LazyConfig"]
 
@@ -41,7 +42,12 @@ class LazyConfig(Config):
 
     @property
     def strict(self) -> bool:
-        return self.cfg.train.get("strict_weights", True)
+        return self.setting("STRICT_WEIGHTS")
+
+    def setting(self, name: str) -> Any:
+        default = setting_default(name)
+        found = OmegaConf.select(self.cfg, f"train.{lazy_name(name)}", default=default)
+        return OmegaConf.to_object(found) if OmegaConf.is_config(found) else found
 
     @property
     def protocol(self) -> Any:

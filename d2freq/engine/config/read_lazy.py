@@ -14,16 +14,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.engine.config.device import present_device
 from d2freq.errors import UserError
+from d2freq.trainer_config import lazy_names
 from d2freq.utils.choices import did_you_mean
 
 __all__ = ["load_lazy"]
 
 TOP_KEYS = ("model", "dataloader", "optimizer", "lr_multiplier", "train")
-# what d2freq.engine.train_lazy and default_setup read below ``train``
+# what d2freq.engine.train_lazy and default_setup read below ``train``, beside d2freq's switches
 TRAIN_KEYS = (
     "output_dir",
     "init_checkpoint",
-    "strict_weights",
     "max_iter",
     "amp",
     "ddp",
@@ -63,18 +63,26 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
     missing = [key for key in TOP_KEYS if key not in cfg]
     if missing:
         raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
-    for key in cfg.train:
-        if key not in TRAIN_KEYS:
-            near = did_you_mean(key, TRAIN_KEYS)
-            raise UserError(f"{config_file}: train.{key} is not read{near}")
+    _check_train_keys(cfg.train, config_file)
     _check_arguments(cfg, "", config_file)
     cfg.train.device = present_device(cfg.train.get("device", "cuda"), "train.device")
     return cfg
 
 
+def _check_train_keys(train: DictConfig, source: str) -> None:
+    """Raise UserError for a key below ``train`` that nothing reads."""
+    switches = lazy_names()
+    groups = {name.rpartition(".")[0] for name in switches} - {""}
+    known = [*TRAIN_KEYS, *switches]
+    for key in _lazy_keys(train):
+        group = key.rpartition(".")[0]
+        if (not group or group in groups) and key not in known:
+            raise UserError(f"{source}: train.{key} is not read{did_you_mean(key, known)}")
+
+
 def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
     """Raise UserError for a misspelt key: Detectron2 would add it and train without a word."""
-    known = _lazy_keys(cfg)
+    known = [*_lazy_keys(cfg), *(f"train.{name}" for name in lazy_names())]
     for word in overrides:
         key = word.split("=", 1)[0]
         if word.startswith(("+", "~")) or key in known:

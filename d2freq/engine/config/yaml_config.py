@@ -21,6 +21,7 @@ from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input.build_stem import build_transform
+from d2freq.trainer_config import host_node_keys
 
 __all__ = ["YamlConfig"]
 
@@ -53,6 +54,13 @@ class YamlConfig(Config):
     @property
     def strict(self) -> bool:
         return self.cfg.D2FREQ.STRICT_WEIGHTS
+
+    def setting(self, name: str) -> Any:
+        inside = name.partition(".")[0] in host_node_keys()
+        node: Any = self.cfg if inside else self.cfg.D2FREQ
+        for part in name.split("."):
+            node = node[part]
+        return node
 
     @property
     def protocol(self) -> str:

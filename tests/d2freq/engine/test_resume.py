@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from detectron2.engine import SimpleTrainer, default_argument_parser
+from detectron2.engine import default_argument_parser
 
 from d2freq.engine import run
+from d2freq.engine.step import Step
 from d2freq.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,7 +74,7 @@ def run(request, vehicles, loggers):
 def steps(monkeypatch):
     """What each step of any training began with, in order."""
     seen = []
-    whole = SimpleTrainer.run_step
+    whole = Step.run_step
 
     def run_step(self):
         momenta = [s["momentum_buffer"].clone() for s in self.optimizer.state.values() if s]
@@ -82,7 +83,7 @@ def steps(monkeypatch):
         seen.append(SimpleNamespace(at=self.iter, rates=rates, weights=weights, momenta=momenta))
         whole(self)
 
-    monkeypatch.setattr(SimpleTrainer, "run_step", run_step)
+    monkeypatch.setattr(Step, "run_step", run_step)
     return seen
 
 

@@ -8,6 +8,7 @@ from detectron2.checkpoint.c2_model_loading import convert_c2_detectron_names
 from torch import nn
 
 from d2freq.modeling.frequency_input import InputStem
+from d2freq.modeling.set import SET
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ def fit_frequencies(checkpoint: dict[str, Any], model: nn.Module) -> dict[str, A
     Returns:
         The checkpoint, or a copy with other weights.
     """
+    if isinstance(model, SET):  # whose state_dict has the detector's tensors by the plain names
+        model = model.detector
     found = next(_stems(model), None)
     if found is None:
         return checkpoint

@@ -9,51 +9,56 @@ from typing import Any
 import torch
 
 from d2freq.errors import UserError
+from d2freq.modeling.set.checkpoint_names import DETECTOR, OWN
 from d2freq.utils.files import replacing
 
 logger = logging.getLogger(__name__)
 
 __all__ = ["detector_weights", "fit_set", "is_set", "serves_training_alone", "strip"]
 
-DETECTOR = "detector."  # where d2freq.modeling.set.SET has the detector
-SMOOTHING = "smoothing."  # and what evaluation does without
+FORMER_SMOOTHING = "smoothing."  # SET's own, in checkpoints that have DETECTOR too
 
 
 def is_set(names: Collection[str]) -> bool:
-    """Do these names of tensors belong to a SET model?"""
-    return any(name.startswith(DETECTOR) for name in names)
+    """Do these names of a checkpoint's tensors belong to a SET model?"""
+    return any(name.startswith((DETECTOR, OWN)) for name in names)
 
 
 def detector_weights(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """The detector's tensors of a SET model, under the names of the plain detector."""
-    prefix = len(DETECTOR)
-    return {n[prefix:]: value for n, value in weights.items() if n.startswith(DETECTOR)}
+    """The detector's tensors of a SET checkpoint, under the names of the plain detector."""
+    if any(name.startswith(DETECTOR) for name in weights):  # from before SET kept these names
+        prefix = len(DETECTOR)
+        return {n[prefix:]: value for n, value in weights.items() if n.startswith(DETECTOR)}
+    return {n: value for n, value in weights.items() if not n.startswith(OWN)}
 
 
-def serves_training_alone(name: str, model: Collection[str]) -> bool:
-    """Is this tensor of the model one that SET's evaluation makes no use of?"""
-    return is_set(model) and name.startswith(SMOOTHING)
+def serves_training_alone(name: str) -> bool:
+    """Is this tensor of a model's state_dict one that SET's evaluation makes no use of?"""
+    return name.startswith(OWN)
 
 
 def fit_set(weights: Mapping[str, Any], model: Collection[str]) -> Mapping[str, Any]:
-    """A checkpoint's tensors under the names of the model, where just one of them has SET.
+    """A checkpoint's tensors under the plain names, without SET's own where the model has none.
+
+    A SET model itself takes any of the three kinds: see d2freq.modeling.set.checkpoint_names.
 
     Args:
         weights: tensors by name.
-        model: names of the model's tensors.
+        model: names of the model's tensors, as its state_dict has them.
     """
-    if is_set(weights) and not is_set(model):
-        ours = detector_weights(weights)
-        logger.info(
-            "the checkpoint was trained with SET: its detector is read, and %d tensors of SET, "
-            "which serve training alone, are left out",
-            len(weights) - len(ours),
-        )
-        return ours
-    if is_set(model) and not is_set(weights):
-        logger.info("the checkpoint is a plain detector's: SET's own layers begin anew")
-        return {DETECTOR + name: value for name, value in weights.items()}
-    return weights
+    if not is_set(weights):
+        return weights
+    ours = detector_weights(weights)
+    if is_set(model):
+        own = {n: v for n, v in weights.items() if n.startswith(OWN)}
+        former = {OWN + n: v for n, v in weights.items() if n.startswith(FORMER_SMOOTHING)}
+        return {**ours, **(own or former)}
+    logger.info(
+        "the checkpoint was trained with SET: its detector is read, and %d tensors of SET, "
+        "which serve training alone, are left out",
+        len(weights) - len(ours),
+    )
+    return ours
 
 
 def strip(source: str | os.PathLike, target: str | os.PathLike, *, overwrite: bool = False) -> str:
@@ -72,7 +77,7 @@ def strip(source: str | os.PathLike, target: str | os.PathLike, *, overwrite: bo
     weights = _read_weights(source)
     if not is_set(weights):
         raise UserError(
-            f"{source} was not trained with SET: no tensor's name begins with {DETECTOR!r}, so "
+            f"{source} was not trained with SET: no tensor's name begins with {OWN!r}, so "
             "there is nothing to strip; a plain config reads it as it is"
         )
     ours = detector_weights(weights)

@@ -52,8 +52,7 @@ class StrictCheckpointer(TorchvisionCheckpointer):
                 "a lazy config)."
             )
         if self.complete:
-            ours = self.model.state_dict()
-            missing = [n for n in incompatible.missing_keys if not serves_training_alone(n, ours)]
+            missing = [n for n in incompatible.missing_keys if not serves_training_alone(n)]
             self._refuse_strangers(missing, "lacks", "the model has")
             self._refuse_strangers(incompatible.unexpected_keys, "holds", "the model lacks")
         return incompatible

@@ -16,6 +16,7 @@ from torch._functorch import config as functorch_config
 from d2freq.errors import UserError
 from d2freq.modeling.set.branches import branch_losses, branch_table
 from d2freq.modeling.set.branches import branch_weights as checked_weights
+from d2freq.modeling.set.checkpoint_names import keep_detector_names
 from d2freq.modeling.set.levels import chosen_levels
 from d2freq.modeling.set.perturbation import check_options, perturbation
 from d2freq.modeling.set.second_pass import SecondPass
@@ -41,7 +42,9 @@ class SET(nn.Module):
     A branch whose gradient at a level is absent, zero or not finite perturbs nothing there. Losses
     that are not finite come back as they are, and a trainer stops at them as it does without SET.
 
-    Attributes that SET lacks are the detector's: `backbone`, `device`, `inference` and so on.
+    Attributes that SET lacks are the detector's: `backbone`, `device`, `inference` and so on. Its
+    state_dict has the detector's tensors under the plain detector's names, and SET's own beside
+    them, so that checkpoints cross both ways; see d2freq.modeling.set.checkpoint_names.
 
     Examples:
         >>> import torch
@@ -131,6 +134,7 @@ class SET(nn.Module):
                 remask=remask,
                 region=region,
             )
+        keep_detector_names(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:

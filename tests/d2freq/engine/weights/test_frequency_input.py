@@ -85,7 +85,7 @@ def test_set_over_frequencies_takes_them_too(rgb):
     inner = ("MODEL.META_ARCHITECTURE", "SET", "MODEL.SET.DETECTOR", "GeneralizedRCNN")
     model = detector(*options(FEWER), *inner)
     StrictCheckpointer(model).load(file)
-    found = model.state_dict()["detector." + BLOCK + "conv1.weight"]
+    found = model.detector.state_dict()[BLOCK + "conv1.weight"]
     assert torch.equal(found, theirs[BLOCK + "conv1.weight"][:, :6])
 
 

@@ -43,9 +43,9 @@ def test_wrapping_changes_neither_the_weights_nor_a_bit_of_the_detections(case):
     plain, model = build(case, with_set=False), build(case)
     assert list(plain.state_dict()) == list(model.detector.state_dict())
     for name, value in plain.state_dict().items():
-        assert torch.equal(model.state_dict()[f"detector.{name}"], value), name
-    others = [name for name in model.state_dict() if not name.startswith("detector.")]
-    assert all(name.startswith("smoothing.p") for name in others) and len(others) == 5 * 4
+        assert torch.equal(model.state_dict()[name], value), name
+    others = model.state_dict().keys() - plain.state_dict().keys()
+    assert all(name.startswith("set.smoothing.p") for name in others) and len(others) == 5 * 4
     assert_equal(detections_of(plain, batch()), detections_of(model, batch()))
     assert_equal(detections_of(plain, batch()), detections_of(model.detector, batch()))
 

@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "generate",
     "strip",
+    "train",
     "validate",
     "visualize",
 )
@@ -45,7 +46,13 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = importlib.import_module(f"d2freq.commands.{name.replace('-', '_')}")
-        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        command = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY,
+            parents=module.parents() if hasattr(module, "parents") else [],
+            conflict_handler="resolve",  # a parent brings --help, which the command has already
+        )
         module.add_arguments(command)
     return parser
 

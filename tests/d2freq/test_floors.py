@@ -22,10 +22,11 @@ FLOORS: dict[str, set[str]] = {
     "config": {"evaluation", "modeling", "trainer_config"},  # gathers the keys
     "evaluation": BASE | {"data"},
     "engine": BASE | {"config", "data", "evaluation", "modeling", "trainer_config"},
+    "train": {"d2freq", "engine", "errors"},
     "inference": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "analysis": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "commands": BASE
-    | {"analysis", "config", "data", "engine", "evaluation", "inference", "modeling"},
+    | {"analysis", "config", "data", "engine", "evaluation", "inference", "modeling", "train"},
     "cli": BASE | {"commands"},
     "d2freq": {"config", "data", "former_names", "host", "modeling"},
     "former_names": set(),

@@ -1,0 +1,65 @@
+"""Train or evaluate a detector of d2freq from a YAML config or its lazy twin.
+
+``python -m d2freq.train``, ``d2freq train`` and, in the source tree, ``train_net.py`` are the same:
+
+    d2freq train --config-file demo/faster_rcnn_R18_HSFPN_scenes
+    d2freq train --config-file demo/faster_rcnn_R18_HSFPN_scenes.py train.max_iter=9
+    d2freq train --config-file C --eval-only MODEL.WEIGHTS output/x/model_final.pth
+    d2freq train --config-file C --resume --num-gpus 8 SOLVER.IMS_PER_BATCH 16
+
+Flags and KEY VALUE overrides are those of Detectron2's tools/train_net.py.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import d2freq  # chooses the host before anything of detectron2 is imported
+
+# isort: split
+from detectron2.engine import default_argument_parser, launch
+
+from d2freq.engine.run import check_arguments, run
+from d2freq.errors import UserError
+
+__all__ = ["build_parser", "main", "start"]
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The flags of a training: those of Detectron2's own parser."""
+    parser = default_argument_parser(epilog=__doc__)
+    parser.prog = prog or parser.prog
+    return parser
+
+
+def start(arguments: argparse.Namespace) -> None:
+    """Check what can be checked, then train or evaluate in as many processes as asked for.
+
+    Raises:
+        UserError: config, data or weights are faulty; no process has started then.
+    """
+    print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
+    check_arguments(arguments)
+    launch(
+        run,
+        arguments.num_gpus,
+        num_machines=arguments.num_machines,
+        machine_rank=arguments.machine_rank,
+        dist_url=arguments.dist_url,
+        args=(arguments,),
+    )
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m d2freq.train") -> int:
+    """Read the command line and start; returns the exit code (0, or 2 for bad input)."""
+    arguments = build_parser(prog).parse_args(argv)
+    try:
+        start(arguments)
+    except UserError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,6 +29,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="areas, limits and overlaps: aitod (the default), coco, irstd, soda-d, tinyperson, "
         "visdrone, visdrone-coco, or a .yaml file of your own",
     )
+    command.add_argument(
+        "--score",
+        type=float,
+        metavar="S",
+        help="tell precision, recall and F1 of what scores S or more, beside the best S by class",
+    )
     command.add_argument("--output", metavar="DIR", help="folder for tiny_results.json")
     command.add_argument(
         "--strict", action="store_true", help="broken detections are an error, not dropped"
@@ -52,6 +58,13 @@ def _run(arguments: argparse.Namespace) -> None:
     if not arguments.tiles and (arguments.merge, arguments.merge_iou) != ("nms", 0.5):
         raise UserError("--merge and --merge-iou are of --tiles TILES.json, which is missing")
     protocol = get_protocol(arguments.protocol)
+    if arguments.score is not None and not 0 <= arguments.score <= 1:
+        raise UserError(f"--score {arguments.score:g}: scores go from 0 to 1; give one of these")
+    if arguments.score is not None and protocol.targets is not None:
+        raise UserError(
+            f"--score: protocol {protocol.name} cuts at its own score, {protocol.targets.score:g}; "
+            "leave it out, or write a protocol of your own with another targets.score"
+        )
     truth, merged = read_truth(arguments.ground_truth, protocol), None
     tiles = read_coco(arguments.tiles) if arguments.tiles else {}
     seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
@@ -77,7 +90,14 @@ def _run(arguments: argparse.Namespace) -> None:
             iou_threshold=arguments.merge_iou,
             name=arguments.tiles,
         )
-    measured = measure(truth, detections, protocol, name=arguments.ground_truth, merged=merged)
+    measured = measure(
+        truth,
+        detections,
+        protocol,
+        name=arguments.ground_truth,
+        merged=merged,
+        score=arguments.score,
+    )
     print(measured.text)
     if arguments.output:
         print(measured.save(arguments.output))

@@ -126,14 +126,23 @@ def _count(
 def _outside_regions(
     truth: GroundTruth, detections: Detections, protocol: Protocol
 ) -> tuple[GroundTruth, Detections, tuple[int, int]]:
+    found, boxes = in_ignore_regions(truth, detections, protocol)
+    excused = int(found.sum()), int(boxes.sum())
+    if not any(excused):
+        return truth, detections, excused
+    return truth.take(~boxes), detections.select(~found), excused
+
+
+def in_ignore_regions(
+    truth: GroundTruth, detections: Detections, protocol: Protocol
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which detections (N,) and which boxes (G,) the protocol leaves out with their region."""
     share = protocol.region_share
     if share is None or not len(truth.region_xywh):
-        return truth, detections, (0, 0)
+        return np.zeros(len(detections), bool), np.zeros(len(truth.crowd), bool)
     rule = protocol.region_rule
     found = in_regions(truth, detections.image_id, detections.xywh, share, rule)
-    boxes = in_regions(truth, truth.image_id, truth.xywh, share, rule)
-    excused = int(found.sum()), int(boxes.sum())
-    return truth.take(~boxes), detections.select(~found), excused
+    return found, in_regions(truth, truth.image_id, truth.xywh, share, rule)
 
 
 def _images_with(truth: GroundTruth, protocol: Protocol) -> np.ndarray:
@@ -150,15 +159,15 @@ def _images_with(truth: GroundTruth, protocol: Protocol) -> np.ndarray:
 def _matches(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Iterable[Matches]:
     """The matches of each category, under a progress bar where there are many detections."""
     kinds = np.array(list(truth.categories), np.int64)
-    boxes, found = (_split(ids, kinds) for ids in (truth.category_id, detections.category_id))
+    boxes, found = (rows_of(ids, kinds) for ids in (truth.category_id, detections.category_id))
     quiet = len(detections) < LARGE
     with tqdm(total=len(detections), desc="counting", unit=" detections", disable=quiet) as bar:
         for own, candidates in zip(boxes, found, strict=True):
             yield match(truth.take(own), detections.select(candidates), protocol, bar.update)
 
 
-def _split(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:
-    """The rows of each category, in their order."""
+def rows_of(category_id: np.ndarray, kinds: np.ndarray) -> list[np.ndarray]:
+    """The rows of each category of ``kinds``, in their order."""
     order = np.argsort(category_id, kind="stable")
     ends = [np.searchsorted(category_id, kinds, side, sorter=order) for side in ("left", "right")]
     return [order[start:stop] for start, stop in zip(*ends, strict=True)]

@@ -39,6 +39,9 @@ class Matches:
         state: (C, A, T) int8, MISS, HIT or EXCUSED.
         overlap: (C, A) IoU with the box that is hit at 0.5; None where the protocol has no oLRP.
         positives: (A,) int64, ground truth boxes that are to be found.
+        row: (N,) int64, place of each among the detections that were given.
+        box: (C,) int64, place among the given ground truth of the box that is hit in "all" at the
+            lowest threshold; -1 where none is.
     """
 
     score: np.ndarray
@@ -48,6 +51,8 @@ class Matches:
     state: np.ndarray
     overlap: np.ndarray | None
     positives: np.ndarray
+    row: np.ndarray
+    box: np.ndarray
 
 
 def match(
@@ -64,7 +69,8 @@ def match(
         advance: is told how many more detections are done, now and then.
     """
     given = len(found)
-    found, rank = _best_of_each_image(found, protocol.max_dets[-1])
+    row, rank = _best_of_each_image(found, protocol.max_dets[-1])
+    found = found.select(row)
     advance(given - len(found))
     order = np.lexsort((truth.xywh[:, 0], truth.image_id))
     truth = truth.take(order)
@@ -91,7 +97,7 @@ def match(
         )
         parts.append(_take_turns(pairs, ignored, truth.crowd, protocol, thresholds))
         advance(part.stop - part.start)
-    candidate, state, hit_overlap = (np.concatenate(p) for p in zip(*parts, strict=True))
+    candidate, state, hit_overlap, box = (np.concatenate(p) for p in zip(*parts, strict=True))
 
     by_score = np.argsort(-found.score, kind="stable")
     place = np.empty_like(by_score)
@@ -106,6 +112,8 @@ def match(
         state=state[turn],
         overlap=hit_overlap[turn] if protocol.olrp else None,
         positives=counted.sum(0),
+        row=row[by_score],
+        box=np.append(order, -1)[box[turn]],
     )
 
 
@@ -141,12 +149,12 @@ def _places(image_id: np.ndarray) -> np.ndarray:
     return np.arange(len(image_id)) - np.searchsorted(image_id, image_id)
 
 
-def _best_of_each_image(found: Detections, limit: int) -> tuple[Detections, np.ndarray]:
-    """The best ``limit`` detections of each image, by image and falling score, and their rank."""
+def _best_of_each_image(found: Detections, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the best ``limit`` of each image, by image and falling score, and their rank."""
     order = _by_score(found)
     rank = _places(found.image_id[order])
     keep = rank < limit
-    return found.select(order[keep]), rank[keep].astype(np.int32)
+    return order[keep], rank[keep].astype(np.int32)
 
 
 def _chunks(image_id: np.ndarray, pairs: np.ndarray) -> list[slice]:
@@ -181,14 +189,18 @@ class _Pairs:
 
 def _take_turns(
     pairs: _Pairs, ignored: np.ndarray, crowd: np.ndarray, protocol: Protocol, thresholds
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The candidates (C,), their state (C, A, T), and the IoU of their hits at 0.5 (C, A)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The candidates (C,), their state (C, A, T), the IoU of their hits at 0.5 (C, A), the box.
+
+    The box (C,) is that of the hit in "all" at the lowest threshold, -1 without one.
+    """
     areas, levels = ignored.shape[1], len(thresholds)
     loose = protocol.excuse == "ignored"
     stays = ignored if loose else np.broadcast_to(crowd[:, None], ignored.shape)
     free = np.ones((len(crowd), areas, levels), bool)
     state = np.zeros((len(pairs.candidate), areas, levels), np.int8)
     hit_overlap = np.zeros((len(pairs.candidate), areas if protocol.olrp else 0))
+    hit_box = np.full(len(pairs.candidate), -1)
     for turn in pairs.turns if len(pairs.box) else ():
         number, box, overlap = pairs.number[turn], pairs.box[turn], pairs.overlap[turn]
         starts = np.flatnonzero(np.diff(number, prepend=-1))
@@ -206,7 +218,9 @@ def _take_turns(
         state[number[starts[detection]], area, level] = np.where(best > size, HIT, EXCUSED)
         taken = (best - 1) % size
         free[box[taken], area, level] = stays[box[taken], area]
+        first = (area == 0) & (level == 0) & (best > size)
+        hit_box[number[starts[detection[first]]]] = box[taken[first]]
         if protocol.olrp:
             own = (level == protocol.iou_thresholds.index(OLRP_IOU)) & (best > size)
             hit_overlap[number[starts[detection[own]]], area[own]] = overlap[taken[own]]
-    return pairs.candidate, state, hit_overlap
+    return pairs.candidate, state, hit_overlap, hit_box

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from d2freq.data.coco.read import read_coco
 from d2freq.evaluation.coco.counting import count
+from d2freq.evaluation.coco.cuts_report import cuts_of
 from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
 from d2freq.evaluation.coco.report import category_rows, summary, tables
 from d2freq.evaluation.infrared.counting import results_of, total
@@ -75,6 +76,7 @@ def measure(
     *,
     name: str,
     merged: dict[str, object] | None = None,
+    score: float | None = None,
 ) -> Measurement:
     """Count by a protocol; a warning says what was dropped, or that AP is NaN.
 
@@ -82,6 +84,8 @@ def measure(
         truth, detections: as the guard gives them; masks are measured where they have some.
         name: what is measured on, a data set or a file.
         merged: how detections on tiles became ``detections``, for the record.
+        score: a threshold at which precision, recall and F1 are told, beside the best one; not of
+            maps of targets.
     """
     for kind, number in detections.dropped.items():
         logger.warning("%d detections dropped: %s", number, kind)
@@ -89,8 +93,12 @@ def measure(
         figure = "AP" if protocol.targets is None else "Pd"
         logger.warning("%s has no annotation that counts: %s is NaN", name, figure)
     task = "bbox" if truth.masks is None else "segm"
-    part = _of_targets if protocol.targets is not None else _of_boxes
-    results, notes, body, rules, counted = part(truth, detections, protocol)
+    if protocol.targets is not None:
+        results, notes, body, rules, counted = _of_targets(truth, detections, protocol)
+    else:
+        results, notes, body, rules, counted = _of_boxes(truth, detections, protocol)
+        cut_table, counted["score_cuts"] = cuts_of(truth, detections, protocol, score)
+        body = f"{body}\n{cut_table}"
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
     if task == "segm":
         notes = ["overlaps are those of masks", *notes]

@@ -5,6 +5,7 @@
 
 from detectron2.config import CfgNode as CN
 
+from d2freq.data.augmentation.config import augment_keys
 from d2freq.evaluation.config import tiny_keys
 from d2freq.modeling.assignment.config import max_iou_rpn_keys, nwd_keys, rfla_keys
 from d2freq.modeling.backbones.fpn import fpn_keys
@@ -51,6 +52,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
     for name, keys in method_keys().items():
         _add_missing(cfg.MODEL, name, keys)
+    _add_missing(cfg.INPUT, "AUGMENT", augment_keys())
     _add_missing(cfg.INPUT, "CLASSIFICATION", classification_input_keys())
     _add_missing(cfg.INPUT, "UNMIXING", unmixing_input_keys())
     _add_missing(cfg.TEST, "TINY", tiny_keys())

@@ -19,7 +19,7 @@ FLOORS: dict[str, set[str]] = {
     "modeling": BASE,
     "data": BASE,
     "trainer_config": set(),
-    "config": {"evaluation", "modeling", "trainer_config"},  # gathers the keys
+    "config": {"data", "evaluation", "modeling", "trainer_config"},  # gathers the keys
     "evaluation": BASE | {"data"},
     "engine": BASE | {"config", "data", "evaluation", "modeling", "trainer_config"},
     "train": {"d2freq", "engine", "errors"},

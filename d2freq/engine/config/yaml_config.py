@@ -11,6 +11,7 @@ from detectron2.solver import build_lr_scheduler
 from torch import nn
 from torch.optim import Optimizer
 
+from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.registry_names import (
     check_backbone_keys,
@@ -136,6 +137,7 @@ class YamlConfig(Config):
     def check_parts(self) -> None:
         check_registry_names(self.cfg)
         check_backbone_keys(self.cfg)
+        augmenting_mapper(self.cfg)  # refuses values that no augmentation takes
 
     def check_sets(self, *, eval_only: bool) -> None:
         if not eval_only and not self.cfg.DATASETS.TRAIN:

@@ -10,10 +10,12 @@ from detectron2.data import (
     MetadataCatalog,
     build_detection_test_loader,
     build_detection_train_loader,
+    get_detection_dataset_dicts,
 )
 from detectron2.data.detection_utils import build_augmentation
 from torch import nn
 
+from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.data.coco.check import check_dataset
 from d2freq.data.coco.faults_of_images import DEEP
 from d2freq.engine.tasks.masks import check_masks
@@ -51,8 +53,15 @@ class Detection(Task):
         )
 
     def train_loader(self, cfg: CfgNode) -> Any:
-        """Detectron2's own."""
-        return build_detection_train_loader(cfg)
+        """Detectron2's own; with INPUT.AUGMENT its mapper is AugmentingDatasetMapper."""
+        mapper = augmenting_mapper(cfg)
+        if mapper is None:
+            return build_detection_train_loader(cfg)
+        records = get_detection_dataset_dicts(
+            cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+        )
+        mapper.draw_from(records)
+        return build_detection_train_loader(cfg, mapper=mapper, dataset=records)
 
     def test_loader(self, cfg: CfgNode, dataset_name: str) -> Any:
         """Detectron2's own."""

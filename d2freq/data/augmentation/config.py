@@ -1,0 +1,86 @@
+"""Keys of the augmentations, INPUT.AUGMENT, and the mapper that a YAML config asks for.
+
+A lazy config names ``AugmentingDatasetMapper`` and its augmentations instead; docs/training.md
+shows both.
+"""
+
+from detectron2.config import CfgNode as CN
+from detectron2.data.detection_utils import build_augmentation
+from detectron2.data.transforms import RandomCrop
+
+from d2freq.data.augmentation.copy_paste import CopyPaste
+from d2freq.data.augmentation.mapper import AugmentingDatasetMapper
+from d2freq.data.augmentation.mosaic import Mosaic
+from d2freq.data.augmentation.object_crop import RandomObjectCrop
+from d2freq.data.augmentation.rotation import RandomAngle, RandomRotation90
+from d2freq.errors import UserError
+
+__all__ = ["augment_keys", "augmenting_mapper"]
+
+
+def augment_keys() -> CN:
+    """INPUT.AUGMENT: each a probability for an image of training, 0 for never."""
+    node = CN()
+    # Four windows of four images, at their own scale.
+    node.MOSAIC = 0.0
+    # Copies of tiny objects at free places; "image": of the image itself, "dataset": of another.
+    node.COPY_PASTE = 0.0
+    node.COPY_PASTE_COPIES = 3
+    node.COPY_PASTE_SOURCE = "image"
+    # A window of (height, width) pixels that holds a tiny object; in the place of INPUT.CROP.
+    node.OBJECT_CROP = 0.0
+    node.OBJECT_CROP_SIZE = [256, 256]
+    # Square root of a box's area in pixels up to which an object is copied, or cropped around.
+    node.MAX_OBJECT_SIZE = 32.0
+    # 90, 180 or 270 degrees; 0.75 makes the four directions equally likely.
+    node.ROTATE_90 = 0.0
+    # At most so many degrees, up to 45, either way; 0 for none.
+    node.ROTATE_ANGLE = 0.0
+    # An object of which a smaller share is left is not trained on, and counted: the metrics
+    # left_out/hardly_visible and left_out/outside. It is that of `d2freq convert tiles`.
+    node.MIN_VISIBLE = 0.3
+    return node
+
+
+def augmenting_mapper(cfg: CN) -> AugmentingDatasetMapper | None:
+    """The mapper that INPUT.AUGMENT asks for, before resize and flip; None where all is off.
+
+    Raises:
+        UserError: a value that no augmentation takes, or two kinds of crop.
+    """
+    keys, crop = cfg.INPUT.AUGMENT, cfg.INPUT.CROP
+    steps: list = []
+    if keys.MOSAIC:
+        steps.append(Mosaic(keys.MOSAIC))
+    if keys.COPY_PASTE:
+        steps.append(
+            CopyPaste(
+                keys.COPY_PASTE,
+                copies=keys.COPY_PASTE_COPIES,
+                max_size=keys.MAX_OBJECT_SIZE,
+                source=keys.COPY_PASTE_SOURCE,
+            )
+        )
+    if keys.OBJECT_CROP and crop.ENABLED:
+        raise UserError("INPUT.AUGMENT.OBJECT_CROP and INPUT.CROP.ENABLED are two crops: take one")
+    if keys.OBJECT_CROP:
+        steps.append(
+            RandomObjectCrop(
+                keys.OBJECT_CROP_SIZE, max_size=keys.MAX_OBJECT_SIZE, prob=keys.OBJECT_CROP
+            )
+        )
+    if keys.ROTATE_90:
+        steps.append(RandomRotation90(keys.ROTATE_90))
+    if keys.ROTATE_ANGLE:
+        steps.append(RandomAngle(keys.ROTATE_ANGLE))
+    if not steps:
+        return None
+    if crop.ENABLED:
+        steps.append(RandomCrop(crop.TYPE, crop.SIZE))
+    return AugmentingDatasetMapper(
+        augmentations=[*steps, *build_augmentation(cfg, is_train=True)],
+        image_format=cfg.INPUT.FORMAT,
+        use_instance_mask=cfg.MODEL.MASK_ON,
+        instance_mask_format=cfg.INPUT.MASK_FORMAT,
+        min_visible=keys.MIN_VISIBLE,
+    )

@@ -1,5 +1,6 @@
 """Detectron2's DefaultTrainer with tiny-object evaluation and strict loading, for YAML configs."""
 
+import logging
 import weakref
 from typing import Any
 
@@ -19,6 +20,8 @@ from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 
 __all__ = ["Trainer", "evaluate", "train"]
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
@@ -51,6 +54,13 @@ class Trainer(DefaultTrainer):
         measured, each has a folder of its name in there.
         """
         return YamlConfig(cfg).evaluator(dataset_name, output_folder)
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model, which matches a crowd of objects in little memory."""
+        model = YamlConfig(cfg).model()
+        logger.info("Model:\n%s", model)
+        return model
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from d2freq.engine.config.config import Config
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
+from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input import FixedStem
 from d2freq.trainer_config import lazy_name, setting_default
 
@@ -89,7 +90,7 @@ class LazyConfig(Config):
         return self._sets("test")
 
     def model(self, device: str | None = None) -> nn.Module:
-        return instantiate(self.cfg.model).to(device or self.cfg.train.device)
+        return lean(instantiate(self.cfg.model)).to(device or self.cfg.train.device)
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         optimizer = copy.deepcopy(self.cfg.optimizer)

@@ -1,5 +1,6 @@
 """Label assignment of proposals: MaxIoU, NWD-RKA and RFLA, each as a proposal generator."""
 
+from d2freq.modeling.assignment.lean import LeanFCOS, LeanRetinaNet, LeanRPN, lean
 from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
 from d2freq.modeling.assignment.nwd import RankingAssigner
 from d2freq.modeling.assignment.proposal_generator import NWDRPN, RFLARPN, AssignedRPN, MaxIoURPN
@@ -11,9 +12,13 @@ __all__ = [
     "RFLARPN",
     "AssignedRPN",
     "HierarchicalAssigner",
+    "LeanFCOS",
+    "LeanRPN",
+    "LeanRetinaNet",
     "MaxIoUAssigner",
     "MaxIoURPN",
     "RFLAAnchorGenerator",
     "RankingAssigner",
+    "lean",
     "receptive_fields",
 ]

@@ -19,6 +19,7 @@ from fvcore.common.registry import Registry
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.assignment.points import label_points_in_chunks
 from d2freq.modeling.detectors.fcos.inference import candidates_by_probability, suppress
 from d2freq.modeling.detectors.fcos.losses import (
     BOX_LOSSES,
@@ -185,10 +186,13 @@ class FCOS(PlainFCOS):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """The object of each point; see the parent, which gets the objects smallest first.
 
-        It gives a point to the first of those that it cannot tell apart.
+        It gives a point to the first of those that it cannot tell apart. A crowd's objects come a
+        few at a time, in little memory.
         """
         ordered = [found[found.gt_boxes.area().argsort(stable=True)] for found in gt_instances]
-        return super().label_anchors(anchors, ordered)
+        return label_points_in_chunks(
+            super().label_anchors, anchors, ordered, background=self.num_classes
+        )
 
     def losses(
         self,

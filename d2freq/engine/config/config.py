@@ -15,6 +15,8 @@ from detectron2.utils.logger import setup_logger
 from torch import nn
 from torch.optim import Optimizer
 
+from d2freq.engine.config.image_sizes import ImageSizes
+
 __all__ = ["Config"]
 
 
@@ -88,6 +90,20 @@ class Config(ABC):
     @abstractmethod
     def square(self) -> int | None:
         """Pixels a side of the images that a classifier is measured on."""
+
+    @property
+    @abstractmethod
+    def channel_order(self) -> str:
+        """Of the pixels that the model takes: "RGB", "BGR", "L" or another of Detectron2's."""
+
+    @property
+    @abstractmethod
+    def image_sizes(self) -> ImageSizes:
+        """How large training and testing make images.
+
+        Raises:
+            UserError: testing does something else to images than resizing their shorter side.
+        """
 
     @abstractmethod
     def train_sets(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,9 +14,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config.config import Config
+from d2freq.engine.config.image_sizes import ImageSizes
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
-from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input import FixedStem
 from d2freq.trainer_config import lazy_name, setting_default
 
@@ -83,6 +84,29 @@ class LazyConfig(Config):
     def square(self) -> int | None:
         return self._select("dataloader.test.mapper.crop")
 
+    @property
+    def channel_order(self) -> str:
+        order = self._select("dataloader.test.mapper.image_format")
+        return order or self._select("dataloader.train.mapper.image_format", "BGR")
+
+    @property
+    def image_sizes(self) -> ImageSizes:
+        test, train = (0, 0), (0, 0)
+        crop = None
+        for name, step in self._steps("test"):
+            if name != "ResizeShortestEdge":
+                raise UserError(
+                    f"{self.source}: dataloader.test.mapper.augmentations has {name}; images of "
+                    "one's own are resized by ResizeShortestEdge alone: remove the step"
+                )
+            test = _edges(step)
+        for name, step in self._steps("train"):
+            if name == "ResizeShortestEdge":
+                train = _edges(step)
+            elif name == "RandomCrop" and str(step.crop_type).startswith("absolute"):
+                crop = int(step.crop_size[1]), int(step.crop_size[0])
+        return ImageSizes(test, train, crop)
+
     def train_sets(self) -> list[str]:
         return self._sets("train")
 
@@ -90,7 +114,7 @@ class LazyConfig(Config):
         return self._sets("test")
 
     def model(self, device: str | None = None) -> nn.Module:
-        return lean(instantiate(self.cfg.model)).to(device or self.cfg.train.device)
+        return instantiate(self.cfg.model).to(device or self.cfg.train.device)
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         optimizer = copy.deepcopy(self.cfg.optimizer)
@@ -149,6 +173,13 @@ class LazyConfig(Config):
                 "dataloader.train.mapper.use_instance_mask to True"
             )
 
+    def _steps(self, split: str) -> list[tuple[str, Any]]:
+        """(name of the class, call) of each augmentation of a mapper."""
+        steps = self._select(f"dataloader.{split}.mapper.augmentations", [])
+        kinds = [step.get("_target_") for step in steps]
+        names = [kind if isinstance(kind, str) else kind.__name__ for kind in kinds]
+        return [(name.rpartition(".")[2], step) for name, step in zip(names, steps, strict=True)]
+
     @property
     def _evaluator(self) -> Any:
         return self._select("dataloader.evaluator", {})
@@ -160,6 +191,13 @@ class LazyConfig(Config):
     def _sets(self, split: str) -> list[str]:
         names = self._select(f"dataloader.{split}.dataset.names", [])
         return [names] if isinstance(names, str) else list(names)
+
+
+def _edges(step: DictConfig) -> tuple[int, int]:
+    """(short side, longest side) of a ResizeShortestEdge, the largest of several."""
+    given = step.short_edge_length
+    short = int(given if isinstance(given, int) else max(given))
+    return (short, int(step.get("max_size", sys.maxsize))) if short else (0, 0)
 
 
 def _calls(node: Any) -> Iterator[DictConfig]:

@@ -1,7 +1,9 @@
 """A config file of either kind, by its suffix."""
 
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from detectron2.config import CfgNode
 from omegaconf import DictConfig
@@ -17,7 +19,7 @@ __all__ = ["as_config", "is_lazy", "load_config"]
 
 
 def is_lazy(config_file: str) -> bool:
-    """True for a lazy config (``.py``), False for YAML with ``_BASE_``.
+    """True for a lazy config (``.py``, or the YAML that its run wrote), False for other YAML.
 
     Raises:
         UserError: no file is named, it does not exist, or it has another suffix.
@@ -29,7 +31,7 @@ def is_lazy(config_file: str) -> bool:
         raise UserError(f"{config_file}: a config is a .yaml, .yml or .py file, not {suffix!r}")
     if not os.path.isfile(config_file):
         raise UserError(f"{config_file}: no such config file; those of d2freq lie under configs/")
-    return suffix == ".py"
+    return suffix == ".py" or _is_dump(config_file)
 
 
 def load_config(config_file: str, overrides: Sequence[str] = ()) -> Config:
@@ -44,6 +46,15 @@ def load_config(config_file: str, overrides: Sequence[str] = ()) -> Config:
     """
     load = load_lazy if is_lazy(config_file) else load_yaml
     return as_config(load(config_file, list(overrides)), config_file)
+
+
+def _is_dump(config_file: str) -> bool:
+    """Whether a YAML file is a lazy config's, as Detectron2 writes it into the output folder."""
+    try:
+        text = Path(config_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False  # the reader of YAML says what is wrong with it
+    return all(re.search(rf"^{key}:", text, re.MULTILINE) for key in ("model", "train"))
 
 
 def as_config(cfg: Config | CfgNode | DictConfig, source: str = "") -> Config:

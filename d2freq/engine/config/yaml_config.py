@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.engine.config.config import Config
+from d2freq.engine.config.image_sizes import ImageSizes
 from d2freq.engine.config.registry_names import (
     check_backbone_keys,
     check_registry_names,
@@ -21,7 +22,6 @@ from d2freq.engine.config.registry_names import (
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
-from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input.build_stem import build_transform
 from d2freq.trainer_config import host_node_keys
 
@@ -89,6 +89,21 @@ class YamlConfig(Config):
     def square(self) -> int:
         return self.cfg.INPUT.CLASSIFICATION.CROP
 
+    @property
+    def channel_order(self) -> str:
+        return self.cfg.INPUT.FORMAT
+
+    @property
+    def image_sizes(self) -> ImageSizes:
+        given = self.cfg.INPUT
+        short, crop = max(given.MIN_SIZE_TRAIN), given.CROP
+        absolute = crop.ENABLED and crop.TYPE.startswith("absolute")
+        return ImageSizes(
+            test=(given.MIN_SIZE_TEST, given.MAX_SIZE_TEST) if given.MIN_SIZE_TEST else (0, 0),
+            train=(short, given.MAX_SIZE_TRAIN) if short else (0, 0),
+            crop=(int(crop.SIZE[1]), int(crop.SIZE[0])) if absolute else None,
+        )
+
     def train_sets(self) -> list[str]:
         return list(self.cfg.DATASETS.TRAIN)
 
@@ -96,7 +111,7 @@ class YamlConfig(Config):
         return list(self.cfg.DATASETS.TEST)
 
     def model(self, device: str | None = None) -> nn.Module:
-        return lean(build_model(self.cfg if device is None else self._on(device)))
+        return build_model(self.cfg if device is None else self._on(device))
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         return build_optimizer(self.cfg, model)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from d2freq.errors import UserError
+
 __all__ = ["Detections", "GeoReference", "Picture", "PictureResult"]
 
 
@@ -36,6 +38,46 @@ class Detections:
         """Those of a boolean mask, of indices or of a slice, in that order."""
         return replace(
             self, boxes=self.boxes[rows], scores=self.scores[rows], classes=self.classes[rows]
+        )
+
+    @property
+    def labels(self) -> list[str]:
+        """(N,) the class of each, by name, or by number where the model has no names."""
+        return [self.names[k] if k < len(self.names) else str(k) for k in self.classes.tolist()]
+
+    def to_supervision(self) -> Any:
+        """The same as supervision's Detections, with ``data["class_name"]``.
+
+        Raises:
+            UserError: the package supervision is missing.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise UserError(
+                f"to_supervision needs the package supervision ({error}): pip install supervision"
+            ) from error
+        return supervision.Detections(
+            xyxy=self.boxes.astype(np.float32).reshape(-1, 4),
+            confidence=self.scores.astype(np.float32),
+            class_id=self.classes.astype(int),
+            data={"class_name": np.array(self.labels, dtype=str)},
+        )
+
+    def to_detectron2(self, size: tuple[int, int]) -> Any:
+        """The same as Detectron2's Instances with pred_boxes, scores and pred_classes.
+
+        Args:
+            size: (height, width) of the picture.
+        """
+        import torch
+        from detectron2.structures import Boxes, Instances
+
+        return Instances(
+            size,
+            pred_boxes=Boxes(torch.from_numpy(self.boxes.astype(np.float32)).reshape(-1, 4)),
+            scores=torch.from_numpy(self.scores.astype(np.float32)),
+            pred_classes=torch.from_numpy(self.classes.astype(np.int64)),
         )
 
     @classmethod

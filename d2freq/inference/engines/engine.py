@@ -26,6 +26,8 @@ class ModelAbout:
         crop: (width, height) of training's crops in pixels of the resized picture, None without.
         score: the least score that the model itself lets pass.
         divisibility: of the sides that the network pads to.
+        stride: pixels of the input to one of the finest features; a picture with a smaller side
+            is refused.
     """
 
     names: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ class ModelAbout:
     crop: tuple[int, int] | None = None
     score: float = 0.05
     divisibility: int = 32
+    stride: int = 1
 
 
 class Engine(Protocol):
@@ -45,7 +48,7 @@ class Engine(Protocol):
     about: ModelAbout
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        """Search pictures, none of them resized.
+        """Search pictures as large as they are; d2freq.inference.resize has resized them.
 
         Args:
             pictures: (H, W, 3) uint8 RGB each, of any sizes; the engine itself puts the channels

@@ -1,0 +1,237 @@
+"""A trained detector in Python: pictures in, boxes out.
+
+Shape legend: H x W of a picture.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from d2freq.engine.build import build
+from d2freq.engine.config import load_config
+from d2freq.engine.tasks.detection import classes_of
+from d2freq.engine.training_data import TrainingData, known_names
+from d2freq.errors import UserError
+from d2freq.inference.about import about_model
+from d2freq.inference.detections import Picture
+from d2freq.inference.engines.engine import Engine, ModelAbout
+from d2freq.inference.engines.registry import TORCH, engine_of, load_engine
+from d2freq.inference.engines.torch_engine import TorchEngine
+from d2freq.inference.load import find_parts
+from d2freq.inference.search import Choice, search_picture
+from d2freq.inference.sources import OpenPicture, Source, open_source
+from d2freq.inference.sources.decoded import Decoded
+from d2freq.inference.tiling import Merging, TilePlan, choose_tiles
+from d2freq.utils.choices import choice as one_of
+from d2freq.utils.choices import did_you_mean
+
+__all__ = ["Detector"]
+
+logger = logging.getLogger(__name__)
+
+Image = str | os.PathLike | np.ndarray | Any  # Any: a picture of Pillow
+
+
+class Detector:
+    """A detector for pictures of any size.
+
+    Args:
+        engine: what runs the model.
+        data: what it was trained on, which ``tile="auto"`` goes by; None where nobody knows.
+
+    Examples:
+        >>> from d2freq.inference import Detector
+        >>> detector = Detector.load("output/demo")  # doctest: +SKIP
+        >>> found = detector("harbour.jpg", score=0.5)  # doctest: +SKIP
+        >>> found.boxes, found.scores, found.labels  # doctest: +SKIP
+    """
+
+    def __init__(self, engine: Engine, *, data: TrainingData | None = None) -> None:
+        self.engine = engine
+        self.data = data
+
+    @classmethod
+    def load(
+        cls,
+        output_dir_or_config: str | os.PathLike | None = None,
+        weights: str | os.PathLike | None = None,
+        *,
+        engine: str = "",
+        device: str = "cpu",
+        half: bool = False,
+        overrides: Sequence[str] = (),
+    ) -> "Detector":
+        """A detector from a training's output folder, from a config and weights, or from a file.
+
+        Args:
+            output_dir_or_config: a folder, which is enough alone (config, class names and weights
+                are found there), a YAML or lazy config, or a file that ``d2freq export`` wrote.
+            weights: a checkpoint or such a folder; None takes the folder's best or last.
+            engine: "torch", or another of ``d2freq export``; "" goes by the file.
+            device: "cpu" or "cuda".
+            half: see TorchEngine.
+            overrides: KEY VALUE words for YAML, key=value words for a lazy config.
+
+        Raises:
+            UserError: a part is missing, or config and weights do not fit.
+        """
+        exported = weights if weights is not None else output_dir_or_config
+        by_file = engine_of(exported) if exported is not None and not engine else engine
+        if exported is not None and by_file not in ("", TORCH):
+            return cls(load_engine(exported, engine=by_file, device=device))
+        parts = find_parts(output_dir_or_config, weights)
+        config = load_config(parts.config_file, overrides)
+        found = parts.weights or config.weights
+        if not found:
+            raise UserError(
+                f"{parts.config_file}: names no weights to search pictures with: --weights FILE"
+            )
+        model: Any = build(config, weights=found, device=device)
+        model = getattr(model, "detector", model) if _is_set(model) else model
+        names = parts.data.classes if parts.data is not None else ()
+        names = names or known_names([*config.train_sets(), *config.test_sets()])
+        about = about_model(config, model, _fitting(names, classes_of(model), parts.config_file))
+        return cls(TorchEngine(model, about, device=device, half=half), data=parts.data)
+
+    @property
+    def about(self) -> ModelAbout:
+        """What the model wants and gives."""
+        return self.engine.about
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes, in the order of their numbers."""
+        return tuple(self.about.names)
+
+    def tiles(self, tile: str | tuple[int, int] = "auto", overlap: float | None = None) -> TilePlan:
+        """How pictures would be cut, and why; see choose_tiles."""
+        return choose_tiles(tile, overlap, about=self.about, data=self.data)
+
+    def class_numbers(self, classes: Sequence[str | int] | None) -> list[int] | None:
+        """Numbers of classes that are given by name or by number; None for None, all.
+
+        Raises:
+            UserError: the model has no such class.
+        """
+        if classes is None:
+            return None
+        numbers = []
+        for word in classes:
+            known = word in self.names
+            if not known and not str(word).isdigit():
+                raise UserError(
+                    f"--classes: the model knows no {word!r}{did_you_mean(str(word), self.names)}; "
+                    f"it knows {', '.join(self.names)}"
+                )
+            number = self.names.index(str(word)) if known else int(word)
+            if self.names and number >= len(self.names):
+                raise UserError(
+                    f"--classes: the model has classes 0 to {len(self.names) - 1}, no {number}"
+                )
+            numbers.append(number)
+        return numbers
+
+    def __call__(
+        self,
+        images: Any,
+        *,
+        channel_order: str = "RGB",
+        score: float = 0.0,
+        classes: Sequence[str | int] | None = None,
+        tile: str | tuple[int, int] = "auto",
+        overlap: float | None = None,
+        merge: str = "nms",
+        merge_iou: float = 0.5,
+        batch: int = 4,
+    ) -> Any:
+        """What is found on a picture, or on each of a list of pictures.
+
+        Args:
+            images: a path, an array, a picture of Pillow, or a list of these. An array is
+                (H, W, 3) or (H, W) uint8.
+            channel_order: of arrays of three channels: "RGB", as Pillow, imageio and rasterio give
+                them, or "BGR", as OpenCV's imread does. It has nothing to do with the order that
+                the model was trained on, which the detector knows. Files and pictures of Pillow
+                know their own order.
+            score: the least that is given back; the model itself may drop higher ones, see
+                ``about.score``.
+            classes: names or numbers; None takes all.
+            tile, overlap: see choose_tiles.
+            merge, merge_iou: how tiles are put together; see Merging.
+            batch: tiles that run at once.
+
+        Returns:
+            Detections, best first, in pixels of the picture; a list of them for a list.
+
+        Raises:
+            UserError: another kind of array, a missing or unreadable file, an unknown word.
+        """
+        plan = self.tiles(tile, overlap)
+        merging = Merging(merge, merge_iou)
+        wanted = Choice(score, self.class_numbers(classes))
+        if batch < 1:
+            raise UserError(f"batch={batch}: at least one tile runs at once")
+        one = not isinstance(images, list | tuple)
+        found = []
+        for image in [images] if one else images:
+            for opened in _open(image, channel_order):
+                found.append(
+                    search_picture(
+                        self.engine, opened, plan, merging=merging, choice=wanted, batch=batch
+                    )
+                )
+        return found[0] if one else found
+
+
+def _open(image: Image, channel_order: str) -> Iterable[OpenPicture]:
+    if isinstance(image, str | os.PathLike):
+        path = os.fspath(image)
+        return open_source(Source(os.path.basename(path), path), first_id=1)
+    if not isinstance(image, np.ndarray):
+        if not hasattr(image, "convert"):
+            raise UserError(
+                f"a picture is a path, an array or a picture of Pillow, not {type(image).__name__}"
+            )
+        image, channel_order = np.asarray(image.convert("RGB")), "RGB"
+    return [_from_array(image, channel_order)]
+
+
+def _from_array(pixels: np.ndarray, channel_order: str) -> Decoded:
+    one_of(channel_order, ("RGB", "BGR"), key="channel_order")
+    grey = pixels.ndim == 2
+    if pixels.dtype != np.uint8 or not (grey or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+        raise UserError(
+            f"a picture of shape {pixels.shape} and type {pixels.dtype}: arrays are (H, W, 3) or "
+            "(H, W) of uint8, 0 to 255"
+        )
+    if not pixels.size:
+        raise UserError(f"a picture of shape {pixels.shape} has no pixels")
+    if grey:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    elif channel_order == "BGR":
+        pixels = pixels[:, :, ::-1]
+    height, width = pixels.shape[:2]
+    return Decoded(Picture("array", "", width, height, 1), pixels)
+
+
+def _fitting(names: tuple[str, ...], count: int | None, source: str) -> tuple[str, ...]:
+    """The names where there is one for each class, else numbers, and a line that says so."""
+    if names and (count is None or len(names) == count):
+        return names
+    known = f"{len(names)} names are known of {count} classes" if names else "no names are known"
+    logger.warning(
+        "%s: %s of the classes; they are called by their numbers. Training writes names into "
+        "classes.json beside the weights",
+        source,
+        known,
+    )
+    return tuple(map(str, range(count or 0)))
+
+
+def _is_set(model: Any) -> bool:
+    from d2freq.modeling.set import SET
+
+    return isinstance(model, SET)

@@ -1,0 +1,50 @@
+"""Pictures as large as testing makes them, and boxes back in the pixels of what was given.
+
+Shape legend: H x W what was given, h x w resized, N boxes.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from d2freq.inference.detections import Detections
+from d2freq.inference.engines.engine import ModelAbout
+
+__all__ = ["boxes_back", "resized"]
+
+NO_LIMIT = 2**31 - 1
+
+
+def resized(
+    pixels: np.ndarray, about: ModelAbout, *, full: tuple[int, int] | None = None
+) -> np.ndarray:
+    """(H, W, 3) uint8 -> (h, w, 3) uint8, as the test loader's ResizeShortestEdge makes it.
+
+    Args:
+        full: (height, width) whose resizing says by how much; None: of the picture itself.
+    """
+    if not about.short_side:
+        return pixels
+    from detectron2.data.transforms import ResizeShortestEdge, ResizeTransform
+
+    height, width = pixels.shape[:2]
+    whole = full or (height, width)
+    target = ResizeShortestEdge.get_output_shape(
+        *whole, about.short_side, about.longest_side or NO_LIMIT
+    )
+    if whole != (height, width):
+        target = tuple(
+            max(1, round(side * new / old))
+            for side, new, old in zip((height, width), target, whole, strict=True)
+        )
+    if target == (height, width):
+        return pixels
+    return ResizeTransform(height, width, *target).apply_image(pixels)
+
+
+def boxes_back(found: Detections, *, given: tuple[int, int], seen: tuple[int, int]) -> Detections:
+    """What was found on (h, w) pixels ``seen``, in those of the (H, W) that were ``given``."""
+    if given == seen or not len(found):
+        return found
+    factors = np.array([given[1] / seen[1], given[0] / seen[0]] * 2)
+    return replace(found, boxes=found.boxes * factors)

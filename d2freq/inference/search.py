@@ -1,0 +1,112 @@
+"""An engine on the tiles of pictures: resized as testing does, in batches, boxes put back.
+
+Shape legend: H x W of a tile in the picture, h x w of it as the network sees it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from d2freq.data.tiles.geometry import Window
+from d2freq.errors import UserError
+from d2freq.inference.detections import Detections
+from d2freq.inference.engines.engine import Engine
+from d2freq.inference.resize import boxes_back, resized
+from d2freq.inference.sources.source import OpenPicture
+from d2freq.inference.tiling import Merging, TilePlan, assemble
+
+__all__ = ["Choice", "search_arrays", "search_picture"]
+
+
+class Choice:
+    """Which detections are wanted: of a least score, of some classes.
+
+    Args:
+        score: the least.
+        classes: numbers; None takes all.
+    """
+
+    def __init__(self, score: float = 0.0, classes: Sequence[int] | None = None) -> None:
+        self.score = score
+        self.classes = None if classes is None else np.array(sorted(set(classes)), np.int64)
+
+    def of(self, found: Detections) -> Detections:
+        """Those that are wanted, in the same order."""
+        kept = found.scores >= self.score
+        if self.classes is not None:
+            kept &= np.isin(found.classes, self.classes)
+        return found if kept.all() else found[kept]
+
+
+def search_arrays(
+    engine: Engine,
+    tiles: Sequence[np.ndarray],
+    *,
+    full: tuple[int, int] | None = None,
+    choice: Choice | None = None,
+) -> list[Detections]:
+    """What the engine finds on each of a batch, in pixels of each.
+
+    Args:
+        tiles: (H, W, 3) uint8 RGB each.
+        full: (height, width) of a whole tile where these are tiles: narrower ones at a small
+            picture are scaled as much as it. None: each is a picture of its own.
+        choice: which detections are wanted, None for all.
+
+    Raises:
+        UserError: one is smaller than the stride of the network's features.
+    """
+    seen = [resized(pixels, engine.about, full=full) for pixels in tiles]
+    for pixels, small in zip(tiles, seen, strict=True):
+        if min(small.shape[:2]) < engine.about.stride:
+            raise UserError(
+                f"{pixels.shape[1]} x {pixels.shape[0]} px is less than the model's stride of "
+                f"{engine.about.stride} px; enlarge the picture"
+            )
+    found = engine(seen)
+    shapes = zip(tiles, seen, strict=True)
+    back = [
+        boxes_back(own, given=large.shape[:2], seen=small.shape[:2])
+        for own, (large, small) in zip(found, shapes, strict=True)
+    ]
+    return back if choice is None else [choice.of(own) for own in back]
+
+
+def search_picture(
+    engine: Engine,
+    opened: OpenPicture,
+    plan: TilePlan,
+    *,
+    merging: Merging,
+    choice: Choice,
+    batch: int,
+) -> Detections:
+    """Everything on one picture.
+
+    Raises:
+        UserError: see search_arrays; DatasetError where a tile cannot be read.
+    """
+    size = opened.picture.width, opened.picture.height
+    windows = plan.windows(size)
+    full = full_tile(plan, windows)
+    searched: list[Window] = []
+    found: list[Detections] = []
+    waiting: list[np.ndarray] = []
+    for place, window in enumerate(windows):
+        pixels = opened.read(window)
+        if pixels is not None:
+            searched.append(window)
+            waiting.append(pixels)
+        if waiting and (len(waiting) == batch or place == len(windows) - 1):
+            found += search_arrays(engine, waiting, full=full, choice=choice)
+            waiting = []
+    return choice.of(
+        assemble(found, searched, size, merging=merging, names=tuple(engine.about.names))
+    )
+
+
+def full_tile(plan: TilePlan, windows: Sequence[Window]) -> tuple[int, int] | None:
+    """(height, width) of a whole tile; None where a picture has one window."""
+    if plan.tile is None or len(windows) == 1:
+        return None
+    return plan.tile[1], plan.tile[0]

@@ -1,0 +1,149 @@
+"""From the words of a command to the files that are searched, in a fixed order."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from d2freq.data.coco.read import read_coco
+from d2freq.errors import DatasetError, UserError
+from d2freq.inference.sources.raster import RASTERS
+from d2freq.inference.sources.source import Source
+from d2freq.inference.sources.video import VIDEOS
+
+__all__ = ["PICTURES", "find_sources"]
+
+PICTURES = (
+    *(".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".webp"),
+    *RASTERS,
+)
+
+
+def find_sources(
+    words: Sequence[str | os.PathLike],
+    *,
+    images: str | os.PathLike | None = None,
+    leave_out: str | os.PathLike | None = None,
+) -> list[Source]:
+    """The files that words stand for, each once, ordered by word and then by path.
+
+    A word is a picture, a video, a folder (with all below it), a glob, a ``.txt`` file of paths,
+    one a line, or a ``.json`` file in COCO's format. Files that are listed by a ``.txt`` or
+    ``.json`` file need not be there: they fail when they are opened, each by itself.
+
+    Args:
+        images: the folder that a COCO file's file names are relative to; None: its own.
+        leave_out: a folder that is not searched, the output of the run itself.
+
+    Raises:
+        UserError: no such source, or no picture among them.
+        DatasetError: a faulty COCO file.
+    """
+    left_out = Path(leave_out).resolve() if leave_out is not None else None
+    found: dict[str, Source] = {}
+    for word in map(str, words):
+        of_word = _of_word(word, images)
+        for source in of_word:
+            path = os.path.abspath(source.path)
+            if left_out is None or left_out not in Path(path).resolve().parents:
+                found.setdefault(path if source.image_id is None else f"{path}\n{word}", source)
+    if not found:
+        said = ", ".join(map(str, words)) or "nothing"
+        raise UserError(
+            f"no picture in {said}; pictures end in {' '.join(PICTURES)}, videos in "
+            f"{' '.join(VIDEOS)}"
+        )
+    return _with_own_names(list(found.values()))
+
+
+def _of_word(word: str, images: str | os.PathLike | None) -> list[Source]:
+    path = Path(word)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and _is_searched(p))
+        return [_file(file, file.relative_to(path).as_posix()) for file in files]
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix == ".txt":
+            return list(_listed(path))
+        if suffix == ".json":
+            return list(_coco(path, Path(images) if images is not None else path.parent))
+        return [_file(path, path.name)]  # whatever its ending: opening it will tell
+    if glob.has_magic(word):
+        names = sorted(filter(os.path.isfile, glob.glob(word, recursive=True)))
+        files = [Path(name) for name in names if _is_searched(Path(name))]
+        fixed = Path(*_fixed_parts(path))
+        return [_file(file, file.relative_to(fixed).as_posix()) for file in files]
+    raise UserError(
+        f"{word}: no such picture, folder or list; a glob needs quotes where the shell has none"
+    )
+
+
+def _fixed_parts(path: Path) -> list[str]:
+    """The folders of a glob before its first sign of magic."""
+    parts: list[str] = []
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return parts
+
+
+def _is_searched(path: Path) -> bool:
+    return path.suffix.lower() in (*PICTURES, *VIDEOS) and not path.name.startswith(".")
+
+
+def _file(path: Path, name: str) -> Source:
+    return Source(name, str(path), video=path.suffix.lower() in VIDEOS)
+
+
+def _listed(file: Path) -> Iterator[Source]:
+    """A path a line, relative to the working directory, or else to the file's own folder."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not a list of paths in UTF-8 ({error})") from error
+    for line in text.splitlines():
+        word = line.strip()
+        if word and not word.startswith("#"):
+            path = Path(word)
+            beside = file.parent / word
+            path = beside if not path.exists() and beside.exists() else path
+            name = path.as_posix() if not path.is_absolute() else path.name
+            yield _file(path, name.removeprefix("../"))
+
+
+def _coco(file: Path, folder: Path) -> Iterator[Source]:
+    records = read_coco(file).get("images")
+    if not isinstance(records, list):
+        raise DatasetError(f"{file}: has no list images, so it is no COCO file")
+    for place, record in enumerate(records):
+        try:
+            name, image_id = str(record["file_name"]), record["id"]
+            size = (record["width"], record["height"]) if "width" in record else None
+        except (KeyError, TypeError) as error:
+            raise DatasetError(f"{file}: images[{place}] has no {error}") from error
+        if type(image_id) is not int:
+            raise DatasetError(f"{file}: images[{place}] has id {image_id!r}, not a whole number")
+        yield Source(name, str(folder / name), image_id=image_id, size=size)
+
+
+def _with_own_names(sources: list[Source]) -> list[Source]:
+    """The same with names that tell them apart: of namesakes the folders before them, too."""
+    parts = [Path(source.path).absolute().parts for source in sources]
+    names = [source.name for source in sources]
+    depth = [len(Path(name).parts) for name in names]
+    while len(set(names)) < len(names):
+        seen: dict[str, list[int]] = {}
+        for n, name in enumerate(names):
+            seen.setdefault(name, []).append(n)
+        moved = False
+        for rows in seen.values():
+            for n in rows if len(rows) > 1 else ():
+                if depth[n] < len(parts[n]) - 1:
+                    depth[n] += 1
+                    names[n] = "/".join(parts[n][-depth[n] :])
+                    moved = True
+        if not moved:  # one file in two COCO files
+            names = [f"{n + 1}/{name}" for n, name in enumerate(names)]
+    return [replace(source, name=name) for source, name in zip(sources, names, strict=True)]

@@ -1,0 +1,66 @@
+"""The pictures of a source, opened by what reads them best."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+from d2freq.errors import DatasetError
+from d2freq.inference.detections import Picture
+from d2freq.inference.sources.decoded import Decoded, read_decoded
+from d2freq.inference.sources.raster import RASTERS, has_rasterio, open_raster
+from d2freq.inference.sources.source import OpenPicture, Source
+from d2freq.inference.sources.video import open_frames
+from d2freq.utils.pixels import look_at
+
+__all__ = ["open_source"]
+
+logger = logging.getLogger(__name__)
+
+
+def open_source(source: Source, first_id: int) -> Iterator[OpenPicture]:
+    """The picture of a file, or each frame of a video, open until the next is asked for.
+
+    A raster's windows are read from the file where rasterio is installed. Whatever else is
+    decoded once and kept while it is open.
+
+    Args:
+        first_id: the picture's image_id where the source has none; a video's frames count on.
+
+    Raises:
+        DatasetError: the file is missing, damaged, of more than 8 bits, of other bands, or of
+            another size than the COCO file says.
+    """
+    image_id = first_id if source.image_id is None else source.image_id
+    if source.video:
+        yield from open_frames(source.path, name=source.name, first_id=image_id)
+    elif _in_windows(source.path):
+        with open_raster(source.path, name=source.name, image_id=image_id) as opened:
+            _check_size(source, opened.picture)
+            yield opened
+    else:
+        pixels, something = read_decoded(source.path, source.size)
+        height, width = pixels.shape[:2]
+        yield Decoded(Picture(source.name, source.path, width, height, image_id), pixels, something)
+
+
+def _in_windows(path: str) -> bool:
+    if os.path.splitext(path)[1].lower() not in RASTERS or not os.path.isfile(path):
+        return False
+    if not has_rasterio():
+        logger.warning(
+            "%s: without the package rasterio it is decoded whole, and its place on the earth is "
+            "not read: pip install d2freq[geo]",
+            path,
+        )
+        return False
+    # GDAL leaves pixels as they lie in the file; such photographs are small
+    return not look_at(path).turned
+
+
+def _check_size(source: Source, picture: Picture) -> None:
+    found = picture.width, picture.height
+    if source.size is not None and found != source.size:
+        raise DatasetError(
+            f"{source.path}: {found[0]} x {found[1]} pixels, the COCO file says {source.size[0]} x "
+            f"{source.size[1]}; correct width and height there, or fetch the image again"
+        )

@@ -1,0 +1,63 @@
+"""A file that a run searches, and a picture of it that is open: pixels by windows.
+
+Shape legend: h x w a window in pixels of the picture, turned as its EXIF tag says.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2freq.data.tiles.geometry import Window
+from d2freq.inference.detections import Picture
+
+__all__ = ["OpenPicture", "Source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file with one picture, or a video with many.
+
+    Attributes:
+        name: what outputs call it, unique in a run: its path below the folder that was named.
+        path: the file, which need not be there: opening it then fails.
+        image_id: the COCO file's, None where no COCO file is the source.
+        size: (width, height) that the COCO file says, None where nobody says.
+        video: whether it is one.
+    """
+
+    name: str
+    path: str
+    image_id: int | None = None
+    size: tuple[int, int] | None = None
+    video: bool = False
+
+
+class OpenPicture(ABC):
+    """A picture whose windows can be read, one after another."""
+
+    picture: Picture
+
+    @abstractmethod
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """(h, w, 3) uint8 RGB, and (h, w) bool: where there is something; None: everywhere."""
+
+    def read(self, window: Window) -> np.ndarray | None:
+        """The pixels of a window, (h, w, 3) uint8 RGB; None where it is empty.
+
+        Empty is what the file marks as such in every pixel (nodata, a mask, alpha 0), and a
+        window of one single colour, as the borders of a mosaic have without a mark.
+
+        Raises:
+            DatasetError: the file is damaged there.
+        """
+        pixels, something = self._read(window)
+        if something is not None and not something.any():
+            return None
+        if not np.any(pixels != pixels[0, 0]):
+            return None
+        return pixels
+
+    def whole(self) -> Window:
+        """The window of all pixels."""
+        return Window(0, 0, self.picture.width, self.picture.height)

@@ -17,6 +17,7 @@ from d2freq.engine.config.config import Config
 from d2freq.engine.config.image_sizes import ImageSizes
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
+from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input import FixedStem
 from d2freq.trainer_config import lazy_name, setting_default
 
@@ -114,7 +115,7 @@ class LazyConfig(Config):
         return self._sets("test")
 
     def model(self, device: str | None = None) -> nn.Module:
-        return instantiate(self.cfg.model).to(device or self.cfg.train.device)
+        return lean(instantiate(self.cfg.model)).to(device or self.cfg.train.device)
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         optimizer = copy.deepcopy(self.cfg.optimizer)

@@ -22,6 +22,7 @@ from d2freq.engine.config.registry_names import (
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
+from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input.build_stem import build_transform
 from d2freq.trainer_config import host_node_keys
 
@@ -111,7 +112,7 @@ class YamlConfig(Config):
         return list(self.cfg.DATASETS.TEST)
 
     def model(self, device: str | None = None) -> nn.Module:
-        return build_model(self.cfg if device is None else self._on(device))
+        return lean(build_model(self.cfg if device is None else self._on(device)))
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         return build_optimizer(self.cfg, model)

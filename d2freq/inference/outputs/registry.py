@@ -6,7 +6,10 @@ from pathlib import Path
 from d2freq.inference.detections import PictureResult
 from d2freq.inference.outputs.coco import write_coco_files
 from d2freq.inference.outputs.csv_file import write_csv
+from d2freq.inference.outputs.label_studio import write_label_studio
 from d2freq.inference.outputs.run_info import RunInfo
+from d2freq.inference.outputs.visdrone import write_visdrone_txt
+from d2freq.inference.outputs.yolo import write_yolo_txt
 from d2freq.utils.choices import choice
 
 __all__ = ["WRITERS", "Writer", "summary_of", "write_outputs"]
@@ -18,6 +21,9 @@ Writer = Callable[[Sequence[PictureResult], Path, RunInfo], list[Path]]
 WRITERS: dict[str, Writer] = {
     "coco": write_coco_files,
     "csv": write_csv,
+    "yolo": write_yolo_txt,
+    "visdrone": write_visdrone_txt,
+    "label-studio": write_label_studio,
 }
 
 

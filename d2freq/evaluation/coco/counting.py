@@ -19,6 +19,7 @@ from d2freq.evaluation.coco.guard import Detections, GroundTruth
 from d2freq.evaluation.coco.matching import HIT, MISS, Matches, match, place_in_image
 from d2freq.evaluation.coco.olrp import Olrp, olrp_of
 from d2freq.evaluation.coco.regions import in_regions
+from d2freq.evaluation.coco.score_cuts import Curve, curve_of, states_of, usual_overlap
 from d2freq.evaluation.protocols.protocol import Protocol
 
 LARGE = 300_000  # detections from which on counting takes seconds and shows a progress bar
@@ -35,6 +36,8 @@ class Counts:
         weight: (K, A), how much a category weighs in means; None: all the same.
         olrp: oLRP, its parts and the best score cuts, (K, A) each; None where the protocol has
             none.
+        curves: precision and recall over scores of each category, K of them, at the overlap of
+            ``score_cuts.usual_overlap``.
         excused: detections and ground truth boxes that were left out because they lie in
             the image's ignore regions.
     """
@@ -45,6 +48,7 @@ class Counts:
     recall: np.ndarray
     weight: np.ndarray | None = None
     olrp: Olrp | None = None
+    curves: tuple[Curve, ...] = ()
     excused: tuple[int, int] = (0, 0)
 
     def ap(self, area: str = "all", iou: float | None = None, category: int | None = None) -> float:
@@ -96,9 +100,9 @@ def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Cou
             for n, single in zip(protocol.max_dets, limits, strict=True)
         ]
         precision, recall = (np.concatenate([part[n] for part in parts], -1) for n in (0, 1))
-        olrp = parts[protocol.ap_index][2]
+        olrp, curves = parts[protocol.ap_index][2:]
     else:
-        precision, recall, olrp = _count(truth, detections, protocol)
+        precision, recall, olrp, curves = _count(truth, detections, protocol)
     return Counts(
         protocol=protocol,
         categories=tuple(truth.categories.values()),
@@ -106,21 +110,24 @@ def count(truth: GroundTruth, detections: Detections, protocol: Protocol) -> Cou
         recall=recall,
         weight=weight,
         olrp=olrp,
+        curves=curves,
         excused=excused,
     )
 
 
 def _count(
     truth: GroundTruth, detections: Detections, protocol: Protocol
-) -> tuple[np.ndarray, np.ndarray, Olrp | None]:
-    """Precision, recall and oLRP as of Counts, by limits of each category of an image."""
-    parts = []
+) -> tuple[np.ndarray, np.ndarray, Olrp | None, tuple[Curve, ...]]:
+    """Precision, recall, oLRP and curves as of Counts, by limits of each category of an image."""
+    parts, iou = [], usual_overlap(protocol)
     for matches in _matches(truth, detections, protocol):
         olrp = olrp_of(matches, protocol) if protocol.olrp else None
-        parts.append((*accumulate(matches, protocol), olrp))
-    precision, recall, olrps = zip(*parts, strict=True)
+        states = states_of(matches, protocol, iou)
+        curve = curve_of(matches.score, states, int(matches.positives[0]))
+        parts.append((*accumulate(matches, protocol), olrp, curve))
+    precision, recall, olrps, curves = zip(*parts, strict=True)
     stacked = Olrp(*np.stack(olrps, 1)) if protocol.olrp else None
-    return np.stack(precision, 2), np.stack(recall, 1), stacked
+    return np.stack(precision, 2), np.stack(recall, 1), stacked, curves
 
 
 def _outside_regions(

@@ -5,17 +5,15 @@ from typing import Any
 
 from tabulate import tabulate
 
-from d2freq.evaluation.coco.guard import Detections, GroundTruth
-from d2freq.evaluation.coco.judge import judge
-from d2freq.evaluation.coco.score_cuts import Curve, Cut, curves
-from d2freq.evaluation.protocols.protocol import Protocol
+from d2freq.evaluation.coco.counting import Counts
+from d2freq.evaluation.coco.score_cuts import Curve, Cut, pooled, usual_overlap
 
-__all__ = ["cuts_of"]
+__all__ = ["ALL", "cuts_of"]
+
+ALL = "all"  # the row of all categories together
 
 
-def cuts_of(
-    truth: GroundTruth, detections: Detections, protocol: Protocol, score: float | None = None
-) -> tuple[str, dict[str, Any]]:
+def cuts_of(counts: Counts, score: float | None = None) -> tuple[str, dict[str, Any]]:
     """The table and the record, of all categories together and of each.
 
     Args:
@@ -24,8 +22,8 @@ def cuts_of(
     Returns:
         a title and a table in percent but for scores, and what the record says in shares of 1.
     """
-    judgement = judge(truth, detections, protocol)
-    found = list(curves(truth, detections, judgement))
+    iou = usual_overlap(counts.protocol)
+    found = [(ALL, pooled(counts.curves)), *zip(counts.categories, counts.curves, strict=True)]
     at = [] if score is None else [[curve.at(score) for _, curve in found]]
     columns = [*at, [curve.best() for _, curve in found]]
     heads = ["score", "P", "R", "F1"] * len(at) + ["best score", "P", "R", "F1"]
@@ -37,12 +35,12 @@ def cuts_of(
     first, *rest = (_record(curve, score) for _, curve in found)
     names = [name for name, _ in found[1:]]
     record = {
-        "iou": judgement.iou,
+        "iou": iou,
         "score": score,
         "all": first,
         "per_category": dict(zip(names, rest, strict=True)),
     }
-    title = f"precision, recall and F1 at IoU {judgement.iou:g}, where lower scores are cut off"
+    title = f"precision, recall and F1 at IoU {iou:g}, where lower scores are cut off"
     return f"{title}\n{table}", record
 
 

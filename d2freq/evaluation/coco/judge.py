@@ -1,6 +1,6 @@
 """What becomes of each single detection and each single object, at one overlap.
 
-N detections, G ground truth boxes, K categories. The matching is the protocol's own, with its
+N detections, G ground truth boxes. The matching is the protocol's own, with its
 limits, flags and ignore regions. A detection's turn comes before those of lower scores, so what
 becomes of it is the same however many of those a threshold cuts off.
 """
@@ -12,9 +12,10 @@ import numpy as np
 from d2freq.evaluation.coco.counting import in_ignore_regions, rows_of
 from d2freq.evaluation.coco.guard import Detections, GroundTruth
 from d2freq.evaluation.coco.matching import EXCUSED, HIT, MISS, match, place_in_image
-from d2freq.evaluation.protocols.protocol import OLRP_IOU, Protocol
+from d2freq.evaluation.coco.score_cuts import states_of, usual_overlap
+from d2freq.evaluation.protocols.protocol import Protocol
 
-__all__ = ["EXCUSED", "HIT", "MISS", "Judgement", "judge", "usual_overlap"]
+__all__ = ["EXCUSED", "HIT", "MISS", "Judgement", "judge"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,6 @@ class Judgement:
         box: (N,) int64, the row of the box that is hit, -1 where none is.
         counted: (G,) bool, whether the box is an object to be found.
         found_at: (G,) float64, the score of the detection that hits it, -inf where none does.
-        kinds: (K,) int64, the ids of the categories.
-        positives: (K,) int64, how many boxes recall is a share of; under a protocol that counts
-            flagged boxes as missed these are among them.
     """
 
     iou: float
@@ -38,14 +36,6 @@ class Judgement:
     box: np.ndarray
     counted: np.ndarray
     found_at: np.ndarray
-    kinds: np.ndarray
-    positives: np.ndarray
-
-
-def usual_overlap(protocol: Protocol) -> float:
-    """0.5 where the protocol counts at it, else its lowest overlap."""
-    levels = protocol.iou_thresholds
-    return OLRP_IOU if OLRP_IOU in levels else levels[0]
 
 
 def judge(
@@ -69,24 +59,19 @@ def judge(
     kinds = np.array(list(truth.categories), np.int64)
     state = np.full(len(detections), EXCUSED, np.int8)
     hit_box = np.full(len(detections), -1, np.int64)
-    positives = np.zeros(len(kinds), np.int64)
     parts = zip(
         rows_of(truth.category_id[known], kinds),
         rows_of(detections.category_id[seen], kinds),
         strict=True,
     )
-    for number, (boxes, rows) in enumerate(parts):
+    for boxes, rows in parts:
         boxes, rows = known[boxes], seen[rows]
         matches = match(truth.take(boxes), detections.select(rows), single)
-        own = np.where(matches.inside[:, 0], MISS, EXCUSED).astype(np.int8)
-        special = matches.state[:, 0, 0]
-        own[matches.candidate] = np.where(special == MISS, own[matches.candidate], special)
-        state[rows[matches.row]] = own
+        state[rows[matches.row]] = states_of(matches, single, iou)
         hit_box[rows[matches.row[matches.candidate]]] = np.append(boxes, -1)[matches.box]
-        positives[number] = matches.positives[0]
     found_at = np.full(len(truth.crowd), -np.inf)
     hits = hit_box >= 0
     found_at[hit_box[hits]] = detections.score[hits]
     inside = (truth.area >= protocol.whole.low) & (truth.area <= protocol.whole.high)
     counted = ~truth.crowd & ~boxes_out & inside
-    return Judgement(iou, state, hit_box, counted, found_at, kinds, positives)
+    return Judgement(iou, state, hit_box, counted, found_at)

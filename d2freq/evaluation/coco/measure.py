@@ -96,9 +96,7 @@ def measure(
     if protocol.targets is not None:
         results, notes, body, rules, counted = _of_targets(truth, detections, protocol)
     else:
-        results, notes, body, rules, counted = _of_boxes(truth, detections, protocol)
-        cut_table, counted["score_cuts"] = cuts_of(truth, detections, protocol, score)
-        body = f"{body}\n{cut_table}"
+        results, notes, body, rules, counted = _of_boxes(truth, detections, protocol, score)
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
     if task == "segm":
         notes = ["overlaps are those of masks", *notes]
@@ -120,7 +118,9 @@ def measure(
     return Measurement(results, "\n".join([title, *notes, body]), record, task)
 
 
-def _of_boxes(truth: GroundTruth, detections: Detections, protocol: Protocol) -> tuple:
+def _of_boxes(
+    truth: GroundTruth, detections: Detections, protocol: Protocol, score: float | None
+) -> tuple:
     """Results, lines for the title, tables, and the record's keys before and after the results."""
     counts = count(truth, detections, protocol)
     results = summary(counts)
@@ -137,11 +137,13 @@ def _of_boxes(truth: GroundTruth, detections: Detections, protocol: Protocol) ->
         "iou_thresholds": list(protocol.iou_thresholds),
         **{rule: getattr(protocol, rule) for rule in RULES},
     }
+    cut_table, cuts = cuts_of(counts, score)
     counted = {
         "in_ignore_regions": dict(zip(("detections", "ground_truth"), counts.excused, strict=True)),
         "per_category": category_rows(counts),
+        "score_cuts": cuts,
     }
-    return results, notes, tables(counts, results), rules, counted
+    return results, notes, f"{tables(counts, results)}\n{cut_table}", rules, counted
 
 
 def _of_targets(truth: GroundTruth, detections: Detections, protocol: Protocol) -> tuple:

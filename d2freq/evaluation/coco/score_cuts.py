@@ -5,17 +5,15 @@ what scores as much or more stays: TP of it hits, FP are false alarms, and FN ob
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from d2freq.evaluation.coco.guard import Detections, GroundTruth
-from d2freq.evaluation.coco.judge import HIT, MISS, Judgement
+from d2freq.evaluation.coco.matching import EXCUSED, HIT, MISS, Matches
+from d2freq.evaluation.protocols.protocol import OLRP_IOU, Protocol
 
-__all__ = ["ALL", "Cut", "Curve", "curve_of", "curves"]
-
-ALL = "all"  # the row of all categories together, every object and detection counted alike
+__all__ = ["Curve", "Cut", "curve_of", "pooled", "states_of", "usual_overlap"]
 
 
 @dataclass(frozen=True)
@@ -82,30 +80,49 @@ class Curve:
         return Cut(score, math.nan, missed, missed)
 
 
+def usual_overlap(protocol: Protocol) -> float:
+    """0.5 where the protocol counts at it, else its lowest overlap."""
+    levels = protocol.iou_thresholds
+    return OLRP_IOU if OLRP_IOU in levels else levels[0]
+
+
 def curve_of(score: np.ndarray, state: np.ndarray, positives: int) -> Curve:
     """The curve of detections in any order.
 
     Args:
         score: (N,) float64.
-        state: (N,) of Judgement.
+        state: (N,) as of ``states_of``.
     """
+    judged = state != EXCUSED
+    return _curve(score[judged], state[judged] == HIT, state[judged] == MISS, positives)
+
+
+def _curve(score: np.ndarray, true: np.ndarray, false: np.ndarray, positives: int) -> Curve:
+    """From counts at each of some scores, in any order."""
     order = np.argsort(-score, kind="stable")
-    score, state = score[order], state[order]
-    judged = (state == HIT) | (state == MISS)
-    score, right = score[judged], state[judged] == HIT
+    score = score[order]
     last_of_equals = np.append(score[1:] != score[:-1], True)[: len(score)]
-    true, false = np.cumsum(right), np.cumsum(~right)
-    return Curve(score[last_of_equals], true[last_of_equals], false[last_of_equals], int(positives))
+    above = [np.cumsum(part[order])[last_of_equals] for part in (true, false)]
+    return Curve(score[last_of_equals], above[0], above[1], int(positives))
 
 
-def curves(
-    truth: GroundTruth, detections: Detections, judgement: Judgement
-) -> Iterator[tuple[str, Curve]]:
-    """(name, curve): of all categories together first, then of each in the order of ids."""
-    state, positives = judgement.state, judgement.positives
-    yield ALL, curve_of(detections.score, state, int(positives.sum()))
-    for kind, name, number in zip(
-        judgement.kinds, truth.categories.values(), positives, strict=True
-    ):
-        own = detections.category_id == kind
-        yield name, curve_of(detections.score[own], state[own], int(number))
+def pooled(curves: Sequence[Curve]) -> Curve:
+    """One curve over all categories, every object and detection counted alike."""
+    score = np.concatenate([curve.score for curve in curves])
+    true = np.concatenate([np.diff(curve.true, prepend=0) for curve in curves])
+    false = np.concatenate([np.diff(curve.false, prepend=0) for curve in curves])
+    return _curve(score, true, false, sum(curve.positives for curve in curves))
+
+
+def states_of(matches: Matches, protocol: Protocol, iou: float) -> np.ndarray:
+    """What becomes of each detection of one category among objects of all sizes.
+
+    Returns:
+        (N,) int8 in the order of ``matches``: HIT; MISS, a false alarm; or EXCUSED, neither right
+        nor wrong, which what is beyond the protocol's limit is, too.
+    """
+    special = matches.state[:, 0, protocol.iou_thresholds.index(iou)]
+    state = np.where(matches.inside[:, 0], MISS, EXCUSED).astype(np.int8)
+    state[matches.candidate] = np.where(special == MISS, state[matches.candidate], special)
+    state[matches.rank >= protocol.max_dets[protocol.ap_index]] = EXCUSED
+    return state

@@ -10,9 +10,10 @@ import pytest
 from d2freq.cli import main
 from d2freq.data.coco.faults import Report
 from d2freq.evaluation import get_protocol
+from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.guard import Detections, GroundTruth
 from d2freq.evaluation.coco.judge import EXCUSED, HIT, MISS, judge
-from d2freq.evaluation.coco.score_cuts import Cut, curve_of, curves
+from d2freq.evaluation.coco.score_cuts import Cut, curve_of, pooled
 
 from ...coco_cases import coco
 from . import naive
@@ -129,7 +130,8 @@ def test_every_cut_is_that_of_a_loop(name):
     protocol, right = PROTOCOLS[name], 0
     for seed in range(12):
         truth, found = make_case(seed)
-        (_, whole), *each = curves(truth, found, judge(truth, found, protocol))
+        each = count(truth, found, protocol).curves
+        whole = pooled(each)
         scores = sorted({0.0, 0.35, 1.1, *found.score.tolist()}, reverse=True)
         table = {
             cut: [naive_counts(truth, found, protocol, kind, cut) for kind in KINDS]
@@ -137,7 +139,7 @@ def test_every_cut_is_that_of_a_loop(name):
         }
         for cut, counts in table.items():
             assert same(whole.at(cut), naive_cut(counts, cut))
-            for (_, curve), own in zip(each, counts, strict=True):
+            for curve, own in zip(each, counts, strict=True):
                 assert same(curve.at(cut), naive_cut([own], cut))
         best = max((naive_cut(counts, cut) for cut, counts in table.items()), key=lambda c: c.f1)
         if best.f1 > 0:
@@ -165,6 +167,17 @@ def test_hits_and_found_objects_are_the_same_pairs():
         assert (judged.found_at[boxes] == found.score[hits]).all()
         assert np.isinf(np.delete(judged.found_at, boxes)).all()
         assert (truth.image_id[boxes] == found.image_id[hits]).all()
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_single_judgements_add_up_to_the_curves(name):
+    for seed in range(6):
+        truth, found = make_case(seed)
+        state = judge(truth, found, PROTOCOLS[name]).state
+        curve = pooled(count(truth, found, PROTOCOLS[name]).curves)
+        again = curve_of(found.score, state, curve.positives)
+        for part in ("score", "true", "false"):
+            assert (getattr(curve, part) == getattr(again, part)).all()
 
 
 def test_by_hand():

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 
@@ -11,6 +12,37 @@ ROOT = Path(__file__).resolve().parent
 def read_version() -> str:
     text = (ROOT / "d2freq" / "__init__.py").read_text(encoding="utf-8")
     return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
+
+
+class BuildWithConfigs(build_py):
+    """Puts configs/ into the package, as d2freq/configs, where a wheel is built.
+
+    An editable install reads the folder of the source tree. The configs are data: lazy ones import
+    each other by their place, so they are no package of their own.
+    """
+
+    def _configs(self) -> list[str]:
+        suffixes = (".yaml", ".py", ".md")
+        files = (file for file in (ROOT / "configs").rglob("*") if file.suffix in suffixes)
+        return sorted(file.relative_to(ROOT).as_posix() for file in files)
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            for name in self._configs():
+                target = Path(self.build_lib, "d2freq", name)
+                self.mkpath(str(target.parent))
+                self.copy_file(str(ROOT / name), str(target))
+
+    def get_source_files(self) -> list[str]:
+        """What a source distribution has to hold."""
+        return [*super().get_source_files(), *self._configs()]
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        outputs = super().get_outputs(include_bytecode)
+        if self.editable_mode:
+            return outputs
+        return [*outputs, *(str(Path(self.build_lib, "d2freq", n)) for n in self._configs())]
 
 
 # omegaconf, iopath, fvcore and hydra-core carry the ranges of Detectron2's own setup.py: an
@@ -60,5 +92,6 @@ setup(
         "export": EXPORT,
         "shapely": SHAPELY,
     },
+    cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},
 )

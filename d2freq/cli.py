@@ -13,6 +13,7 @@ from d2freq.errors import UserError
 # each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
 COMMANDS = (
     "analyze",
+    "configs",
     "convert",
     "cost",
     "dct-statistics",

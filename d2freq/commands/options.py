@@ -7,7 +7,7 @@ __all__ = ["OVERRIDES", "add", "add_generated"]
 
 OVERRIDES = "overrides: KEY VALUE, or key=value"
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--config-file": {"required": True, "help": "YAML or lazy config"},
+    "--config-file": {"required": True, "help": "YAML or lazy config, or its name"},
     "--weights": {"help": "checkpoint; without it the initial weights"},
     "opts": {"nargs": argparse.REMAINDER, "help": OVERRIDES},
     "--dataset": {"help": "registered name; without it the config's test set"},

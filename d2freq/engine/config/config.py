@@ -4,6 +4,7 @@ Whoever holds a :class:`Config` need not know whether it was YAML or lazy; the t
 know where a value stands.
 """
 
+import argparse
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -171,5 +172,6 @@ class Config(ABC):
 
     def set_up(self, args: Any) -> None:
         """Logger, seed and output folder of a run, as Detectron2's ``default_setup`` makes them."""
-        default_setup(self.cfg, args)
+        # default_setup reads the file once more, and knows no names
+        default_setup(self.cfg, argparse.Namespace(**{**vars(args), "config_file": self.source}))
         setup_logger(self.output_dir, distributed_rank=comm.get_rank(), name="d2freq")

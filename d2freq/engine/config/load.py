@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.lazy_config import LazyConfig
+from d2freq.engine.config.names import ENDINGS, find_config
 from d2freq.engine.config.read_lazy import load_lazy
 from d2freq.engine.config.read_yaml import load_yaml
 from d2freq.engine.config.yaml_config import YamlConfig
@@ -21,31 +22,34 @@ __all__ = ["as_config", "is_lazy", "load_config"]
 def is_lazy(config_file: str) -> bool:
     """True for a lazy config (``.py``, or the YAML that its run wrote), False for other YAML.
 
+    Args:
+        config_file: a file, or the name of one of d2freq's.
+
     Raises:
-        UserError: no file is named, it does not exist, or it has another suffix.
+        UserError: none is named, there is none, or it has another suffix.
     """
     if not config_file:
-        raise UserError("no config: pass --config-file configs/....yaml (or a lazy .py)")
-    suffix = os.path.splitext(config_file)[1]
-    if suffix not in (".yaml", ".yml", ".py"):
+        raise UserError("no config: pass --config-file with a .yaml, a lazy .py, or a name")
+    file = find_config(config_file)
+    suffix = os.path.splitext(file)[1]
+    if suffix not in ENDINGS:
         raise UserError(f"{config_file}: a config is a .yaml, .yml or .py file, not {suffix!r}")
-    if not os.path.isfile(config_file):
-        raise UserError(f"{config_file}: no such config file; those of d2freq lie under configs/")
-    return suffix == ".py" or _is_dump(config_file)
+    return suffix == ".py" or _is_dump(file)
 
 
 def load_config(config_file: str, overrides: Sequence[str] = ()) -> Config:
     """A :class:`YamlConfig` or a :class:`LazyConfig`.
 
     Args:
-        config_file: .yaml, .yml, or a lazy .py.
+        config_file: .yaml, .yml, or a lazy .py; or the name of one of d2freq's, see find_config.
         overrides: KEY VALUE words for YAML, key=value (or KEY VALUE) words for a lazy config.
 
     Raises:
         UserError: the config or an override is faulty.
     """
     load = load_lazy if is_lazy(config_file) else load_yaml
-    return as_config(load(config_file, list(overrides)), config_file)
+    file = find_config(config_file)
+    return as_config(load(file, list(overrides)), file)
 
 
 def _is_dump(config_file: str) -> bool:

@@ -74,6 +74,8 @@ REQUIREMENTS = [
 
 EXPORT = ["onnx>=1.14", "onnxruntime>=1.16"]  # ONNX files, and their tests
 SHAPELY = ["shapely"]  # cuts polygons off at the border of a crop; Detectron2 asks for no version
+GEO = ["rasterio>=1.3", "pyproj>=3.4", "geopandas>=1.0"]  # GeoTIFF in; GeoJSON, GeoPackage out
+BROWSER = ["playwright>=1.40"]  # drives the report in the Chromium of the system, for its test
 TOOLS = ["pytest>=7", "pytest-xdist", "pytest-cov>=5", "ruff>=0.6", "mypy>=1.10", "types-tabulate"]
 
 setup(
@@ -85,11 +87,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["d2freq", "d2freq.*", "minid2", "minid2.*"]),
-    package_data={"d2freq": ["py.typed"], "minid2": ["py.typed", "README.md"]},
+    package_data={"d2freq": ["py.typed", "inference/report/page/*"], "minid2": ["py.typed", "README.md"]},
     install_requires=REQUIREMENTS,
     extras_require={
-        "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY],
+        "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY, *GEO, *BROWSER],
         "export": EXPORT,
+        "geo": GEO,
         "shapely": SHAPELY,
     },
     cmdclass={"build_py": BuildWithConfigs},

@@ -45,18 +45,29 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="the detections are on these tiles: merge them on the images of GT.json",
     )
     command.add_argument(
-        "--merge", default="nms", help="nms keeps the best box, weighted takes a mean (nms)"
+        "--merge",
+        default="nms",
+        help="nms keeps the best box, weighted takes a mean, soft lowers the others' scores (nms)",
     )
     command.add_argument(
         "--merge-iou", type=float, default=0.5, metavar="IOU", help="overlap that merges (0.5)"
+    )
+    command.add_argument(
+        "--drop-seams",
+        action="store_true",
+        help="before merging drop what a tile's border cuts off and a neighbouring tile has whole; "
+        "published benchmarks merge without",
     )
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     check_merge(arguments.merge, arguments.merge_iou)
-    if not arguments.tiles and (arguments.merge, arguments.merge_iou) != ("nms", 0.5):
-        raise UserError("--merge and --merge-iou are of --tiles TILES.json, which is missing")
+    merging = arguments.merge, arguments.merge_iou, arguments.drop_seams
+    if not arguments.tiles and merging != ("nms", 0.5, False):
+        raise UserError(
+            "--merge, --merge-iou and --drop-seams are of --tiles TILES.json, which is missing"
+        )
     protocol = get_protocol(arguments.protocol)
     if arguments.score is not None and not 0 <= arguments.score <= 1:
         raise UserError(f"--score {arguments.score:g}: scores go from 0 to 1; give one of these")
@@ -89,6 +100,7 @@ def _run(arguments: argparse.Namespace) -> None:
             method=arguments.merge,
             iou_threshold=arguments.merge_iou,
             name=arguments.tiles,
+            seams=arguments.drop_seams,
         )
     measured = measure(
         truth,

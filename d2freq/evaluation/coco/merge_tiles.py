@@ -4,14 +4,14 @@ N detections. Tile pixel (u, v) is ((u + x) / scale, (v + y) / scale) in the ori
 and scale are those of the image record's ``tile``.
 
 An object that a tile's border cuts is detected there in part, and whole by a neighbour where tiles
-overlap by more than the object. The part survives the merge where its overlap with the whole is
-not above the threshold, as less than half of the object is not above 0.5; it then counts as a
-false alarm, as it does in the benchmarks that merge by NMS alone.
+overlap by more than the object. The part survives a merge by overlap where its overlap with the
+whole is not above the threshold, as less than half of the object is not above 0.5; it then counts
+as a false alarm, as it does in the benchmarks that merge by NMS alone. ``drop_seams`` takes such
+parts out before the merge: see d2freq.evaluation.coco.seams.
 """
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,14 +20,12 @@ from tqdm import tqdm
 
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.coco.guard import DetectionError, Detections, GroundTruth, guard_detections
+from d2freq.evaluation.coco.merge_methods import METHODS, merged
+from d2freq.evaluation.coco.seams import TOUCH, seen_better
 from d2freq.utils.choices import choice
 
 MERGED_FILE = "coco_originals_results.json"  # merged detections, beside the measurement
 MANY = 300_000  # detections from which on merging takes seconds and shows a progress bar
-LEAST_WEIGHT = 1e-12  # of a box in a weighted mean: scores of 0 have a mean too
-
-# xywh (n, 4) and scores (n,) of one image and category by falling score; the same, merged
-Method = Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 
 
 def originals_json(dataset_name: str) -> str:
@@ -100,8 +98,9 @@ def merge(
 
     Args:
         detections: finite, as the guard leaves them.
-        method: "nms" keeps the best score and drops what overlaps it by more than the threshold;
-            "weighted" takes the mean of such a group (see ``weighted``).
+        method: "nms" keeps the best score and drops what overlaps it by more than the threshold,
+            "weighted" takes the mean of such a group, "soft" lowers the scores of the others; see
+            d2freq.evaluation.coco.merge_methods.
         iou_threshold: in [0, 1].
 
     Returns:
@@ -123,7 +122,7 @@ def merge(
     for start, end in tqdm(groups, desc="merging", total=len(starts), disable=quiet):
         xywh, score = found.xywh[start:end], found.score[start:end]
         if end - start > 1:
-            xywh, score = METHODS[method](xywh, score, iou_threshold)
+            xywh, score, _ = merged(method, xywh, score, iou_threshold)
         boxes.append(xywh)
         scores.append(score)
     sizes = [len(score) for score in scores]
@@ -144,18 +143,65 @@ def merge_on_originals(
     method: str,
     iou_threshold: float,
     name: str,
+    seams: bool = False,
 ) -> tuple[Detections, dict[str, object]]:
     """map_to_originals, then merge, by image and falling score; and a record of how.
+
+    Args:
+        seams: first drop what a neighbouring tile has seen better; see drop_seams.
 
     Raises:
         DetectionError: ``truth`` does not have the images that the tiles were cut from.
     """
+    about: dict[str, object] = {"tiles": name, "method": method, "iou_threshold": iou_threshold}
+    about["detections_on_tiles"] = len(detections)
+    if seams:
+        whole = drop_seams(detections, tiles, name=name)
+        about["seen_better_by_a_neighbour"] = len(detections) - len(whole)
+        detections = whole
     found = guard_detections(map_to_originals(detections, tiles, name=name), truth)
     merged = merge(found, method=method, iou_threshold=iou_threshold)
     # the best of an image first, for protocols that look at its first rows
-    merged = merged.select(np.lexsort((-merged.score, merged.image_id)))
-    about = {"tiles": name, "method": method, "iou_threshold": iou_threshold}
-    return merged, about | {"detections_on_tiles": len(detections)}
+    return merged.select(np.lexsort((-merged.score, merged.image_id))), about
+
+
+def drop_seams(
+    detections: Detections, tiles: dict, *, name: str = "the file of the tiles"
+) -> Detections:
+    """Without those that a neighbouring tile of the same scale has seen better, in the same order.
+
+    An original ends where its outermost tiles do; see d2freq.evaluation.coco.seams.
+
+    Args:
+        tiles: see map_to_originals; image records have width and height, too.
+
+    Raises:
+        DatasetError, DetectionError: see map_to_originals.
+    """
+    moved = map_to_originals(detections, tiles, name=name)
+    records = [image["tile"] for image in tiles["images"]]
+    scale = np.array([tile["scale"] for tile in records], np.float64)
+    low = np.array([[tile["x"], tile["y"]] for tile in records], np.float64).reshape(-1, 2)
+    sides = [[image["width"], image["height"]] for image in tiles["images"]]
+    corners = np.hstack([low, low + np.array(sides, np.float64).reshape(-1, 2)]) / scale[:, None]
+    row_of = {image["id"]: row for row, image in enumerate(tiles["images"])}
+    row = np.array([row_of[number] for number in detections.image_id.tolist()], np.int64)
+    boxes = np.hstack([moved.xywh[:, :2], moved.xywh[:, :2] + moved.xywh[:, 2:]])
+    original = np.array([tile["image_id"] for tile in records], np.int64)
+    kept = np.ones(len(detections), bool)
+    for image_id, factor in sorted(set(zip(original.tolist(), scale.tolist(), strict=True))):
+        same = np.flatnonzero((original == image_id) & (scale == factor))
+        of_same = np.flatnonzero(np.isin(row, same))
+        size = corners[same, 2:].max(0)
+        gone = seen_better(
+            boxes[of_same],
+            np.searchsorted(same, row[of_same]),
+            corners[same],
+            (float(size[0]), float(size[1])),
+            touch=TOUCH / factor,
+        )
+        kept[of_same[gone]] = False
+    return detections.select(np.flatnonzero(kept))
 
 
 def check_merge(method: str, iou_threshold: float) -> None:
@@ -165,61 +211,6 @@ def check_merge(method: str, iou_threshold: float) -> None:
         raise UserError(
             f"TEST.TINY.MERGE_IOU, --merge-iou: {iou_threshold} is no overlap from 0 to 1"
         )
-
-
-def nms(xywh: np.ndarray, score: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy non-maximum suppression."""
-    import torch
-    from torchvision.ops import nms as suppress
-
-    corners = torch.from_numpy(np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1))
-    keep = suppress(corners, torch.from_numpy(score), threshold).numpy()
-    return xywh[keep], score[keep]
-
-
-def weighted(
-    xywh: np.ndarray, score: np.ndarray, threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted boxes fusion (Solovyev, Wang, Gabruseva 2021, section 3), of one set of boxes.
-
-    By falling score each box joins the cluster whose fused box it overlaps most, if by more than
-    the threshold, or else opens a cluster. The fused box has the corners sum(s_i c_i) / sum(s_i)
-    of its members' corners c_i and scores s_i, its score is the mean of the s_i. The paper's last
-    step lowers the score of what few of several detectors found; it is left out, since an object
-    in the middle of a tile is seen by that tile alone.
-    """
-    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    weight = np.maximum(score, LEAST_WEIGHT)
-    fused, sums = np.zeros((2, *corners.shape))
-    area, weights, scores = np.zeros((3, len(corners)))
-    members: list[list[int]] = []
-    for n, box in enumerate(corners):
-        known = len(members)
-        low = np.maximum(box[:2], fused[:known, :2])
-        sides = np.clip(np.minimum(box[2:], fused[:known, 2:]) - low, 0, None)
-        common = sides[:, 0] * sides[:, 1]
-        union = area[:known] + (box[2] - box[0]) * (box[3] - box[1]) - common
-        overlap = np.divide(common, union, out=np.zeros(known), where=union > 0)
-        k = int(overlap.argmax()) if known else 0
-        if not known or overlap[k] <= threshold:
-            k = known
-            members.append([])
-        members[k].append(n)
-        sums[k] += weight[n] * box
-        weights[k] += weight[n]
-        scores[k] += score[n]
-        fused[k] = sums[k] / weights[k]
-        area[k] = (fused[k, 2] - fused[k, 0]) * (fused[k, 3] - fused[k, 1])
-    boxes = np.concatenate([fused[:, :2], fused[:, 2:] - fused[:, :2]], axis=1)
-    for k, own in enumerate(members):
-        if len(own) == 1:  # what nothing overlaps stays as it was, without a rounding error
-            boxes[k] = xywh[own[0]]
-    means = scores[: len(members)] / [len(own) for own in members]
-    order = np.argsort(-means, kind="stable")
-    return boxes[order], means[order]
-
-
-METHODS: dict[str, Method] = {"nms": nms, "weighted": weighted}
 
 
 def _is_tile(tile: object) -> bool:

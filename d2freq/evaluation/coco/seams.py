@@ -54,6 +54,8 @@ def seen_better(
     """
     boxes, tiles = np.asarray(boxes, np.float64), np.asarray(tiles, np.float64)
     gone = np.zeros(len(boxes), bool)
+    if not len(boxes):
+        return gone
     order = np.argsort(tile, kind="stable")
     names, starts = np.unique(np.asarray(tile)[order], return_index=True)
     for name, rows in zip(names.tolist(), np.split(order, starts[1:]), strict=True):

@@ -198,15 +198,15 @@ def test_a_data_set_that_is_not_tiles_is_refused_with_the_cure(tmp_path, dataset
     with pytest.raises(UserError, match=r"lost\.json: no such file"):
         TinyCOCOEvaluator(lost, originals=True)
     name = dataset(file, originals_json=str(file))
-    with pytest.raises(UserError, match=r"TEST\.TINY\.MERGE.*'soft'"):
-        TinyCOCOEvaluator(name, originals=True, merge="soft")
+    with pytest.raises(UserError, match=r"TEST\.TINY\.MERGE.*'softer'"):
+        TinyCOCOEvaluator(name, originals=True, merge="softer")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--protocol", "aitood"], "did you mean aitod?"),
-        (["--merge", "soft"], "one of nms, weighted"),
+        (["--merge", "softer"], "one of nms, weighted, soft"),
         (["--merge-iou", "0.7"], "of --tiles TILES.json, which is missing"),
         (["--tiles", "TRUTH"], "has tile None"),
         (["--tiles", "missing.json"], "missing.json"),

@@ -23,10 +23,19 @@ def trainer_keys() -> CN:
     # data sets of one's own for DATASETS.TRAIN and TEST without a line of Python. Paths are
     # relative to the working directory. A lazy config calls d2freq.data.register_coco instead.
     node.DATASETS = []
-    # "sgd" | "adam". "sgd", the default, is Detectron2's, for detectors. "adam": Adam by SOLVER's
-    # BASE_LR and WEIGHT_DECAY (added to the gradient, not decoupled), for DeRefNet and the methods
-    # beside it. A lazy config names torch's class instead.
+    # "sgd" | "adam" | "adamw". "sgd", the default, is Detectron2's, for detectors. "adam": Adam by
+    # SOLVER's BASE_LR and WEIGHT_DECAY (added to the gradient, not decoupled), for DeRefNet and the
+    # methods beside it. "adamw": with the weight decay decoupled. A lazy config names torch's class
+    # instead.
     node.OPTIMIZER = "sgd"
+    # Patterns of parameters that are not trained: globs such as backbone.bottom_up.res[23], or
+    # re:regular expressions. Batch norms all of whose parameters are frozen keep their statistics.
+    node.FREEZE = []
+    # Lists of [pattern, factor on the learning rate] or [pattern, factor, weight decay].
+    node.PARAM_GROUPS = []
+    # Batches an update: the mean of their gradients is taken, as if IMS_PER_BATCH were as many
+    # times as large. An iteration is an update; schedule and periods count these.
+    node.ACCUMULATE = 1
     return node
 
 

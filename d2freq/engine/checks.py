@@ -43,6 +43,7 @@ def check(
     model = _try("the model", lambda: config.model("meta"))
     if not eval_only:
         check_trainable(model)
+        config.freeze(model)
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))
     config.check_sets(eval_only=eval_only)

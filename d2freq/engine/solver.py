@@ -13,20 +13,37 @@ from detectron2.solver import build_optimizer as build_sgd
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch.optim import SGD, Optimizer
 
+from d2freq.engine.parameters.clipping import CLIP_TYPES, FULL_MODEL, clip
 from d2freq.utils.choices import choice
 
 __all__ = ["OPTIMIZERS", "build_optimizer", "clipped_sgd"]
 
 
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
 def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """SGD as Detectron2 builds it, or Adam by the same keys of SOLVER, momentum apart.
+    """SGD as Detectron2 builds it, or Adam or AdamW by the same keys of SOLVER, momentum apart.
+
+    Adam adds the weight decay to the gradient, AdamW takes it off the weights. Beside Detectron2's
+    two, SOLVER.CLIP_GRADIENTS.CLIP_TYPE may be "full_model".
 
     Raises:
-        UserError: another name.
+        UserError: another name, or another CLIP_TYPE.
     """
+    clipping = cfg.SOLVER.CLIP_GRADIENTS
+    if clipping.ENABLED:
+        choice(clipping.CLIP_TYPE, CLIP_TYPES, key="SOLVER.CLIP_GRADIENTS.CLIP_TYPE")
+    if clipping.ENABLED and clipping.CLIP_TYPE == FULL_MODEL:
+        unclipped = cfg.clone()
+        unclipped.defrost()
+        unclipped.SOLVER.CLIP_GRADIENTS.ENABLED = False
+        return clip(
+            build_optimizer(unclipped, model),
+            clip_type=FULL_MODEL,
+            clip_value=clipping.CLIP_VALUE,
+            norm_type=clipping.NORM_TYPE,
+        )
     if choice(cfg.D2FREQ.OPTIMIZER, OPTIMIZERS, key="D2FREQ.OPTIMIZER") == "sgd":
         return build_sgd(cfg, model)
     solver = cfg.SOLVER
@@ -37,7 +54,8 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
         bias_lr_factor=solver.BIAS_LR_FACTOR,
         weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
     )
-    return maybe_add_gradient_clipping(cfg, torch.optim.Adam)(
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[cfg.D2FREQ.OPTIMIZER]
+    return maybe_add_gradient_clipping(cfg, kind)(
         params=groups, lr=solver.BASE_LR, weight_decay=solver.WEIGHT_DECAY
     )
 

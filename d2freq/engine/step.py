@@ -24,6 +24,8 @@ from detectron2.engine import AMPTrainer, SimpleTrainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from d2freq.errors import UserError
+
 __all__ = ["Guard", "MixedStep", "Step", "make_step", "step_of"]
 
 # (step, batches of this iteration, their losses) -> whether the weights may be updated. Called in
@@ -137,23 +139,36 @@ class MixedStep(Step, AMPTrainer):
         self.grad_scaler.update()
 
 
-def make_step(model: nn.Module, data_loader: Any, optimizer: Optimizer, *, amp: bool) -> Step:
-    """The loop that a training runs, in mixed precision with ``amp``."""
-    return (MixedStep if amp else Step)(model, data_loader, optimizer)
+def make_step(
+    model: nn.Module, data_loader: Any, optimizer: Optimizer, *, amp: bool, accumulate: int = 1
+) -> Step:
+    """The loop that a training runs, in mixed precision with ``amp``.
+
+    Raises:
+        UserError: ``accumulate`` is below 1.
+    """
+    if accumulate < 1:
+        raise UserError(f"ACCUMULATE {accumulate}: an update takes at least 1 batch")
+    step = (MixedStep if amp else Step)(model, data_loader, optimizer)
+    step.accumulate = accumulate
+    return step
 
 
-def take_over(inner: SimpleTrainer, outer: Any) -> Step:
+def take_over(inner: SimpleTrainer, outer: Any, *, accumulate: int = 1) -> Step:
     """A :class:`Step` with model, loader and optimizer of DefaultTrainer's inner loop.
 
     Args:
         inner: what DefaultTrainer has made; a Step, or one of another kind of a user's own
             making, stays as it is.
         outer: the trainer that holds it.
+        accumulate: see :class:`Step`.
     """
     if type(inner) not in (SimpleTrainer, AMPTrainer):
         return inner  # type: ignore[return-value]
     amp = isinstance(inner, AMPTrainer)
-    step = make_step(inner.model, inner.data_loader, inner.optimizer, amp=amp)
+    step = make_step(
+        inner.model, inner.data_loader, inner.optimizer, amp=amp, accumulate=accumulate
+    )
     step.outer = weakref.proxy(outer)
     return step
 

@@ -24,11 +24,12 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     """Train to ``train.max_iter``; returns the results of the last evaluation."""
     cfg, model = config.cfg, config.model()
     logger.info("Model:\n%s", model)
+    config.freeze(model)
     optimizer = config.optimizer(model)
     loader = instantiate(cfg.dataloader.train)
     model = create_ddp_model(model, **cfg.train.get("ddp", {}))
     amp = OmegaConf.select(cfg, "train.amp.enabled", default=False)
-    trainer = make_step(model, loader, optimizer, amp=amp)
+    trainer = make_step(model, loader, optimizer, amp=amp, accumulate=config.setting("ACCUMULATE"))
 
     kind = StrictCheckpointer if config.strict else TorchvisionCheckpointer
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)

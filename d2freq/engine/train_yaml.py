@@ -37,7 +37,9 @@ class Trainer(DefaultTrainer):
     def __init__(self, cfg: CfgNode) -> None:
         """All that DefaultTrainer makes of a config, around a :class:`Step` as the inner loop."""
         super().__init__(cfg)
-        self._trainer = take_over(self._trainer, self)
+        self._trainer = take_over(
+            self._trainer, self, accumulate=YamlConfig(cfg).setting("ACCUMULATE")
+        )
 
     def build_hooks(self) -> list[HookBase]:
         """DefaultTrainer's hooks with d2freq's in between; see d2freq.engine.hooks."""
@@ -74,8 +76,10 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> Optimizer:
-        """By D2FREQ.OPTIMIZER."""
-        return YamlConfig(cfg).optimizer(model)
+        """By D2FREQ.OPTIMIZER, of what D2FREQ.FREEZE leaves to train."""
+        config = YamlConfig(cfg)
+        config.freeze(model)
+        return config.optimizer(model)
 
     def train(self) -> dict:
         """Train to SOLVER.MAX_ITER; returns the results of the last evaluation, {} without one.

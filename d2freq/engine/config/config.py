@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config.image_sizes import ImageSizes
+from d2freq.engine.parameters.freeze import freeze
 
 __all__ = ["Config"]
 
@@ -61,6 +62,10 @@ class Config(ABC):
         Raises:
             KeyError: there is no such switch.
         """
+
+    @abstractmethod
+    def key_of(self, name: str) -> str:
+        """Where this config has a switch, for messages: "D2FREQ.EMA.DECAY", "train.ema.decay"."""
 
     @property
     @abstractmethod
@@ -169,6 +174,10 @@ class Config(ABC):
     @abstractmethod
     def check_mask_mapper(self) -> None:
         """Raise UserError where a model with a mask head would train without masks."""
+
+    def freeze(self, model: nn.Module) -> None:
+        """Leave the parameters that FREEZE names untrained; before the optimizer is built."""
+        freeze(model, self.setting("FREEZE"), key=self.key_of("FREEZE"))
 
     def set_up(self, args: Any) -> None:
         """Logger, seed and output folder of a run, as Detectron2's ``default_setup`` makes them."""

@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.image_sizes import ImageSizes
+from d2freq.engine.parameters.clipping import clip_by
+from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
 from d2freq.modeling.assignment import lean
@@ -51,6 +53,9 @@ class LazyConfig(Config):
         default = setting_default(name)
         found = OmegaConf.select(self.cfg, f"train.{lazy_name(name)}", default=default)
         return OmegaConf.to_object(found) if OmegaConf.is_config(found) else found
+
+    def key_of(self, name: str) -> str:
+        return f"train.{lazy_name(name)}"
 
     @property
     def protocol(self) -> Any:
@@ -120,7 +125,11 @@ class LazyConfig(Config):
     def optimizer(self, model: nn.Module) -> Optimizer:
         optimizer = copy.deepcopy(self.cfg.optimizer)
         optimizer.params.model = model
-        return instantiate(optimizer)
+        made = regroup(
+            instantiate(optimizer), model, self.setting("PARAM_GROUPS"), key="train.param_groups"
+        )
+        clipping = self._select("train.clip_gradients", {})
+        return clip_by(made, dict(clipping), key="train.clip_gradients")
 
     def schedule(self, optimizer: Optimizer) -> Any:
         return instantiate(self.cfg.lr_multiplier)

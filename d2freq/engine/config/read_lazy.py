@@ -28,6 +28,7 @@ TRAIN_KEYS = (
     "amp",
     "ddp",
     "checkpointer",
+    "clip_gradients",
     "eval_period",
     "log_period",
     "device",

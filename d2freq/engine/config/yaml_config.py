@@ -19,6 +19,7 @@ from d2freq.engine.config.registry_names import (
     check_registry_names,
     meta_architectures,
 )
+from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
@@ -64,6 +65,9 @@ class YamlConfig(Config):
         for part in name.split("."):
             node = node[part]
         return node
+
+    def key_of(self, name: str) -> str:
+        return name if name.partition(".")[0] in host_node_keys() else f"D2FREQ.{name}"
 
     @property
     def protocol(self) -> str:
@@ -115,7 +119,8 @@ class YamlConfig(Config):
         return lean(build_model(self.cfg if device is None else self._on(device)))
 
     def optimizer(self, model: nn.Module) -> Optimizer:
-        return build_optimizer(self.cfg, model)
+        optimizer = build_optimizer(self.cfg, model)
+        return regroup(optimizer, model, self.setting("PARAM_GROUPS"))
 
     def schedule(self, optimizer: Optimizer) -> Any:
         return build_lr_scheduler(self.cfg, optimizer)

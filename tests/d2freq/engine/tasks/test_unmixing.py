@@ -108,8 +108,8 @@ def test_checks_pass_what_fits(sequences):
         (["MODEL.UNMIXING.WINDOW", 9], "has 7 frames, a window 9"),
         (["DATASETS.TEST", ("tiny_scenes_val",)], "tiny_scenes_val has images"),
         (
-            ["D2FREQ.OPTIMIZER", "adamw"],
-            "'adamw' is unknown; choose one of sgd, adam",
+            ["D2FREQ.OPTIMIZER", "adamx"],
+            "'adamx' is unknown; choose one of sgd, adam, adamw",
         ),
         (["MODEL.META_ARCHITECTURE", "LeastSquares"], "--eval-only"),
     ],

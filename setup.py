@@ -87,7 +87,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["d2freq", "d2freq.*", "minid2", "minid2.*"]),
-    package_data={"d2freq": ["py.typed", "inference/report/page/*"], "minid2": ["py.typed", "README.md"]},
+    package_data={
+        "d2freq": ["py.typed", "engine/weights/*.txt", "inference/report/page/*"],
+        "minid2": ["py.typed", "README.md"],
+    },
     install_requires=REQUIREMENTS,
     extras_require={
         "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY, *GEO, *BROWSER],

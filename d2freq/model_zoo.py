@@ -6,6 +6,7 @@
     cfg = model_zoo.get_config("hs_fpn/faster_rcnn_R50_HSFPN_aitod")  # CfgNode
     cfg = model_zoo.get_config("hs_fpn/faster_rcnn_R50_HSFPN_aitod.py")  # its lazy twin
     model = model_zoo.get("hs_fpn/faster_rcnn_R50_HSFPN_aitod", weights="output/model_final.pth")
+    url = model_zoo.get_checkpoint_url("COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml")
 
 Names are paths below ``configs/``, in a source tree and in an installed wheel alike.
 """
@@ -20,8 +21,10 @@ from torch import nn
 from d2freq.engine.build import config_model
 from d2freq.engine.config import load_config
 from d2freq.engine.config.names import BASES, config_names, configs_folder, find_config
+from d2freq.engine.weights.addresses import STORAGE, ZOO_HOST, find_weights
+from d2freq.errors import UserError
 
-__all__ = ["get", "get_config", "get_config_file", "list_configs"]
+__all__ = ["get", "get_checkpoint_url", "get_config", "get_config_file", "list_configs"]
 
 
 def list_configs() -> list[str]:
@@ -85,3 +88,24 @@ def get(
         UserError: the config is faulty, or the weights are missing or do not fit.
     """
     return config_model(name, overrides, weights=weights, device=device)
+
+
+def get_checkpoint_url(name: str) -> str:
+    """The address of weights that Detectron2 publishes, as its own model_zoo gives it.
+
+    Args:
+        name: of Detectron2's config, such as "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml", or of a
+            backbone, such as "ImageNetPretrained/MSRA/R-50". MODEL.WEIGHTS takes it as it is.
+
+    Raises:
+        UserError: Detectron2 publishes none of that name; d2freq's own configs have none either.
+
+    Example:
+        >>> from d2freq import model_zoo
+        >>> model_zoo.get_checkpoint_url("COCO-Detection/retinanet_R_50_FPN_3x.yaml")
+        'https://dl.fbaipublicfiles.com/detectron2/COCO-Detection/retinanet_R_50_FPN_3x/190397829/model_final_5bd44e.pkl'
+    """
+    address = find_weights(name, "get_checkpoint_url")
+    if not address.startswith(STORAGE):
+        raise UserError(f"get_checkpoint_url: {name!r} is no name of Detectron2's model zoo")
+    return ZOO_HOST + address[len(STORAGE) :]

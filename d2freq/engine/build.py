@@ -1,13 +1,12 @@
 """The model of a config for commands that look at it instead of training it."""
 
-import os
 from collections.abc import Sequence
 
 from torch import nn
 
 from d2freq.engine.config import Config, load_config
+from d2freq.engine.weights.addresses import find_weights
 from d2freq.engine.weights.strict import load_weights
-from d2freq.errors import UserError
 
 __all__ = ["build", "config_model"]
 
@@ -35,8 +34,7 @@ def config_model(
 
 def build(config: Config, *, weights: str | None = None, device: str = "cpu") -> nn.Module:
     """The model of a config that is read already; see config_model."""
-    if weights and "://" not in weights and not os.path.isfile(weights):
-        raise UserError(f"--weights {weights}: no such file")
+    find_weights(weights or "", "--weights")
     model = config.model(device)
     if weights:
         load_weights(model, weights, output_dir="", resume=False, strict=True)

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from d2freq.data.coco.check import check_coco
 from d2freq.engine.config import Config, as_config
 from d2freq.engine.tasks import check_data
+from d2freq.engine.weights.addresses import find_weights
 from d2freq.engine.weights.strict import check_fits
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
@@ -100,18 +101,19 @@ def check_weights(weights: str, output_dir: str, *, eval_only: bool, key: str) -
             f"--eval-only measures trained weights, but {key} is empty: set it, or --resume "
             f"with a checkpoint in {output_dir}"
         )
-    if weights and "://" not in weights and not os.path.isfile(weights):
-        raise UserError(f"{key}: {weights}: no such file")
+    find_weights(weights, key)
 
 
 def check_checkpoint(model: torch.nn.Module, weights: str, *, complete: bool) -> None:
-    """Raise UserError for a local file that cannot be read or does not fit the model.
+    """Raise UserError for a file that cannot be had, cannot be read or does not fit the model.
+
+    What has an address is fetched here, once for all processes of this machine.
 
     Args:
         model: on device "meta".
         complete: every tensor of the model has to be in the file, as for evaluation.
     """
-    if weights and "://" not in weights:
+    if weights:
         check_fits(model, weights, complete=complete)
 
 

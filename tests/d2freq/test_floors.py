@@ -22,7 +22,7 @@ FLOORS: dict[str, set[str]] = {
     "config": {"data", "evaluation", "modeling", "trainer_config"},  # gathers the keys
     "evaluation": BASE | {"data"},
     "engine": BASE | {"config", "data", "evaluation", "modeling", "trainer_config"},
-    "model_zoo": {"engine"},
+    "model_zoo": {"engine", "errors"},
     "train": {"d2freq", "engine", "errors"},
     "inference": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "analysis": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},

@@ -6,6 +6,7 @@ import warnings
 
 from torch import nn
 
+from d2freq.engine.weights.addresses import fetch
 from d2freq.engine.weights.set import serves_training_alone
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.errors import UserError
@@ -30,8 +31,6 @@ class StrictCheckpointer(TorchvisionCheckpointer):
                 ``complete`` is set and file and model do not hold the same tensors.
         """
         self._weights_path = path
-        if path and "://" not in path and not self.path_manager.isfile(path):
-            raise UserError(f"checkpoint {path}: no such file; check MODEL.WEIGHTS")
         return super().load(path, checkpointables=checkpointables)
 
     def _load_model(self, checkpoint):
@@ -104,7 +103,7 @@ def check_fits(model: nn.Module, path: str, *, complete: bool) -> None:
         raise
     except Exception as error:  # a damaged file fails in as many ways as there are formats
         raise UserError(
-            f"checkpoint {path} ({os.path.getsize(path)} bytes) cannot be read: "
+            f"checkpoint {path} ({os.path.getsize(fetch(path))} bytes) cannot be read: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
             ". Take another one, or fetch it again"
         ) from error

@@ -5,7 +5,9 @@ import re
 
 from detectron2.checkpoint import DetectionCheckpointer
 
+from d2freq.engine.weights.addresses import fetch
 from d2freq.engine.weights.frequency_input import fit_frequencies
+from d2freq.engine.weights.published import fit_published
 from d2freq.engine.weights.set import fit_set
 
 logger = logging.getLogger(__name__)
@@ -24,7 +26,16 @@ class TorchvisionCheckpointer(DetectionCheckpointer):
     and one that takes frequencies reads an RGB network's: see :func:`fit_frequencies`.
     """
 
+    def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
+        """As DetectionCheckpointer.load, from a file, an address or a name of Detectron2's zoo.
+
+        Raises:
+            UserError: there is no such checkpoint, or it cannot be fetched.
+        """
+        return super().load(fetch(path, "checkpoint"), checkpointables=checkpointables)
+
     def _load_model(self, checkpoint):
+        checkpoint = fit_published(checkpoint, self.model)
         weights = checkpoint["model"]
         is_resnet = RESNET.issubset(weights)
         if is_resnet or MOBILENETV2.issubset(weights):

@@ -12,6 +12,7 @@ from detectron2.layers import CNNBlockBase
 from torch import Tensor
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.extents import Extents, extents_of
 from d2freq.ops.dct import autocast_off
 
 __all__ = ["FixedStem", "InputStem"]
@@ -135,9 +136,12 @@ class FixedStem(InputStem):
         with autocast_off(x):
             weight = self.kernel / self.std[:, None, None, None]
             bias = (self.shift - self.mean) / self.std
+            extents = extents_of(x)
             x = x.float()
             if self.padding:
                 x = F.pad(x, [self.padding] * 4, mode="replicate")
+                if extents is not None:
+                    _repeat_own_borders(x, extents, self.padding)
             return F.conv2d(x, weight, bias, stride=self.stride)
 
     def _check_depth(self, x: Tensor) -> None:
@@ -164,3 +168,19 @@ class FixedStem(InputStem):
             )
         # real numbers also in a model without memory, as the kernel is
         return torch.tensor([float(value) for value in values], device="cpu")
+
+
+def _repeat_own_borders(x: Tensor, extents: Extents, width: int) -> None:
+    """Let each image of a padded batch repeat its own border, as it would alone; in place.
+
+    Args:
+        x: (B, 3, H + 2 width, W + 2 width), the batch with its border repeated.
+        extents: of its images; without ``width``.
+        width: of the border.
+    """
+    for (height, length), places in extents.groups.items():
+        below, right = height + width, length + width
+        for place in places:
+            image = x[place]
+            image[:, below : below + width, :] = image[:, below - 1 : below, :]
+            image[:, :, right : right + width] = image[:, :, right - 1 : right]

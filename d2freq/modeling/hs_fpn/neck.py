@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from d2freq.errors import UserError
+from d2freq.modeling.backbones.extents import Extents, extents_of, is_batch_norm_training
 from d2freq.modeling.backbones.fpn import FPN
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
@@ -143,8 +144,18 @@ class HSFPN(FPN):
             x: (B, 3, H, W), H and W multiples of ``size_divisibility`` (of 32 with P5).
 
         Returns:
-            "p2" to "p5" (B, C, H / stride, W / stride) and the levels of ``top_block``.
+            "p2" to "p5" (B, C, H / stride, W / stride) and the levels of ``top_block``. Images of
+            several sizes in a padded batch give what each gives alone, and zeros beyond it. While
+            a batch norm in the backbone trains, which sees the whole batch anyway, that holds of
+            HFP and SDP alone.
         """
+        extents = extents_of(x)
+        if extents is not None and not is_batch_norm_training(self):
+            return extents.apply(self._pyramid, x)
+        return self._pyramid(x, extents)
+
+    def _pyramid(self, x: Tensor, extents: Extents | None = None) -> dict[str, Tensor]:
+        """The figure; with ``extents`` HFP and SDP look at each image for itself."""
         features = self.bottom_up(x)
         if not torch.jit.is_tracing():
             self._check_sizes(features)
@@ -152,14 +163,15 @@ class HSFPN(FPN):
 
         # Two maps go down: `fused`, the pyramid level itself, and `attended`, the same before
         # the top-down addition, where SDP of the level below looks in the two-pass order.
-        fused = attended = self._lateral(top, features)
+        fused = attended = self._lateral(top, features, extents)
         results = {f"p{top}": self._module("output", top)(fused)}
         for stage in below:
-            level = self._lateral(stage, features)
+            level = self._lateral(stage, features, extents)
             if self.switches.spatial_dependency:
                 above = fused if self.switches.top_down == "one_pass" else attended
                 # Blocks as large as the top level's map (HS-FPN, Sec. 3.2): 2, 4, 8 per side.
-                level = self._run(self._module("sdp", stage), level, above, 2 ** (top - stage))
+                grid = 2 ** (top - stage)
+                level = self._run(self._module("sdp", stage), level, above, grid, extents=extents)
             attended = level
             fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
             if self.average:
@@ -171,15 +183,23 @@ class HSFPN(FPN):
             results.update({f"p{top + i}": value for i, value in enumerate(extra, 1)})
         return {name: results[name] for name in self.output_shape()}
 
-    def _lateral(self, stage: int, features: dict[str, Tensor]) -> Tensor:
+    def _lateral(self, stage: int, features: dict[str, Tensor], extents: Extents | None) -> Tensor:
         lateral = self._module("lateral", stage)(features[self.levels[stage]])
         hfp = getattr(self, f"fpn_hfp{stage}", None)
-        return lateral if hfp is None else self._run(hfp, lateral)
+        return lateral if hfp is None else self._run(hfp, lateral, extents=extents)
 
-    def _run(self, module: nn.Module, *inputs: Any) -> Tensor:
-        if self.use_act_checkpoint and self.training and torch.is_grad_enabled():
-            return checkpoint(module, *inputs, use_reentrant=False)
-        return module(*inputs)
+    def _run(self, module: nn.Module, *inputs: Any, extents: Extents | None) -> Tensor:
+        maps = [given for given in inputs if isinstance(given, Tensor)]
+        numbers = inputs[len(maps) :]
+
+        def run(*parts: Tensor) -> Tensor:
+            if self.use_act_checkpoint and self.training and torch.is_grad_enabled():
+                return checkpoint(module, *parts, *numbers, use_reentrant=False)
+            return module(*parts, *numbers)
+
+        if extents is None or is_batch_norm_training(module):
+            return run(*maps)
+        return extents.apply(run, *maps)
 
     def _module(self, kind: str, stage: int) -> nn.Module:
         return getattr(self, f"fpn_{kind}{stage}")

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 ROUNDINGS = ("floor", "ceil")
-PLACES = 10**12  # decimals of alpha; a trace multiplies them by a size below 9e6 in 64 bits
+PLACES = 10**12  # decimals of alpha that count
 
 
 def dct_matrix(
@@ -102,10 +102,12 @@ def band_rows(size: int, alpha: float, rounding: str = "floor") -> int:
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha has to lie in [0, 1], got {alpha}")
     # Whole numbers only: exact, and the same code runs on the symbolic sizes of trace and compile.
-    product = size * round(alpha * PLACES)
+    # In lowest terms: what runs an exported graph may count in 32 bits.
+    part, whole = _lowest_terms(round(alpha * PLACES), PLACES)
+    product = size * part
     if rounding == "ceil":
-        product = product + (PLACES - 1)
-    return product // PLACES
+        product = product + (whole - 1)
+    return product // whole
 
 
 def high_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:
@@ -147,6 +149,14 @@ def high_pass(x: Tensor, alpha: float, rounding: str = "floor") -> Tensor:
         else:
             filtered = _subtract_band(signal, down, across)
         return filtered.to(x.dtype)
+
+
+def _lowest_terms(part: int, whole: int) -> tuple[int, int]:
+    """Euclid written out: torch.compile knows no math.gcd."""
+    divisor, rest = whole, part
+    while rest:
+        divisor, rest = rest, divisor % rest
+    return part // divisor, whole // divisor
 
 
 def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:

@@ -49,6 +49,8 @@ def find_parts(
         config, found = str(place), str(weights or "")
         folder = Path(found).parent if found and "://" not in found else Path()
     elif weights is not None:
+        if not os.path.exists(weights):
+            raise UserError(f"{weights}: no such checkpoint or output folder")
         folder = Path(weights) if os.path.isdir(weights) else Path(weights).parent
         config, found = _config_in(folder), str(weights)
     else:

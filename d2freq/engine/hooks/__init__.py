@@ -27,6 +27,7 @@ from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicCheckpointer,
 from torch import nn
 
 from d2freq.engine.config import Config
+from d2freq.engine.hooks.fast_cpu import FastCPU
 from d2freq.engine.hooks.training_data import SaveTrainingData
 
 __all__ = ["Run", "with_own_hooks"]
@@ -62,6 +63,8 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
     hooks = [hook for hook in usual if hook is not None]
     # what a checkpoint holds has to be up to date when it is saved
     before_saving: list[HookBase] = [SaveTrainingData(run.config)]
+    if run.setting("FAST_CPU"):
+        before_saving.append(FastCPU(run.model))
     # what looks at the results of an evaluation; what it stores is written in the same iteration
     after_evaluation: list[HookBase] = []
     # behind the writers: what may end the training

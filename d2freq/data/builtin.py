@@ -58,6 +58,10 @@ _KIT_AIS = (
     "it is KIT AIS (vehicles) at half resolution with COCO boxes, CC BY 3.0; datasets/README.md "
     "says where it comes from: put the folder there"
 )
+_SIRST = (
+    "it is SIRST-V2 (YimianDai/open-sirst-v2), the images that have targets, with COCO boxes; "
+    "datasets/README.md says how its boxes are read: put the folder there"
+)
 # Words for a split, in the order in which they are tried.
 _WORDS = {
     "train": ("train", "training"),
@@ -98,6 +102,10 @@ def _sources() -> dict[str, CocoSource]:
         )
         table[f"kit_ais_half_{split}"] = CocoSource(
             (f"kit-ais-half/{split}.json",), ("kit-ais-half/images",), _KIT_AIS, ("vehicle",)
+        )
+    for split in ("train", "val", "test"):
+        table[f"sirst_v2_{split}"] = CocoSource(
+            (f"sirst-v2/{split}.json",), ("sirst-v2/images",), _SIRST, ("target",)
         )
     for split in ("train", "val"):  # Detectron2 knows them itself, by the same names and places
         table[f"coco_2017_{split}"] = CocoSource(

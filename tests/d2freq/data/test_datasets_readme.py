@@ -62,6 +62,12 @@ def kit_ais(root: Path) -> None:
         coco(folder / f"{split}.json", ["vehicle"], folder / "images", seed=seed, suffix=".jpg")
 
 
+def sirst(root: Path) -> None:
+    for seed, split in enumerate(("train", "val", "test"), start=1):
+        folder = root / "sirst-v2"
+        coco(folder / f"{split}.json", ["target"], folder / "images", seed=seed)
+
+
 def aitod(root: Path) -> None:
     for seed, split in enumerate(("train", "val", "trainval", "test")):
         for file in (f"aitod_{split}_v1.json", f"aitodv2_{split}.json"):
@@ -145,6 +151,7 @@ MINIATURES = {
     "tiny_scenes: synthetic aerial pictures": (lambda root: None, ("tiny_scenes",)),
     "SeqCSIST: closely spaced infrared targets": (lambda root: None, ()),
     "kit-ais-half: real aerial images": (kit_ais, ("kit_ais_half",)),
+    "SIRST-V2: real infrared images": (sirst, ("sirst_v2",)),
     "AI-TOD and AI-TOD-v2": (aitod, ("aitod", "aitodv2")),
     "VisDrone2019-DET": (visdrone, ("visdrone",)),
     "DOTA-v1.0 and DOTA-v2.0 in tiles": (dota, ("dota_v1", "dota_v2")),

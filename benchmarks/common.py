@@ -90,13 +90,18 @@ def where() -> str:
         machine = torch.cuda.get_device_name()
     else:
         machine = f"{_cpu_name()}, {os.cpu_count()} cores"
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True
-    ).stdout.strip()
     return (
         f"{machine}; torch {torch.__version__}, Python {platform.python_version()}; "
-        f"commit {commit or 'unknown'}; {datetime.date.today()}"
+        f"commit {commit()}; {datetime.date.today()}"
     )
+
+
+def commit() -> str:
+    """The commit that runs, with "-dirty" where files were changed since."""
+    found = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True
+    )
+    return found.stdout.strip() or "unknown"
 
 
 def _cpu_name() -> str:

@@ -1,5 +1,10 @@
 """HS-FPN, SET and DCT input part by part against their baseline: equal data, steps and seeds.
 
+    python benchmarks/evidence.py pretrained ...
+
+trains from ImageNet's weights and has a page of its own, benchmarks/pretrained/main.py. All else
+is from scratch:
+
     DETECTRON2_DATASETS=... python benchmarks/evidence.py kit_ais [KEY VALUE ...] [--seeds 1 2 3]
     python benchmarks/evidence.py set_scenes --equal-time measured
 
@@ -89,6 +94,10 @@ NOT_ALWAYS = ("APm", MASKS)  # left out where no arm has them
 
 def main() -> None:
     """Train what is missing, then print the table."""
+    if sys.argv[1:2] == ["pretrained"]:
+        from pretrained.main import main as pretrained
+
+        sys.exit(pretrained(sys.argv[2:]))
     args = _parse()
     config, table = EXPERIMENTS[args.data]
     arms = {name: table[name] for name in args.arms or table}

@@ -1,0 +1,74 @@
+"""What is compared: data sets, arms, and the baseline of each arm."""
+
+from typing import NamedTuple
+
+RCNN, FCOS = "faster_rcnn", "fcos"
+CONFIG = "configs/evidence/{detector}_MobileNetV2_FPN_{data}.yaml"
+
+
+class Arm(NamedTuple):
+    """One side of a comparison.
+
+    Attributes:
+        detector: RCNN or FCOS, the config.
+        switches: KEY VALUE on top of the config.
+        baseline: the arm that its differences are taken against, "" for a baseline itself.
+        time_of: the arm whose whole training time this one gets, by more steps; "": equal steps.
+        weights: whether it starts from ImageNet's weights.
+    """
+
+    detector: str
+    switches: tuple[str, ...] = ()
+    baseline: str = "FPN"
+    time_of: str = ""
+    weights: bool = True
+
+
+class Data(NamedTuple):
+    """A data set of the comparison.
+
+    Attributes:
+        config: its word in the names of configs.
+        measured: where final figures come from, the last one the one in the tables.
+        infrared: whether Pd and Fa are measured, too.
+    """
+
+    config: str
+    measured: tuple[str, ...]
+    infrared: bool = False
+
+
+DATA = {
+    "kit_ais": Data("kit_ais", ("kit_ais_half_val",)),
+    "sirst": Data("sirst", ("sirst_v2_val", "sirst_v2_test"), infrared=True),
+}
+
+HSFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_hsfpn_backbone")
+RELEASED = (*HSFPN, "MODEL.HSFPN.PRESET", "released")
+NO_SDP = ("MODEL.HSFPN.SPATIAL_DEPENDENCY", "False")
+NO_HFP = ("MODEL.HSFPN.CHANNEL_PATH", "False", "MODEL.HSFPN.SPATIAL_PATH", "False")
+NWD = ("MODEL.PROPOSAL_GENERATOR.NAME", "NWDRPN")
+# The receptive fields of RFLA are those of a ResNet-50; on MobileNetV2 they are a guess.
+RFLA = ("MODEL.PROPOSAL_GENERATOR.NAME", "RFLARPN")
+RFLA += ("MODEL.ANCHOR_GENERATOR.NAME", "RFLAAnchorGenerator")
+SET = ("MODEL.META_ARCHITECTURE", "SET", "MODEL.SET.DETECTOR", "FCOS")
+
+FIRST = {
+    "FPN": Arm(RCNN, baseline=""),
+    "HS-FPN paper": Arm(RCNN, HSFPN),
+    "HS-FPN released": Arm(RCNN, RELEASED),
+    "3x3 conv": Arm(RCNN, (*HSFPN, *NO_HFP, *NO_SDP, "MODEL.HSFPN.PLAIN_CONV", "True")),
+    "NWD": Arm(RCNN, NWD),
+    "FCOS": Arm(FCOS, baseline=""),
+    "FCOS SET": Arm(FCOS, SET, baseline="FCOS"),
+    "FCOS, SET's time": Arm(FCOS, baseline="FCOS", time_of="FCOS SET"),
+}
+SECOND = {
+    "HFP": Arm(RCNN, (*HSFPN, *NO_SDP)),
+    "SDP": Arm(RCNN, (*HSFPN, *NO_HFP)),
+    "HFP, alpha 1": Arm(RCNN, (*HSFPN, *NO_SDP, "MODEL.HSFPN.ALPHA", "1.0")),
+    "RFLA": Arm(RCNN, RFLA),
+    "FPN, HS-FPN's time": Arm(RCNN, time_of="HS-FPN paper"),
+    "FCOS HBS": Arm(FCOS, (*SET, "MODEL.SET.PERTURBATION", "False"), baseline="FCOS"),
+}
+ARMS = FIRST | SECOND

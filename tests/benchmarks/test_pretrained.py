@@ -1,0 +1,99 @@
+"""The runner of benchmarks/pretrained: its arms build, its runs are named, its figures add up."""
+
+import json
+from pathlib import Path
+
+import pytest
+from scipy.stats import ttest_rel
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def names():
+    import sys
+
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        from pretrained.arms import ARMS
+    finally:
+        sys.path.pop(0)
+    return list(ARMS)
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_arm_is_a_config_that_can_be_checked(name):
+    from pretrained.arms import ARMS
+    from pretrained.runs import Run
+
+    from d2freq.engine import load_yaml
+    from d2freq.engine.config import as_config
+
+    arm = ARMS[name]
+    file, words = Run("kit_ais", name, 3).config(1.5)
+    cfg = load_yaml(file, words)
+    as_config(cfg).check_parts()
+    assert (cfg.SEED, cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS) == (3, 1500, (1050, 1350))
+    assert (cfg.TEST.EVAL_PERIOD > 0) == (not arm.baseline)
+    assert not arm.baseline or ARMS[arm.baseline].detector == arm.detector
+    assert not arm.time_of or arm.time_of in ARMS
+
+
+def test_two_runs_never_share_a_folder():
+    from pretrained.arms import ARMS, DATA
+    from pretrained.runs import Run
+
+    runs = [Run(data, arm, seed) for data in DATA for arm in ARMS for seed in (1, 11)]
+    assert len({run.folder(Path()) for run in runs}) == len(runs)
+
+
+def test_the_paired_interval_is_that_of_the_paired_t_test():
+    from pretrained.paired import difference
+
+    arm, baseline = {1: 3.0, 2: 5.5, 3: 4.0, 9: 0.0}, {1: 2.0, 2: 5.0, 3: 3.5, 4: 7.0}
+    found = difference(arm, baseline)
+    expected = ttest_rel([3.0, 5.5, 4.0], [2.0, 5.0, 3.5]).confidence_interval(0.95)
+    assert found.seeds == [1, 2, 3] and found.mean == pytest.approx(2 / 3)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.clear == (expected.low > 0)
+    assert difference({1: 1.0}, {2: 1.0}) is None
+    assert difference({1: 1.0}, {1: 0.5}).low is None
+
+
+def write_run(work: Path, arm: str, seed: int, ap: float) -> None:
+    from pretrained.runs import Run
+
+    run = Run("kit_ais", arm, seed)
+    folder = run.folder(work)
+    folder.mkdir(parents=True)
+    figures = {**run._asdict(), "steps": 8, "commit": "abc", "seconds": 1}
+    figures["measured"] = {"kit_ais_half_val": {"AP": ap, "AP50": 2 * ap}}
+    figures["curve"] = [[2, 1.0], [4, 2.0], [6, 2.5], [8, ap]]
+    (folder / "figures.json").write_text(json.dumps(figures))
+
+
+def test_runs_become_one_file_and_the_file_a_table(tmp_path):
+    from pretrained import report
+    from pretrained.results import collect, read
+    from pretrained.runs import Run, state
+
+    for seed, (one, other) in {1: (3.0, 4.5), 2: (2.0, 3.0)}.items():
+        write_run(tmp_path / "work", "FPN", seed, one)
+        write_run(tmp_path / "work", "NWD", seed, other)
+    file = tmp_path / "results.json"
+    collect(tmp_path / "work", file)
+    results = collect(tmp_path / "work", file)  # a second time adds nothing
+    assert results == read(file) and len(results["runs"]) == 4
+    assert state(Run("kit_ais", "NWD", 2), tmp_path / "work") == "done"
+    assert state(Run("kit_ais", "NWD", 3), tmp_path / "work") == "to do"
+    rows = report.table(results, "kit_ais").splitlines()
+    assert rows[2].startswith("| FPN | 2 | 2.5 (1.0) | 5.0 (2.0) |")
+    assert rows[3].startswith("| NWD | 2 | 3.8 (1.5) | 7.5 (3.0) | +1.2 | -1.9 to +4.4 |")
+    assert "FPN, seed 1: 2: 1.0, 4: 2.0, 6: 2.5, 8: 3.0; last quarter +0.5" in report.curves(
+        results, "kit_ais"
+    )
+    assert [file.exists() for file in report.plot(results, "kit_ais", tmp_path / "plots")] == [1, 1]

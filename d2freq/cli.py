@@ -17,6 +17,7 @@ COMMANDS = (
     "convert",
     "cost",
     "dct-statistics",
+    "detect",
     "evaluate",
     "export",
     "generate",

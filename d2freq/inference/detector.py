@@ -27,6 +27,7 @@ from d2freq.inference.sources.decoded import Decoded
 from d2freq.inference.tiling import Merging, TilePlan, choose_tiles
 from d2freq.utils.choices import choice as one_of
 from d2freq.utils.choices import did_you_mean
+from d2freq.utils.jobs import stamp
 
 __all__ = ["Detector"]
 
@@ -41,6 +42,7 @@ class Detector:
     Args:
         engine: what runs the model.
         data: what it was trained on, which ``tile="auto"`` goes by; None where nobody knows.
+        files: that it was read from.
 
     Examples:
         >>> from d2freq.inference import Detector
@@ -49,9 +51,12 @@ class Detector:
         >>> found.boxes, found.scores, found.labels  # doctest: +SKIP
     """
 
-    def __init__(self, engine: Engine, *, data: TrainingData | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, data: TrainingData | None = None, files: Sequence[str] = ()
+    ) -> None:
         self.engine = engine
         self.data = data
+        self._files = tuple(files)
 
     @classmethod
     def load(
@@ -81,7 +86,7 @@ class Detector:
         exported = weights if weights is not None else output_dir_or_config
         by_file = engine_of(exported) if exported is not None and not engine else engine
         if exported is not None and by_file not in ("", TORCH):
-            return cls(load_engine(exported, engine=by_file, device=device))
+            return cls(load_engine(exported, engine=by_file, device=device), files=[str(exported)])
         parts = find_parts(output_dir_or_config, weights)
         config = load_config(parts.config_file, overrides)
         found = parts.weights or config.weights
@@ -94,7 +99,11 @@ class Detector:
         names = parts.data.classes if parts.data is not None else ()
         names = names or known_names([*config.train_sets(), *config.test_sets()])
         about = about_model(config, model, _fitting(names, classes_of(model), parts.config_file))
-        return cls(TorchEngine(model, about, device=device, half=half), data=parts.data)
+        return cls(
+            TorchEngine(model, about, device=device, half=half),
+            data=parts.data,
+            files=[parts.config_file, found],
+        )
 
     @property
     def about(self) -> ModelAbout:
@@ -106,9 +115,19 @@ class Detector:
         """Of the classes, in the order of their numbers."""
         return tuple(self.about.names)
 
-    def tiles(self, tile: str | tuple[int, int] = "auto", overlap: float | None = None) -> TilePlan:
+    def source_stamps(self) -> dict[str, list[int] | None]:
+        """Time and size of each file that it was read from: others make other detections."""
+        return {file: stamp(file) for file in self._files}
+
+    def tiles(
+        self,
+        tile: str | tuple[int, int] = "auto",
+        overlap: float | None = None,
+        *,
+        objects: tuple[float, float] | None = None,
+    ) -> TilePlan:
         """How pictures would be cut, and why; see choose_tiles."""
-        return choose_tiles(tile, overlap, about=self.about, data=self.data)
+        return choose_tiles(tile, overlap, about=self.about, data=self.data, objects=objects)
 
     def class_numbers(self, classes: Sequence[str | int] | None) -> list[int] | None:
         """Numbers of classes that are given by name or by number; None for None, all.

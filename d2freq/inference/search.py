@@ -4,18 +4,19 @@ Shape legend: H x W of a tile in the picture, h x w of it as the network sees it
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from d2freq.data.tiles.geometry import Window
 from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
-from d2freq.inference.engines.engine import Engine
+from d2freq.inference.engines.engine import Engine, ModelAbout
 from d2freq.inference.resize import boxes_back, resized
 from d2freq.inference.sources.source import OpenPicture
 from d2freq.inference.tiling import Merging, TilePlan, assemble
 
-__all__ = ["Choice", "search_arrays", "search_picture"]
+__all__ = ["Choice", "Prepared", "full_tile", "prepare", "run_engine", "search_picture"]
 
 
 class Choice:
@@ -56,20 +57,61 @@ def search_arrays(
     Raises:
         UserError: one is smaller than the stride of the network's features.
     """
-    seen = [resized(pixels, engine.about, full=full) for pixels in tiles]
-    for pixels, small in zip(tiles, seen, strict=True):
-        if min(small.shape[:2]) < engine.about.stride:
-            raise UserError(
-                f"{pixels.shape[1]} x {pixels.shape[0]} px is less than the model's stride of "
-                f"{engine.about.stride} px; enlarge the picture"
-            )
-    found = engine(seen)
-    shapes = zip(tiles, seen, strict=True)
+    return run_engine(
+        engine, [prepare(pixels, engine.about, full=full) for pixels in tiles], choice=choice
+    )
+
+
+class Prepared(NamedTuple):
+    """A tile as the network is given it, (h, w, 3) uint8, and the (H, W) that it had."""
+
+    pixels: np.ndarray
+    given: tuple[int, int]
+
+
+def prepare(
+    pixels: np.ndarray, about: ModelAbout, *, full: tuple[int, int] | None = None
+) -> Prepared:
+    """Resize a tile; see search_arrays."""
+    height, width = pixels.shape[:2]
+    small = resized(pixels, about, full=full)
+    if min(small.shape[:2]) < about.stride:
+        raise UserError(
+            f"{width} x {height} px is less than the model's stride of {about.stride} px; enlarge "
+            "the picture"
+        )
+    return Prepared(small, (height, width))
+
+
+def run_engine(
+    engine: Engine, tiles: Sequence[Prepared], *, choice: Choice | None = None
+) -> list[Detections]:
+    """What the engine finds on each of a batch, in pixels of each as it was given.
+
+    Raises:
+        UserError: the device has not enough memory for them.
+    """
+    try:
+        found = engine([tile.pixels for tile in tiles])
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _is_full(str(error)):
+            raise
+        height, width = tiles[0].pixels.shape[:2]
+        raise UserError(
+            f"not enough memory for {len(tiles)} tiles of {width} x {height} px at once: take a "
+            "smaller --batch or a smaller --tile"
+        ) from error
     back = [
-        boxes_back(own, given=large.shape[:2], seen=small.shape[:2])
-        for own, (large, small) in zip(found, shapes, strict=True)
+        boxes_back(own, given=tile.given, seen=tile.pixels.shape[:2])
+        for own, tile in zip(found, tiles, strict=True)
     ]
     return back if choice is None else [choice.of(own) for own in back]
+
+
+def _is_full(message: str) -> bool:
+    """Whether an error of torch or of a runtime is about memory."""
+    words = ("out of memory", "can't allocate memory", "failed to allocate")
+    return any(word in message.lower() for word in words)
 
 
 def search_picture(

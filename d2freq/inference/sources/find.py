@@ -109,8 +109,8 @@ def _listed(file: Path) -> Iterator[Source]:
             path = Path(word)
             beside = file.parent / word
             path = beside if not path.exists() and beside.exists() else path
-            name = path.as_posix() if not path.is_absolute() else path.name
-            yield _file(path, name.removeprefix("../"))
+            parts = [part for part in Path(word).parts if part not in (".", "..")]
+            yield _file(path, path.name if Path(word).is_absolute() else "/".join(parts))
 
 
 def _coco(file: Path, folder: Path) -> Iterator[Source]:

@@ -13,7 +13,7 @@ from d2freq.errors import DatasetError
 from d2freq.inference.detections import GeoReference, Picture
 from d2freq.inference.sources.source import OpenPicture
 
-__all__ = ["RASTERS", "has_rasterio", "open_raster"]
+__all__ = ["RASTERS", "has_rasterio", "open_raster", "raster_size"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
 # Megabytes of decoded blocks: a row of 640 px tiles in a striped file 100,000 px wide fits, so
@@ -46,6 +46,20 @@ def open_raster(path: str, *, name: str, image_id: int) -> Iterator[OpenPicture]
             ) from error
         with data:
             yield _Raster(data, path, name, image_id)
+
+
+def raster_size(path: str) -> tuple[int, int]:
+    """(width, height) from the header; (0, 0) where it cannot be read."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path) as data:
+                return data.width, data.height
+        except RasterioError:
+            return 0, 0
 
 
 class _Raster(OpenPicture):

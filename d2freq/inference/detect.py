@@ -1,0 +1,251 @@
+"""A whole run of ``d2freq detect``: sources, detector, tiles, search, files."""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from d2freq.data.coco.read import read_coco
+from d2freq.errors import UserError
+from d2freq.evaluation.coco.guard import GroundTruth
+from d2freq.evaluation.coco.measure import check_truth
+from d2freq.evaluation.protocols import get_protocol
+from d2freq.inference.detector import Detector
+from d2freq.inference.outputs import WRITERS, RunInfo, write_outputs
+from d2freq.inference.parts import Parts
+from d2freq.inference.run import (
+    FULL,
+    Found,
+    Settings,
+    disk_full,
+    prepare_folder,
+    refuse_other_run,
+    search,
+    write_run,
+)
+from d2freq.inference.search import Choice
+from d2freq.inference.sources import find_sources
+from d2freq.inference.sources.raster import RASTERS
+from d2freq.inference.tiling import Merging
+from d2freq.utils.choices import choice
+from d2freq.utils.lock import locked
+
+__all__ = ["DetectOptions", "Outcome", "detect"]
+
+ALL = "all"
+USUAL = ("coco", "csv", "report")  # what costs little, whatever the pictures
+ON_EARTH = ("geojson",)  # where pictures say where they lie
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """What a run is asked to do; the names are those of the command's options.
+
+    Attributes:
+        sources: see find_sources; ``images`` too.
+        weights, config_file, engine, device, half, overrides: see Detector.load; no device is
+            "cuda" where there is one, else "cpu".
+        tile, overlap: see choose_tiles.
+        merge, merge_iou: see Merging.
+        batch: tiles that run at once.
+        score, classes: which detections are wanted, None for all classes.
+        limit: of pictures; 0 takes all.
+        output: the folder.
+        format: names of formats, or "all"; None takes those that cost little.
+        resume, overwrite: what to do where the folder holds a run.
+    """
+
+    sources: Sequence[str]
+    weights: str | None = None
+    config_file: str | None = None
+    engine: str = ""
+    device: str | None = None
+    half: bool = False
+    overrides: Sequence[str] = ()
+    tile: str | tuple[int, int] = "auto"
+    overlap: float | None = None
+    merge: str = "nms"
+    merge_iou: float = 0.5
+    batch: int = 4
+    score: float = 0.3
+    classes: Sequence[str] | None = None
+    limit: int = 0
+    images: str | None = None
+    output: str = "detections"
+    format: Sequence[str] | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+    def key(self) -> dict[str, Any]:
+        """What detections and files depend on, beside the pictures' own files."""
+        own = dataclasses.asdict(self)
+        for name in ("resume", "overwrite", "output", "device"):
+            own.pop(name)
+        return own
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        found: on each picture.
+        lines: what is worth telling the user at the end.
+    """
+
+    found: Found = field(default_factory=Found)
+    lines: list[str] = field(default_factory=list)
+
+
+def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
+    """Search the sources and write the formats into the output folder.
+
+    Raises:
+        UserError: bad input: no such source, no picture among them, parts of the detector that are
+            missing or do not fit, an unknown word, a folder that holds another run or that another
+            process works in, a full disk.
+    """
+    merging = Merging(options.merge, options.merge_iou)
+    _check_formats(options.format)
+    if not 0 <= options.score <= 1:
+        raise UserError(f"--score {options.score:g}: a score is from 0 to 1")
+    if options.limit < 0:
+        raise UserError(f"--limit {options.limit}: a number of pictures, or 0 for all")
+    if not options.sources:
+        raise UserError("no source: name pictures, a folder, a list, a COCO file or a video")
+    folder = Path(options.output)
+    refuse_other_run(folder, resume=options.resume, overwrite=options.overwrite)
+    sources = find_sources(options.sources, images=options.images, leave_out=folder)
+    detector = Detector.load(
+        options.config_file,
+        options.weights,
+        engine=options.engine,
+        device=options.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        half=options.half,
+        overrides=options.overrides,
+    )
+    truth = _coco_of(options.sources)
+    plan = detector.tiles(options.tile, options.overlap, objects=_object_sizes(truth))
+    wanted = Choice(options.score, detector.class_numbers(options.classes))
+    settings = Settings(plan, merging, wanted, options.batch)
+    parts = Parts(
+        folder, options.key() | {"weights_file": detector.source_stamps()}, detector.names
+    )
+    print(_say(detector, plan.reason, options.score))
+    with locked(folder, "detecting"):
+        if not prepare_folder(folder, parts, resume=options.resume, overwrite=options.overwrite):
+            return Outcome(lines=[f"{folder}: the run there is whole; nothing is left to do"])
+        found = search(
+            detector.engine, sources, settings, parts, limit=options.limit, progress=progress
+        )
+        files = _write(found, folder, options, detector, truth)
+        write_run(folder, parts, found, files)
+    return Outcome(found, [*_notes(found), *_summary(found, files)])
+
+
+def _write(
+    found: Found, folder: Path, options: DetectOptions, detector: Detector, truth: dict | None
+) -> list[Path]:
+    done = [result for result in found.results if not result.failure]
+    formats = options.format
+    if formats is None:
+        on_earth = any(result.picture.geo for result in done)
+        formats = [n for n in (*USUAL, *(ON_EARTH if on_earth else ())) if n in WRITERS]
+    elif ALL in formats:
+        formats = list(WRITERS)
+    run = RunInfo(
+        names=detector.names,
+        category_ids=_category_ids(detector.names, truth),
+        title=str(options.weights or options.config_file),
+        truth=_ground_truth(truth, options.sources),
+        score=options.score,
+    )
+    try:
+        return write_outputs(found.results, folder, run, formats)
+    except OSError as error:
+        if error.errno in FULL:
+            raise disk_full(folder, error) from error
+        raise
+
+
+def _check_formats(names: Sequence[str] | None) -> None:
+    for name in names or ():
+        choice(name, (*WRITERS, ALL), key="--format")
+
+
+def _coco_of(words: Sequence[str]) -> dict | None:
+    """The COCO file that is the one source; None where there is another, or several."""
+    if len(words) == 1 and words[0].lower().endswith(".json") and os.path.isfile(words[0]):
+        return read_coco(words[0])
+    return None
+
+
+def _object_sizes(truth: dict | None) -> tuple[float, float] | None:
+    """Long sides of a COCO file's boxes: the median, and what 99 of 100 do not exceed."""
+    boxes = [a.get("bbox") for a in (truth or {}).get("annotations", [])]
+    sides = [max(box[2:]) for box in boxes if box and len(box) == 4 and min(box[2:]) > 0]
+    if not sides:
+        return None
+    middle, most = np.quantile(sides, [0.5, 0.99]).round(2).tolist()
+    return middle, most
+
+
+def _category_ids(names: Sequence[str], truth: dict | None) -> tuple[int, ...]:
+    """A COCO file's ids of the classes, where it has all of them by name; else ()."""
+    known = {str(c["name"]): int(c["id"]) for c in (truth or {}).get("categories", [])}
+    return tuple(known[name] for name in names) if all(n in known for n in names) else ()
+
+
+def _ground_truth(truth: dict | None, words: Sequence[str]) -> GroundTruth | None:
+    """The COCO file's boxes, to be judged against; None where it has none."""
+    if truth is None or not truth.get("annotations"):
+        return None
+    return check_truth(truth, get_protocol("aitod"), words[0])
+
+
+def _say(detector: Detector, reason: str, score: float) -> str:
+    about = detector.about
+    lines = [f"{len(detector.names)} classes: {', '.join(detector.names[:8])}", reason]
+    if len(detector.names) > 8:
+        lines[0] += ", ..."
+    if score < about.score:
+        lines.append(
+            f"the model itself drops scores below {about.score:g}, so --score {score:g} finds no "
+            "more; lower its own threshold to see them (--opts MODEL.ROI_HEADS.SCORE_THRESH_TEST)"
+        )
+    return "\n".join(lines)
+
+
+def _notes(found: Found) -> list[str]:
+    """What is said once of many pictures."""
+    nowhere = [
+        result.picture.path
+        for result in found.results
+        if not result.failure
+        and result.picture.geo is None
+        and result.picture.path.lower().endswith(RASTERS)
+    ]
+    if not nowhere:
+        return []
+    count = f"{len(nowhere)} pictures do" if len(nowhere) > 1 else "it does"
+    return [f"{nowhere[0]}: {count} not say where on the earth (no CRS): boxes are in pixels"]
+
+
+def _summary(found: Found, files: Sequence[Path]) -> list[str]:
+    done = [result for result in found.results if not result.failure]
+    labels = Counter(label for result in done for label in result.detections.labels)
+    of_classes = ", ".join(f"{count} {name}" for name, count in labels.most_common(8))
+    skipped = f", {found.empty} empty ones skipped" if found.empty else ""
+    failed = f"; {len(found.failures)} pictures failed" if found.failures else ""
+    return [
+        f"{len(done)} pictures, {found.searched} tiles{skipped}: {sum(labels.values())} objects"
+        + (f" ({of_classes})" if labels else "")
+        + failed,
+        *map(str, files),
+    ]

@@ -1,0 +1,218 @@
+"""d2freq detect: from pictures and an output folder to files, and one line for what is wrong."""
+
+import argparse
+import ast
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from d2freq.cli import main
+from d2freq.commands import detect as command
+from d2freq.data.tiles.geometry import windows
+from d2freq.inference import Detector
+from d2freq.inference.detect import DetectOptions
+from d2freq.utils.lock import FolderLock
+from tests.d2freq.inference.conftest import (  # noqa: F401  fixtures of the folder of inference
+    NAMES,
+    run_folder,
+    small_config,
+    write_run,
+)
+
+FIELDS = set(DetectOptions.__dataclass_fields__)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two pictures of noise, 120 x 96 and 64 x 64."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for name, (height, width) in {"a.png": (96, 120), "b.png": (64, 64)}.items():
+        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def detect(run_folder, tmp_path, capsys):  # noqa: F811
+    """A function from words to (exit code, stdout, stderr) of a run into tmp_path/out."""
+
+    def run(*words, weights=run_folder):
+        options = ["--weights", str(weights), "--output", str(tmp_path / "out"), "--score", "0"]
+        code = main(["detect", *options, *map(str, words)])
+        captured = capsys.readouterr()
+        errors = [line for line in captured.err.splitlines() if line.startswith("d2freq:")]
+        return code, captured.out, errors
+
+    return run
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_a_folder_and_an_output_folder_are_enough(detect, pictures, run_folder, tmp_path):  # noqa: F811
+    code, out, errors = detect(pictures, "--tile", "none")
+    assert code == 0 and not errors
+    assert "5 classes: vehicle, ship" in out and "searched as a whole" in out
+    found = read(tmp_path / "out/detections.json")
+    detector = Detector.load(run_folder)
+    for image_id, name in ((1, "a.png"), (2, "b.png")):
+        expected = detector(pictures / name, tile="none")
+        own = [row for row in found if row["image_id"] == image_id]
+        xywh = np.array([row["bbox"] for row in own])
+        corners = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
+        order = np.argsort([-row["score"] for row in own], kind="stable")
+        assert np.abs(corners[order] - expected.boxes).max() < 0.01
+    coco = read(tmp_path / "out/detections_coco.json")
+    assert [c["name"] for c in coco["categories"]] == NAMES
+    assert str(tmp_path / "out/detections.csv") in out
+    assert not (tmp_path / "out/run.parts").exists()
+
+
+def test_tiles_are_chosen_and_said(detect, pictures, tmp_path):
+    code, out, _ = detect(pictures)
+    assert code == 0 and "tiles of 512 x 512 px (trained on crops of 192 x 192" in out
+    assert "99 of 100 objects are at most 28 px long" in out and "2 pictures, 2 tiles" in out
+    # sources may stand behind the two numbers of --tile
+    code, out, _ = detect("--overwrite", "--tile", "64", "64", pictures, "--overlap", "0.25")
+    count = sum(len(windows(size, (64, 64), (16, 16))) for size in ((120, 96), (64, 64)))
+    assert code == 0 and f"2 pictures, {count} tiles" in out
+
+
+def test_classes_scores_and_formats_are_chosen(detect, pictures, tmp_path):
+    code, out, _ = detect(pictures, "--classes", "ship,person", "--format", "csv")
+    assert code == 0 and not (tmp_path / "out/detections.json").exists()
+    text = (tmp_path / "out/detections.csv").read_text()
+    assert "vehicle" not in text and ("ship" in text or "person" in text)
+
+
+def test_a_coco_file_gives_its_ids(detect, pictures, tmp_path):
+    """And its boxes say how large objects are; results can be evaluated against it."""
+    kinds = [{"id": 10 + n, "name": name} for n, name in enumerate(reversed(NAMES))]
+    images = [{"id": 77, "file_name": "b.png", "width": 64, "height": 64}]
+    box = {"id": 1, "image_id": 77, "category_id": 10, "bbox": [5, 5, 9, 7], "area": 63}
+    content = {"images": images, "annotations": [box | {"iscrowd": 0}], "categories": kinds}
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    code, out, _ = detect(tmp_path / "gt.json", "--images", pictures)
+    assert code == 0 and "at most 9 px long" in out
+    found = read(tmp_path / "out/detections.json")
+    assert {row["image_id"] for row in found} == {77}
+    assert {row["category_id"] for row in found} <= {10, 11, 12, 13, 14}
+    assert main(["evaluate", str(tmp_path / "gt.json"), str(tmp_path / "out/detections.json")]) == 0
+
+
+def test_a_broken_picture_is_reported_and_the_exit_code_is_2(detect, pictures, tmp_path):
+    (pictures / "a.png").write_bytes(b"broken")
+    code, out, errors = detect(pictures)
+    assert code == 2 and len(errors) == 1 and errors[0].startswith("d2freq: a.png: ")
+    assert "1 pictures, 1 tiles" in out and "1 pictures failed" in out
+    assert {row["image_id"] for row in read(tmp_path / "out/detections.json")} == {2}
+
+
+def test_a_geotiff_without_a_crs_is_said_once(detect, tmp_path):
+    for name in "ab":
+        pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.tif")
+    code, out, _ = detect(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert code == 0 and out.count("no CRS") == 1 and "2 pictures do not say where" in out
+
+
+def test_scores_below_the_models_own_are_said(detect, pictures, small_config, tmp_path):  # noqa: F811
+    config = small_config(**{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.05})
+    _, out, _ = detect(pictures, weights=write_run(tmp_path / "run", config))
+    assert "the model itself drops scores below 0.05" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["gone"], "gone: no such picture, folder or list"),
+        ([], "no source"),
+        (["EMPTY"], "no picture in"),
+        (["PICTURES", "--tile", "big"], "--tile big: auto, none, or a width and a height"),
+        (["PICTURES", "--tile", "0", "64"], "at least one pixel"),
+        (["PICTURES", "--tile", "64", "64", "--overlap", "64"], "--overlap 64: a share"),
+        (["PICTURES", "--merge", "best"], "'best' is unknown; choose one of nms, weighted, soft"),
+        (["PICTURES", "--merge-iou", "2"], "2.0 is no overlap"),
+        (["PICTURES", "--classes", "shp"], "knows no 'shp'; did you mean ship?"),
+        (["PICTURES", "--format", "docx"], "--format: 'docx' is unknown; choose one of coco"),
+        (["PICTURES", "--batch", "0"], "--batch 0"),
+        (["PICTURES", "--limit", "-1"], "--limit -1"),
+        (["PICTURES", "--score", "7"], "--score 7"),
+        (["PICTURES", "--engine", "tensorrt"], "'tensorrt' is unknown"),
+        (["PICTURES", "--config-file", "gone.yaml"], "gone.yaml"),
+        (["PICTURES", "--opts", "MODEL.RPN.NMS_TRESH", "0.5"], "MODEL.RPN.NMS_THRESH"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(words, message, pictures, detect, tmp_path):
+    (tmp_path / "empty").mkdir()
+    named = {"PICTURES": str(pictures), "EMPTY": str(tmp_path / "empty")}
+    words = [named.get(word, word) for word in words]
+    code, _, errors = detect(*words)
+    assert code == 2 and len(errors) == 1 and message in errors[0]
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_two_runs_into_one_folder(detect, pictures, tmp_path, monkeypatch):
+    """The lock is another process's, by its number; a finished run is kept."""
+    lock = FolderLock(tmp_path / "out", "detecting").acquire()
+    content = json.loads(lock.path.read_text())
+    content |= {"pid": os.getppid(), "process": "", "token": "another"}
+    monkeypatch.setattr("d2freq.utils.lock._process_start", lambda pid: "")
+    lock.path.write_text(json.dumps(content))
+    code, _, errors = detect(pictures)
+    assert code == 2 and len(errors) == 1 and "is at work in this folder" in errors[0]
+    lock.path.unlink()
+    assert detect(pictures)[0] == 0
+    code, _, errors = detect(pictures)
+    assert code == 2 and "holds a finished run; go on with --resume" in errors[0]
+    code, out, _ = detect(pictures, "--resume")
+    assert code == 0 and "nothing is left to do" in out
+
+
+def _run_with_little_room(words, errors) -> None:
+    """A limit on the size of files stands for a disk that is full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        code = main(words)
+    errors.put((code, said.getvalue()))
+
+
+def test_a_full_disk_leaves_nothing_half_written(pictures, run_folder, tmp_path):  # noqa: F811
+    words = ["detect", str(pictures), "--weights", str(run_folder)]
+    words += ["--output", str(tmp_path / "out"), "--score", "0", "--tile", "32", "32"]
+    context = multiprocessing.get_context("fork")
+    errors = context.SimpleQueue()
+    process = context.Process(target=_run_with_little_room, args=(words, errors))
+    process.start()
+    code, said = errors.get()
+    process.join()
+    lines = [line for line in said.splitlines() if line.startswith("d2freq:")]
+    assert code == 2 and len(lines) == 1, said
+    assert "make room there, and the same command with --resume goes on" in lines[0]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"run.parts"}
+    assert main([*words, "--resume"]) == 0 and (tmp_path / "out/detections.json").is_file()
+
+
+def test_options_and_help_need_nothing_of_inference():
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    options = set(vars(parser.parse_args(["a.png", "--tile", "none"])))
+    assert options - {"run", "opts", "more_sources"} == FIELDS - {"overrides"}
+    tree = ast.parse(Path(command.__file__).read_text(encoding="utf-8"))
+    imported = {n.module for n in tree.body if isinstance(n, ast.ImportFrom)}
+    imported |= {a.name for n in tree.body if isinstance(n, ast.Import) for a in n.names}
+    assert imported <= {"argparse", "sys", "typing"}

@@ -41,6 +41,61 @@ def trainer_keys() -> CN:
     # are equal to the last bit; gradients are sums in another order, so that two runs with and
     # without drift apart as two seeds of a GPU do. False, the default: bit for bit as it was.
     node.FAST_CPU = False
+    node.BEST = _best()
+    node.EARLY_STOPPING = _early_stopping()
+    node.EMA = _ema()
+    # True: the losses on the test sets with every evaluation, as validation/total_loss and so on.
+    node.VALIDATION_LOSS = False
+    # "wandb", "mlflow": where metrics go beside metrics.json and tensorboard.
+    node.WRITERS = []
+    node.WANDB = CN({"PROJECT": "d2freq", "NAME": "", "MODE": ""})
+    node.MLFLOW = CN({"EXPERIMENT": "d2freq", "NAME": "", "TRACKING_URI": ""})
+    node.FAST_DEV_RUN = _fast_dev_run()
+    return node
+
+
+def _best() -> CN:
+    """The best weights, in <FILE_PREFIX>.pth."""
+    node = CN()
+    # A metric as metrics.json names it, such as "bbox/AP50", "ema/bbox/AP" for the averaged weights
+    # or "validation/total_loss"; "" for none.
+    node.VAL_METRIC = ""
+    # "max" | "min": what is better.
+    node.MODE = "max"
+    node.FILE_PREFIX = "model_best"
+    return node
+
+
+def _early_stopping() -> CN:
+    """An end where the metric stops improving."""
+    node = CN()
+    # Evaluations in a row without improvement after which training ends; 0 for never.
+    node.PATIENCE = 0
+    # By how much a value has to be better than the best before it.
+    node.MIN_DELTA = 0.0
+    # "" for BEST's metric and mode.
+    node.VAL_METRIC = ""
+    node.MODE = "max"
+    return node
+
+
+def _ema() -> CN:
+    """An exponential moving average of the weights, evaluated and saved beside them."""
+    node = CN()
+    node.ENABLED = False
+    # Share of the average that an update leaves; 0.9998 looks back about 5,000 updates.
+    node.DECAY = 0.9998
+    # The decay of update n is at most (1 + n) / (WARMUP + n); 0 for the same decay throughout.
+    node.WARMUP = 10
+    return node
+
+
+def _fast_dev_run() -> CN:
+    """A few iterations and images through everything, in OUTPUT_DIR/fast_dev_run."""
+    node = CN()
+    node.ENABLED = False
+    node.ITERATIONS = 4
+    node.IMAGES = 4
     return node
 
 

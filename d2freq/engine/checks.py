@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco.check import check_coco
 from d2freq.engine.config import Config, as_config
+from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
 from d2freq.engine.weights.addresses import find_weights
 from d2freq.engine.weights.strict import check_fits
@@ -45,6 +46,7 @@ def check(
     if not eval_only:
         check_trainable(model)
         config.freeze(model)
+        asked_for(config, model, save=lambda: None)  # refuses values that no hook takes
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))
     config.check_sets(eval_only=eval_only)

@@ -1,6 +1,7 @@
 """Training and evaluation from a lazy config, with the hooks that DefaultTrainer uses."""
 
 import logging
+from contextlib import suppress
 
 from detectron2.config import instantiate
 from detectron2.engine import create_ddp_model, default_writers, hooks
@@ -11,6 +12,7 @@ from torch import nn
 
 from d2freq.engine.config import LazyConfig
 from d2freq.engine.hooks import Run, with_own_hooks
+from d2freq.engine.hooks.early_stopping import StoppedEarly
 from d2freq.engine.step import make_step
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
@@ -54,7 +56,8 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     trainer.register_hooks(with_own_hooks(usual, run))
     checkpointer.resume_or_load(config.weights, resume=resume)
     start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
-    trainer.train(start, cfg.train.max_iter)
+    with suppress(StoppedEarly):
+        trainer.train(start, cfg.train.max_iter)
     return last
 
 
@@ -63,7 +66,7 @@ def evaluate(config: LazyConfig, model: nn.Module) -> dict:
     evaluator = config.evaluator()
     if evaluator is None:
         return {}
-    results = inference_on_dataset(model, instantiate(config.cfg.dataloader.test), evaluator)
+    results = inference_on_dataset(model, config.test_loader(), evaluator)
     if comm.is_main_process():
         print_csv_format(results)
     return results

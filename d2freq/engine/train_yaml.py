@@ -2,6 +2,7 @@
 
 import logging
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 
 from d2freq.engine.config import YamlConfig
 from d2freq.engine.hooks import Run, with_own_hooks
+from d2freq.engine.hooks.early_stopping import StoppedEarly
 from d2freq.engine.step import take_over
 from d2freq.engine.tasks import task_of
 from d2freq.engine.weights.strict import StrictCheckpointer
@@ -72,7 +74,7 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
         """The loader of the data set's task."""
-        return task_of(dataset_name).test_loader(cfg, dataset_name)
+        return YamlConfig(cfg).test_loader(dataset_name)
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> Optimizer:
@@ -86,7 +88,8 @@ class Trainer(DefaultTrainer):
 
         Detectron2 documents this, but returns them only where TEST.EXPECTED_RESULTS is set.
         """
-        super().train()
+        with suppress(StoppedEarly):
+            super().train()
         return getattr(self, "_last_eval_results", None) or {}
 
     def resume_or_load(self, resume: bool = True) -> None:

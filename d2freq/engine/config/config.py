@@ -119,6 +119,31 @@ class Config(ABC):
     def test_sets(self) -> list[str]:
         """Names of the data sets that are measured."""
 
+    @property
+    @abstractmethod
+    def eval_period(self) -> int:
+        """Iterations from one evaluation to the next; 0 for one at the end."""
+
+    @abstractmethod
+    def test_loader(self, dataset_name: str = "", *, truth: bool = False) -> Any:
+        """Batches of a test set; a lazy config has one, which knows its data set.
+
+        Args:
+            dataset_name: one of ``test_sets``.
+            truth: with the ground truth, for losses.
+        """
+
+    def test_loaders(self, *, truth: bool = False) -> dict[str, Any]:
+        """The loaders of all test sets by their names; see :meth:`test_loader`."""
+        names = self.test_sets()
+        if len(names) < 2:
+            return {(names or ["test"])[0]: self.test_loader(*names, truth=truth)}
+        return {name: self.test_loader(name, truth=truth) for name in names}
+
+    @abstractmethod
+    def shorten(self) -> None:
+        """Make a dry run of the config, where FAST_DEV_RUN.ENABLED asks for one."""
+
     @abstractmethod
     def model(self, device: str | None = None) -> nn.Module:
         """The model with initial weights, on ``device`` or on the config's own."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from detectron2.config import instantiate
+from detectron2.config import CfgNode, instantiate
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils.registry import locate
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config.config import Config
+from d2freq.engine.config.few import SHORT, few
 from d2freq.engine.config.image_sizes import ImageSizes
 from d2freq.engine.parameters.clipping import clip_by
 from d2freq.engine.parameters.groups import regroup
@@ -133,6 +134,29 @@ class LazyConfig(Config):
 
     def schedule(self, optimizer: Optimizer) -> Any:
         return instantiate(self.cfg.lr_multiplier)
+
+    @property
+    def eval_period(self) -> int:
+        return self.cfg.train.eval_period
+
+    def test_loader(self, dataset_name: str = "", *, truth: bool = False) -> Any:
+        call = copy.deepcopy(self.cfg.dataloader.test)
+        if truth:
+            names = self.test_sets()
+            call.mapper.update(task_of(names[0]).truth_arguments if names else {})
+        return few(instantiate(call), CfgNode(self._fast_dev_run()))
+
+    def shorten(self) -> None:
+        run = CfgNode(self._fast_dev_run())
+        if not run.ENABLED:
+            return
+        train = self.cfg.train
+        train.max_iter, train.log_period = run.ITERATIONS, 1
+        train.checkpointer.period = train.eval_period = max(run.ITERATIONS // 2, 1)
+        train.output_dir = os.path.join(train.output_dir, SHORT)
+
+    def _fast_dev_run(self) -> dict[str, Any]:
+        return {n: self.setting(f"FAST_DEV_RUN.{n}") for n in ("ENABLED", "ITERATIONS", "IMAGES")}
 
     def evaluator(
         self, dataset_name: str = "", output_dir: str | None = None

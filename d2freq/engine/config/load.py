@@ -49,7 +49,9 @@ def load_config(config_file: str, overrides: Sequence[str] = ()) -> Config:
     """
     load = load_lazy if is_lazy(config_file) else load_yaml
     file = find_config(config_file)
-    return as_config(load(file, list(overrides)), file)
+    config = as_config(load(file, list(overrides)), file)
+    config.shorten()
+    return config
 
 
 def _is_dump(config_file: str) -> bool:

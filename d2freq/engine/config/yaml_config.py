@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from detectron2.config import CfgNode
+from detectron2.data import build_detection_test_loader
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.modeling import build_model
 from detectron2.solver import build_lr_scheduler
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 
 from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.engine.config.config import Config
+from d2freq.engine.config.few import SHORT, few
 from d2freq.engine.config.image_sizes import ImageSizes
 from d2freq.engine.config.registry_names import (
     check_backbone_keys,
@@ -124,6 +126,32 @@ class YamlConfig(Config):
 
     def schedule(self, optimizer: Optimizer) -> Any:
         return build_lr_scheduler(self.cfg, optimizer)
+
+    @property
+    def eval_period(self) -> int:
+        return self.cfg.TEST.EVAL_PERIOD
+
+    def test_loader(self, dataset_name: str = "", *, truth: bool = False) -> Any:
+        task = task_of(dataset_name)
+        if truth:
+            loader = build_detection_test_loader(
+                self.cfg,
+                dataset_name,
+                mapper=task.truth_mapper(self.cfg),
+                batch_size=task.test_batch(self.cfg),
+            )
+        else:
+            loader = task.test_loader(self.cfg, dataset_name)
+        return few(loader, self.setting("FAST_DEV_RUN"))
+
+    def shorten(self) -> None:
+        run = self.setting("FAST_DEV_RUN")
+        if not run.ENABLED:
+            return
+        cfg = self.cfg
+        cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS = run.ITERATIONS, ()
+        cfg.SOLVER.CHECKPOINT_PERIOD = cfg.TEST.EVAL_PERIOD = max(run.ITERATIONS // 2, 1)
+        cfg.OUTPUT_DIR = os.path.join(cfg.OUTPUT_DIR, SHORT)
 
     def evaluator(self, dataset_name: str = "", output_dir: str | None = None) -> DatasetEvaluator:
         """By the data set's task; where several are measured, each has a folder of its name."""

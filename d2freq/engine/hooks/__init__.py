@@ -27,6 +27,7 @@ from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicCheckpointer,
 from torch import nn
 
 from d2freq.engine.config import Config
+from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.hooks.fast_cpu import FastCPU
 from d2freq.engine.hooks.training_data import SaveTrainingData
 
@@ -51,6 +52,10 @@ class Run:
         """See :meth:`Config.setting`."""
         return self.config.setting(name)
 
+    def save_final(self) -> None:
+        """Save the training as ``model_final.pth``, where it ends before its time."""
+        self.checkpointer.save("model_final")
+
 
 def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]:
     """The host's usual hooks with d2freq's in between, in the order in which they are called.
@@ -61,14 +66,15 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
         run: what the training consists of.
     """
     hooks = [hook for hook in usual if hook is not None]
+    asked = asked_for(run.config, run.model, save=run.save_final)
     # what a checkpoint holds has to be up to date when it is saved
-    before_saving: list[HookBase] = [SaveTrainingData(run.config)]
+    before_saving: list[HookBase] = [SaveTrainingData(run.config), *asked.before_saving]
     if run.setting("FAST_CPU"):
         before_saving.append(FastCPU(run.model))
     # what looks at the results of an evaluation; what it stores is written in the same iteration
-    after_evaluation: list[HookBase] = []
+    after_evaluation: list[HookBase] = [*asked.after_evaluation]
     # behind the writers: what may end the training
-    at_the_end: list[HookBase] = []
+    at_the_end: list[HookBase] = [*asked.at_the_end]
 
     place = _first(hooks, (PeriodicCheckpointer, EvalHook, PeriodicWriter))
     hooks[place:place] = before_saving

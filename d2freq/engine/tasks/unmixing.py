@@ -27,6 +27,7 @@ class Unmixing(Task):
 
     evaluator_type = "seqcsist"
     data = "trajectories"
+    truth_arguments = {"is_train": True}
     takers = "unmixing models take trajectories (seqcsist_train)"
 
     def accepts(self, model: nn.Module) -> bool:
@@ -41,6 +42,9 @@ class Unmixing(Task):
             noise=cfg.INPUT.UNMIXING.NOISE,
             window=keys.WINDOW,
         )
+
+    def truth_mapper(self, cfg: CfgNode) -> SequenceMapper:
+        return self.mapper(cfg, is_train=True)
 
     def evaluator(self, cfg: CfgNode, dataset_name: str, output_dir: str) -> CSOEvaluator:
         """CSO-mAP by MODEL.UNMIXING's threshold, window and factor."""

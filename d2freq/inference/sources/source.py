@@ -58,6 +58,10 @@ class OpenPicture(ABC):
             return None
         return pixels
 
+    def pixels(self, window: Window) -> np.ndarray:
+        """The pixels of a window to look at, (h, w, 3) uint8 RGB, empty or not."""
+        return self._read(window)[0]
+
     def whole(self) -> Window:
         """The window of all pixels."""
         return Window(0, 0, self.picture.width, self.picture.height)

@@ -9,6 +9,8 @@ from d2freq.inference.outputs.csv_file import write_csv
 from d2freq.inference.outputs.geojson import write_geojson
 from d2freq.inference.outputs.geopackage import write_geopackage
 from d2freq.inference.outputs.label_studio import write_label_studio
+from d2freq.inference.outputs.pictures import write_pictures
+from d2freq.inference.outputs.report_page import write_report_page
 from d2freq.inference.outputs.run_info import RunInfo
 from d2freq.inference.outputs.visdrone import write_visdrone_txt
 from d2freq.inference.outputs.yolo import write_yolo_txt
@@ -28,6 +30,8 @@ WRITERS: dict[str, Writer] = {
     "geojson": write_geojson,
     "geopackage": write_geopackage,
     "label-studio": write_label_studio,
+    "pictures": write_pictures,
+    "report": write_report_page,
 }
 
 

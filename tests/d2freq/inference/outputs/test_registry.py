@@ -46,9 +46,13 @@ def test_results_that_no_file_can_hold(tmp_path, results, run, message):
     assert not list(tmp_path.iterdir())
 
 
+def grey(picture, window, size) -> np.ndarray:
+    return np.full((size[1], size[0], 3), 90, np.uint8)
+
+
 def test_files_are_replaced_whole(tmp_path):
-    write_outputs(three_pictures(), tmp_path, RunInfo(NAMES), WRITERS)
+    write_outputs(three_pictures(), tmp_path, RunInfo(NAMES, read=grey), WRITERS)
     first = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    write_outputs(three_pictures(), tmp_path, RunInfo(NAMES), WRITERS)
+    write_outputs(three_pictures(), tmp_path, RunInfo(NAMES, read=grey), WRITERS)
     assert first == {p.name: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert not [name for name in first if "draft" in name]

@@ -21,6 +21,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "generate",
+    "report",
     "strip",
     "train",
     "validate",

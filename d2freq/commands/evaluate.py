@@ -6,29 +6,34 @@ from pathlib import Path
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.detections_file import read_detections, write_detections
-from d2freq.evaluation.coco.guard import DetectionError, guard_detections
+from d2freq.evaluation.coco.guard import (
+    DetectionError,
+    Detections,
+    GroundTruth,
+    guard_detections,
+)
 from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
 from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
 from d2freq.evaluation.protocols import get_protocol
 
 SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
+GT_HELP = "ground truth in COCO's format"
+RESULTS_HELP = "in COCO's result format: image_id, category_id, bbox [x, y, width, height], score"
+PROTOCOL_HELP = (
+    "areas, limits and overlaps: aitod (the default), coco, irstd, soda-d, tinyperson, visdrone, "
+    "visdrone-coco, or a .yaml file of your own"
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The two files, the protocol, and how detections on tiles are merged."""
-    command.add_argument("ground_truth", metavar="GT.json", help="ground truth in COCO's format")
+    command.add_argument("ground_truth", metavar="GT.json", help=GT_HELP)
     command.add_argument(
         "detections",
         metavar="DETECTIONS.json",
-        help="in COCO's result format: image_id, category_id, bbox [x, y, width, height], score; "
-        "irstd measures the masks, segmentation, where both files have them",
+        help=f"{RESULTS_HELP}; irstd measures the masks, segmentation, where both files have them",
     )
-    command.add_argument(
-        "--protocol",
-        default="aitod",
-        help="areas, limits and overlaps: aitod (the default), coco, irstd, soda-d, tinyperson, "
-        "visdrone, visdrone-coco, or a .yaml file of your own",
-    )
+    command.add_argument("--protocol", default="aitod", help=PROTOCOL_HELP)
     command.add_argument(
         "--score",
         type=float,
@@ -79,12 +84,8 @@ def _run(arguments: argparse.Namespace) -> None:
     truth, merged = read_truth(arguments.ground_truth, protocol), None
     tiles = read_coco(arguments.tiles) if arguments.tiles else {}
     seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
-    detections = read_detections(arguments.detections, masks=protocol.targets is not None)
-    try:
-        detections = guard_detections(detections, seen, strict=arguments.strict)
-    except DetectionError as error:
-        where = f"{arguments.detections}, measured on {seen.report.file}"
-        raise DetectionError(f"{where}: {error}") from error
+    masks = protocol.targets is not None
+    detections = read_guarded(arguments.detections, seen, strict=arguments.strict, masks=masks)
     if detections.masks is not None:
         data = read_coco(arguments.ground_truth)
         if not arguments.tiles and any(a.get("segmentation") for a in data["annotations"]):
@@ -115,3 +116,19 @@ def _run(arguments: argparse.Namespace) -> None:
         print(measured.save(arguments.output))
         if merged:
             write_detections(Path(arguments.output) / MERGED_FILE, detections)
+
+
+def read_guarded(
+    path: str, truth: GroundTruth, *, strict: bool = False, masks: bool = False
+) -> Detections:
+    """The detections of a file that fit ``truth``, see guard_detections.
+
+    Raises:
+        DetectionError: as the reader and the guard; the message names both files.
+    """
+    detections = read_detections(path, masks=masks)
+    try:
+        return guard_detections(detections, truth, strict=strict)
+    except DetectionError as error:
+        where = f"{path}, measured on {truth.report.file}"
+        raise DetectionError(f"{where}: {error}") from error

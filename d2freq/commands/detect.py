@@ -108,7 +108,11 @@ def _run(arguments: argparse.Namespace) -> int:
     options["overrides"] = arguments.opts
     options["classes"] = _words(arguments.classes)
     options["format"] = _words(arguments.format)
-    outcome = detect(DetectOptions(**options))
+    try:
+        outcome = detect(DetectOptions(**options))
+    except KeyboardInterrupt:
+        print("d2freq: interrupted; the same command with --resume goes on", file=sys.stderr)
+        return 130
     for failed in outcome.found.failures:
         print(f"d2freq: {failed.picture.name}: {failed.failure}", file=sys.stderr)
     for line in outcome.lines:

@@ -21,8 +21,6 @@ from d2freq.inference.outputs import WRITERS, RunInfo, write_outputs
 from d2freq.inference.parts import Parts
 from d2freq.inference.run import (
     FULL,
-    Found,
-    Settings,
     disk_full,
     prepare_folder,
     refuse_other_run,
@@ -30,6 +28,7 @@ from d2freq.inference.run import (
     write_run,
 )
 from d2freq.inference.search import Choice
+from d2freq.inference.searcher import Found, Settings
 from d2freq.inference.sources import find_sources
 from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.tiling import Merging

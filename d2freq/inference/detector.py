@@ -6,6 +6,7 @@ Shape legend: H x W of a picture.
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from d2freq.inference.engines.engine import Engine, ModelAbout
 from d2freq.inference.engines.registry import TORCH, engine_of, load_engine
 from d2freq.inference.engines.torch_engine import TorchEngine
 from d2freq.inference.load import find_parts
-from d2freq.inference.search import Choice, search_picture
+from d2freq.inference.search import Choice
+from d2freq.inference.searcher import Searcher, Settings, Stop
 from d2freq.inference.sources import OpenPicture, Source, open_source
 from d2freq.inference.sources.decoded import Decoded
 from d2freq.inference.tiling import Merging, TilePlan, choose_tiles
@@ -188,20 +190,24 @@ class Detector:
         Raises:
             UserError: another kind of array, a missing or unreadable file, an unknown word.
         """
-        plan = self.tiles(tile, overlap)
-        merging = Merging(merge, merge_iou)
-        wanted = Choice(score, self.class_numbers(classes))
-        if batch < 1:
-            raise UserError(f"batch={batch}: at least one tile runs at once")
+        settings = Settings(
+            self.tiles(tile, overlap),
+            Merging(merge, merge_iou),
+            Choice(score, self.class_numbers(classes)),
+            batch,
+        )
         one = not isinstance(images, list | tuple)
-        found = []
-        for image in [images] if one else images:
-            for opened in _open(image, channel_order):
-                found.append(
-                    search_picture(
-                        self.engine, opened, plan, merging=merging, choice=wanted, batch=batch
-                    )
-                )
+        searcher = Searcher(self.engine, settings)
+        try:
+            for number, image in enumerate([images] if one else images):
+                for opened in _open(image, channel_order):
+                    # one picture may be in the list twice
+                    opened.picture = replace(opened.picture, name=str(number))
+                    searcher.take(opened)
+            searcher.finish()
+        except Stop as stop:
+            raise stop.reason from None
+        found = [result.detections for result in searcher.found.results]
         return found[0] if one else found
 
 

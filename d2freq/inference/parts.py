@@ -88,31 +88,24 @@ class Parts:
 
     def done(self, tile: Tile) -> bool:
         """Whether a tile was searched, in the file as it is now."""
-        return self._done.get(tile[::2], (0, None))[0] == self._stamp(tile.path)
+        return self._done.get((tile.name, tile.place), (0, None))[0] == self._stamp(tile.path)
 
-    def found(self, tile: Tile) -> Detections | None:
-        """What was found on a finished tile; None where it was empty."""
-        return self._done[tile[::2]][1]
+    def pop(self, tile: Tile) -> Detections | None:
+        """What was found on a finished tile, once; None where it was empty."""
+        return self._done.pop((tile.name, tile.place))[1]
 
     def add(self, found: Sequence[tuple[Tile, Detections | None]]) -> None:
-        """Keep the detections of tiles, together or not at all."""
+        """Keep the detections of tiles on disk, together or not at all; None: an empty tile."""
         if not found:
             return
         rows = []
         for tile, own in found:
-            made = self._stamp(tile.path)
-            self._done[tile[::2]] = made, own
             columns = None
             if own is not None:
                 columns = [own.boxes.tolist(), own.scores.tolist(), own.classes.tolist()]
-            rows.append([tile.name, tile.place, made, columns])
+            rows.append([tile.name, tile.place, self._stamp(tile.path), columns])
         with open(self.folder / "done.jsonl", "a", encoding="ascii", newline="\n") as file:
             file.write(json.dumps(rows, separators=(",", ":")) + "\n")
-
-    def forget(self, name: str, tiles: int) -> None:
-        """Let go of a picture's detections, which have been put together."""
-        for place in range(tiles):
-            self._done.pop((name, place), None)
 
     def remove(self) -> None:
         """The run is whole."""

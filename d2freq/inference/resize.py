@@ -10,7 +10,7 @@ import numpy as np
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
 
-__all__ = ["boxes_back", "resized"]
+__all__ = ["boxes_back", "factor", "resized"]
 
 NO_LIMIT = 2**31 - 1
 
@@ -40,6 +40,18 @@ def resized(
     if target == (height, width):
         return pixels
     return ResizeTransform(height, width, *target).apply_image(pixels)
+
+
+def factor(about: ModelAbout, full: tuple[int, int] | None) -> float:
+    """By how much a whole tile of (height, width) is enlarged; 1 for None."""
+    if full is None or not about.short_side:
+        return 1.0
+    from detectron2.data.transforms import ResizeShortestEdge
+
+    target = ResizeShortestEdge.get_output_shape(
+        *full, about.short_side, about.longest_side or NO_LIMIT
+    )
+    return target[0] / full[0]
 
 
 def boxes_back(found: Detections, *, given: tuple[int, int], seen: tuple[int, int]) -> Detections:

@@ -7,29 +7,22 @@ are searched, and ``run.json``, written last, which says what was run on what.
 import errno
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from d2freq.data.tiles.geometry import Window
 from d2freq.errors import UserError
-from d2freq.inference.batches import Batches
-from d2freq.inference.detections import Detections, Picture, PictureResult
+from d2freq.inference.detections import Picture
 from d2freq.inference.engines.engine import Engine
-from d2freq.inference.parts import PARTS, Parts, Tile
-from d2freq.inference.search import Choice, Prepared, full_tile, prepare, run_engine
+from d2freq.inference.parts import PARTS, Parts
+from d2freq.inference.searcher import Found, Searcher, Settings, Stop
 from d2freq.inference.sources import Source, open_source
 from d2freq.inference.sources.survey import count_tiles
-from d2freq.inference.tiling import Merging, TilePlan, assemble
 from d2freq.utils.files import read_json, write_json
 
 __all__ = [
     "FULL",
     "RUN_FILE",
-    "Found",
-    "Settings",
     "disk_full",
     "prepare_folder",
     "refuse_other_run",
@@ -39,46 +32,6 @@ __all__ = [
 
 RUN_FILE = "run.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What detections depend on beside model and pictures.
-
-    Attributes:
-        plan: how pictures are cut.
-        merging: how tiles are put together.
-        choice: which detections are wanted.
-        batch: tiles that run at once.
-    """
-
-    plan: TilePlan
-    merging: Merging = field(default_factory=Merging)
-    choice: Choice = field(default_factory=Choice)
-    batch: int = 4
-
-    def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise UserError(f"--batch {self.batch}: at least one tile runs at once")
-
-
-@dataclass
-class Found:
-    """What a run found.
-
-    Attributes:
-        results: of each picture, also of those that failed, in the order of the sources.
-        searched, empty: tiles.
-    """
-
-    results: list[PictureResult] = field(default_factory=list)
-    searched: int = 0
-    empty: int = 0
-
-    @property
-    def failures(self) -> list[PictureResult]:
-        """The pictures that could not be read or searched."""
-        return [result for result in self.results if result.failure]
 
 
 def refuse_other_run(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -140,21 +93,41 @@ def search(
     Raises:
         UserError: not enough memory for a batch, or not enough disk.
     """
-    run = _Run(engine, settings, parts)
     total = count_tiles(sources, settings.plan, limit)
-    with tqdm(total=total, desc="searching", unit="tile", disable=not progress) as run.bar:
+    first = max((source.image_id or 0 for source in sources), default=0) + 1
+    with tqdm(total=total, desc="searching", unit="tile", disable=not progress) as bar:
+        searcher = Searcher(engine, settings, parts, tick=bar.update)
         try:
             for source in sources:
-                if limit and len(run.pictures) >= limit:
+                if limit and len(searcher.found.results) >= limit:
                     break
-                run.take(source, limit)
-            run.finish()
-        except _Stop as stop:
+                _take(searcher, source, first + len(searcher.found.results), limit)
+            searcher.finish()
+        except Stop as stop:
             error = stop.reason
             if isinstance(error, OSError) and error.errno in FULL:
                 raise disk_full(parts.folder.parent, error) from error
             raise error from None
-    return run.found
+    return searcher.found
+
+
+def _take(searcher: Searcher, source: Source, first_id: int, limit: int) -> None:
+    """Search the picture of a source, or the frames of a video; what fails is written down."""
+    found = searcher.found.results
+    before = len(found)
+    try:
+        for opened in open_source(source, first_id=first_id):
+            searcher.take(opened)
+            if limit and len(found) >= limit:
+                break
+    except (UserError, OSError) as error:
+        unopened = None
+        if len(found) == before or source.video:
+            image_id = (
+                first_id + len(found) - before if source.image_id is None else source.image_id
+            )
+            unopened = Picture(source.name, source.path, 0, 0, image_id)
+        searcher.fail(str(error), unopened)
 
 
 def write_run(folder: Path, parts: Parts, found: Found, files: Sequence[Path]) -> Path:
@@ -178,142 +151,6 @@ def write_run(folder: Path, parts: Parts, found: Found, files: Sequence[Path]) -
     if not found.failures:
         parts.remove()
     return path
-
-
-@dataclass
-class _Open:
-    """A picture whose tiles are not all searched yet."""
-
-    place: int  # in the results
-    picture: Picture
-    windows: list[Window]
-    left: int
-
-
-class _Stop(Exception):
-    """What ends the run, other than what ends the search of a single picture."""
-
-    def __init__(self, reason: UserError | OSError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-class _Run:
-    bar: Any
-
-    def __init__(self, engine: Engine, settings: Settings, parts: Parts) -> None:
-        self.engine, self.settings, self.parts = engine, settings, parts
-        self.found = Found()
-        self.pictures: list[_Open | None] = []
-        self._open: dict[str, _Open] = {}
-        self._batches = Batches(settings.batch)
-
-    def take(self, source: Source, limit: int) -> None:
-        """Search the picture of a source, or the frames of a video."""
-        before = len(self.pictures)
-        try:
-            for opened in open_source(source, first_id=before + 1):
-                self._take_picture(opened)
-                if limit and len(self.pictures) >= limit:
-                    break
-        except (UserError, OSError) as error:
-            if len(self.pictures) == before or source.video:
-                image_id = before + 1 if source.image_id is None else source.image_id
-                picture = Picture(source.name, source.path, 0, 0, image_id)
-                self._begin(picture, [])
-            self._fail(len(self.pictures) - 1, str(error))
-
-    def finish(self) -> None:
-        """Search what is left of the batches."""
-        for batch in self._batches.rest():
-            self._search(batch)
-
-    def _take_picture(self, opened: Any) -> None:
-        picture = opened.picture
-        windows = self.settings.plan.windows((picture.width, picture.height))
-        full = full_tile(self.settings.plan, windows)
-        state = self._begin(picture, windows)
-        empty: list[tuple[Tile, Detections | None]] = []
-        for place, window in enumerate(windows):
-            tile = Tile(picture.name, picture.path, place)
-            if self.parts.done(tile):
-                self._count(state, place)
-                continue
-            pixels = opened.read(window)
-            if pixels is None:
-                empty.append((tile, None))
-                continue
-            prepared = prepare(pixels, self.engine.about, full=full)
-            for batch in self._batches.add(tile, prepared):
-                self._search(batch)
-        self._keep(empty)
-        for tile, _ in empty:
-            self._count(state, tile.place)
-
-    def _begin(self, picture: Picture, windows: list[Window]) -> _Open:
-        state = _Open(len(self.pictures), picture, windows, len(windows))
-        self.pictures.append(state)
-        self.found.results.append(PictureResult(picture))
-        self._open[picture.name] = state
-        return state
-
-    def _search(self, batch: list[tuple[Tile, Prepared]]) -> None:
-        tiles = [tile for tile, _ in batch]
-        try:
-            found = run_engine(
-                self.engine, [pixels for _, pixels in batch], choice=self.settings.choice
-            )
-        except UserError as error:
-            raise _Stop(error) from error
-        self._keep(list(zip(tiles, found, strict=True)))
-        for tile in tiles:
-            if tile.name in self._open:  # else its picture has failed at another tile
-                self._count(self._open[tile.name], tile.place)
-
-    def _keep(self, found: list[tuple[Tile, Detections | None]]) -> None:
-        try:
-            self.parts.add(found)
-        except OSError as error:
-            raise _Stop(error) from error
-
-    def _count(self, state: _Open, place: int) -> None:
-        tile = Tile(state.picture.name, state.picture.path, place)
-        empty = self.parts.found(tile) is None
-        self.found.empty += empty
-        self.found.searched += not empty
-        self.bar.update()
-        state.left -= 1
-        if not state.left:
-            self._assemble(state)
-
-    def _assemble(self, state: _Open) -> None:
-        picture, names = state.picture, tuple(self.engine.about.names)
-        own = [
-            (window, found)
-            for place, window in enumerate(state.windows)
-            if (found := self.parts.found(Tile(picture.name, picture.path, place))) is not None
-        ]
-        together = assemble(
-            [found for _, found in own],
-            [window for window, _ in own],
-            (picture.width, picture.height),
-            merging=self.settings.merging,
-            names=names,
-        )
-        self.found.results[state.place] = PictureResult(picture, self.settings.choice.of(together))
-        self.parts.forget(picture.name, len(state.windows))
-        self._close(state)
-
-    def _fail(self, place: int, reason: str) -> None:
-        self.found.results[place] = PictureResult(self.found.results[place].picture, failure=reason)
-        state = self.pictures[place]
-        if state is not None:
-            self.bar.update(state.left)
-            self._close(state)
-
-    def _close(self, state: _Open) -> None:
-        del self._open[state.picture.name]
-        self.pictures[state.place] = None
 
 
 def disk_full(folder: Path, error: OSError) -> UserError:

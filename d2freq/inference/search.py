@@ -13,10 +13,9 @@ from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import Engine, ModelAbout
 from d2freq.inference.resize import boxes_back, resized
-from d2freq.inference.sources.source import OpenPicture
-from d2freq.inference.tiling import Merging, TilePlan, assemble
+from d2freq.inference.tiling import TilePlan
 
-__all__ = ["Choice", "Prepared", "full_tile", "prepare", "run_engine", "search_picture"]
+__all__ = ["Choice", "Prepared", "full_tile", "prepare", "run_engine", "search_arrays"]
 
 
 class Choice:
@@ -112,39 +111,6 @@ def _is_full(message: str) -> bool:
     """Whether an error of torch or of a runtime is about memory."""
     words = ("out of memory", "can't allocate memory", "failed to allocate")
     return any(word in message.lower() for word in words)
-
-
-def search_picture(
-    engine: Engine,
-    opened: OpenPicture,
-    plan: TilePlan,
-    *,
-    merging: Merging,
-    choice: Choice,
-    batch: int,
-) -> Detections:
-    """Everything on one picture.
-
-    Raises:
-        UserError: see search_arrays; DatasetError where a tile cannot be read.
-    """
-    size = opened.picture.width, opened.picture.height
-    windows = plan.windows(size)
-    full = full_tile(plan, windows)
-    searched: list[Window] = []
-    found: list[Detections] = []
-    waiting: list[np.ndarray] = []
-    for place, window in enumerate(windows):
-        pixels = opened.read(window)
-        if pixels is not None:
-            searched.append(window)
-            waiting.append(pixels)
-        if waiting and (len(waiting) == batch or place == len(windows) - 1):
-            found += search_arrays(engine, waiting, full=full, choice=choice)
-            waiting = []
-    return choice.of(
-        assemble(found, searched, size, merging=merging, names=tuple(engine.about.names))
-    )
 
 
 def full_tile(plan: TilePlan, windows: Sequence[Window]) -> tuple[int, int] | None:

@@ -37,7 +37,7 @@ def find_sources(
         leave_out: a folder that is not searched, the output of the run itself.
 
     Raises:
-        UserError: no such source, or no picture among them.
+        UserError: no such source, no picture among them, or two pictures of one COCO id.
         DatasetError: a faulty COCO file.
     """
     left_out = Path(leave_out).resolve() if leave_out is not None else None
@@ -54,7 +54,21 @@ def find_sources(
             f"no picture in {said}; pictures end in {' '.join(PICTURES)}, videos in "
             f"{' '.join(VIDEOS)}"
         )
-    return _with_own_names(list(found.values()))
+    sources = _with_own_names(list(found.values()))
+    _check_ids(sources)
+    return sources
+
+
+def _check_ids(sources: list[Source]) -> None:
+    seen: dict[int, str] = {}
+    for source in sources:
+        if source.image_id is not None:
+            if source.image_id in seen:
+                raise UserError(
+                    f"{source.path} and {seen[source.image_id]} both have the id "
+                    f"{source.image_id} in COCO files; search the files one at a time"
+                )
+            seen[source.image_id] = source.path
 
 
 def _of_word(word: str, images: str | os.PathLike | None) -> list[Source]:

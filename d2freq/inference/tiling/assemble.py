@@ -11,7 +11,7 @@ import numpy as np
 from d2freq.data.tiles.geometry import Window
 from d2freq.evaluation.coco.guard import Detections as Rows
 from d2freq.evaluation.coco.merge_tiles import check_merge, merge
-from d2freq.evaluation.coco.seams import seen_better
+from d2freq.evaluation.coco.seams import TOUCH, seen_better
 from d2freq.inference.detections import Detections
 
 __all__ = ["Merging", "assemble"]
@@ -43,6 +43,7 @@ def assemble(
     *,
     merging: Merging,
     names: tuple[str, ...] = (),
+    scale: float = 1.0,
 ) -> Detections:
     """Detections on the picture, best first.
 
@@ -50,6 +51,7 @@ def assemble(
         found: of each tile, in its own pixels.
         tiles: where they lie, only those that were searched.
         size: (width, height) of the picture.
+        scale: by which tiles were enlarged for the network.
     """
     if not tiles:
         return Detections.none(names)
@@ -61,7 +63,7 @@ def assemble(
     classes = np.concatenate([own.classes for own in moved])
     number = np.repeat(np.arange(len(tiles)), [len(own) for own in moved])
     corners = np.array([[t.x, t.y, t.x + t.width, t.y + t.height] for t in tiles], np.float64)
-    kept = ~seen_better(boxes, number, corners, size)
+    kept = ~seen_better(boxes, number, corners, size, touch=TOUCH / scale)
     boxes, scores, classes = boxes[kept], scores[kept], classes[kept]
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     image = np.zeros(len(scores), np.int64)

@@ -15,8 +15,9 @@ from PIL import Image
 from d2freq.errors import UserError
 from d2freq.inference import parts as parts_module
 from d2freq.inference.parts import PARTS, Parts
-from d2freq.inference.run import Settings, prepare_folder, search, write_run
+from d2freq.inference.run import prepare_folder, search, write_run
 from d2freq.inference.search import Choice
+from d2freq.inference.searcher import Settings
 from d2freq.inference.sources import find_sources
 from d2freq.inference.tiling import TilePlan
 from tests.d2freq.inference.blobs import NAMES, BlobEngine, blob_picture, sorted_boxes
@@ -234,6 +235,18 @@ def test_a_folder_with_a_run_is_refused(pictures, tmp_path):
     (folder / ".rows.json.77.draft").write_text("left by a process that was killed")
     assert prepare({"tile": 32}, overwrite=True)
     assert set(files_of(folder)) == {"mine.txt", f"{PARTS}/key.json"}
+
+
+def test_numbers_do_not_meet_those_of_a_coco_file(pictures, tmp_path):
+    images = [{"id": 3, "file_name": "0.png", "width": 150, "height": 130}]
+    (pictures / "gt.json").write_text(json.dumps({"images": images}))
+    sources = find_sources([str(pictures / "gt.json"), str(pictures / "1.png")])
+    sources += find_sources([str(pictures / "3.png")])
+    parts = Parts(tmp_path / "out", {}, NAMES)
+    parts.begin()
+    found = search(BlobEngine(), sources, Settings(PLAN), parts, progress=False)
+    assert [r.picture.image_id for r in found.results] == [3, 5, 6]
+    (pictures / "gt.json").unlink()
 
 
 def test_the_first_pictures_alone(pictures, tmp_path):

@@ -87,6 +87,14 @@ def test_a_coco_file_gives_ids_and_sizes(folder, tmp_path):
         find_sources([str(file)])
 
 
+def test_two_pictures_of_one_id_are_refused(folder, tmp_path):
+    for name in ("one", "two"):
+        images = [{"id": 7, "file_name": f"{name}.png", "width": 9, "height": 9}]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"images": images}))
+    with pytest.raises(UserError, match=r"both have the id 7.*one at a time"):
+        find_sources([str(tmp_path / "one.json"), str(tmp_path / "two.json")])
+
+
 def test_bad_words_are_named(tmp_path):
     with pytest.raises(UserError, match=r"gone: no such picture, folder or list"):
         find_sources([str(tmp_path / "gone")])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing.config import unmixing_arguments
 from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS, decode
+from d2freq.modeling.unmixing.units import warn_of_units
 from d2freq.ops.psf import sampling_matrix
 
 __all__ = ["UnmixingModel"]
@@ -131,6 +132,8 @@ class UnmixingModel(nn.Module):
         frames = self._stack(batched_inputs, "frames", self.size)
         if self.training:
             return self.losses(frames, self._stack(batched_inputs, "target", self.grid))
+        if not self.decode:  # the decoder looks itself
+            warn_of_units(frames, threshold=self.threshold)
         grids = self.reconstruct(frames).float()
         middles = torch.arange(frames.shape[1], device=frames.device)
         middles = middles[self.neighbours : len(middles) - self.neighbours]

@@ -28,6 +28,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.unmixing.decoding.hypotheses import grown, shrunk
 from d2freq.modeling.unmixing.decoding.levenberg_marquardt import criterion, fit, residuals
 from d2freq.modeling.unmixing.decoding.state import Fit, Prior
+from d2freq.modeling.unmixing.units import warn_of_units
 from d2freq.ops.psf import grid_to_pixel
 
 __all__ = ["decode"]
@@ -56,7 +57,8 @@ def decode(
 
     Args:
         grid: (F, g, g), any model's output in grey levels.
-        frames: (F, m, m), the frames that it was made from.
+        frames: (F, m, m), the frames that it was made from, in grey levels; a warning tells where
+            they are scaled to 0..1, or of 16 bits.
         sigma: standard deviation of the spot in pixels.
         factor: grid cells per pixel and axis, g = factor m.
         threshold: grey levels that a cell must have to start a target, and a target to be kept.
@@ -91,6 +93,7 @@ def decode(
         )
     if not (torch.isfinite(grid).all() and torch.isfinite(frames).all()):
         raise UserError("grid or frames have NaN or infinite values: the model diverged")
+    warn_of_units(frames, threshold=threshold)
     prior = Prior(sigma, _normal(brightness), REACH, FLOOR, saturation)
     pixels = frames.detach().double()
     start = _peaks(grid.detach().double(), factor, threshold, MOST)

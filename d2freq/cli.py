@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from d2freq.commands.options import gather_overrides
 from d2freq.errors import UserError
 
 # each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
@@ -32,6 +33,7 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code (0, or 2 for bad input)."""
     arguments = build_parser().parse_args(argv)
+    gather_overrides(arguments)
     try:
         # a command that finds its input faulty, and has said so, returns its own exit code
         return arguments.run(arguments) or 0

@@ -27,12 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--size",
-        type=int,
-        nargs="+",
+        action=options.Several,
+        kind=int,
+        most=2,
+        default=[],
         metavar="PIXELS",
         help="side, or height width; default: 800, a classifier's own square",
     )
-    parser.add_argument("--proposals", type=int, default=1000, help="boxes for the RoI heads")
+    parser.add_argument(
+        "--proposals",
+        type=int,
+        help="boxes for the RoI heads; without it as many as the config keeps in testing, with "
+        "--rule paper 1000",
+    )
     parser.add_argument(
         "--frames", type=int, default=20, help="of a trajectory, for unmixing models"
     )
@@ -41,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    given = arguments.size or []
-    if len(given) > 2 or min(*given, arguments.proposals, arguments.frames, arguments.depth) < 1:
-        raise UserError("--size takes one side or height and width; all numbers are above 0")
+    proposals = [] if arguments.proposals is None else [arguments.proposals]
+    if min(*arguments.size, *proposals, arguments.frames, arguments.depth) < 1:
+        raise UserError("all numbers are above 0")
     config = load_config(arguments.config_file, arguments.opts)
     model = build(config)
     side = config.square if isinstance(model, ImageClassifier) else None
-    sides = given or [side or 800]
+    sides = arguments.size or [side or 800]
     height, width = sides[0], sides[-1]
     cost = measure_cost(
         model,

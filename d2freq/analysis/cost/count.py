@@ -9,9 +9,10 @@ and of the work only what a layer object does, by mmcv's formulas, with keys of 
 block DCT is no such layer: classifiers and backbones on DCT channels come within 0.3 % of what was
 counted of Learning in the Frequency Domain.
 
-Either way an image runs through the backbone and the heads once, the RoI heads on a fixed number
-of proposals and of masks, whatever the weights are. An unmixing model (rule ``all`` alone) unmixes
-a trajectory, see d2freq.analysis.cost.unmixing.
+Either way an image runs through the backbone and the heads once, the RoI heads on as many proposals
+and masks as the model keeps at most, whatever the weights are: with rule ``all`` by its config
+(MODEL.RPN.POST_NMS_TOPK_TEST, TEST.DETECTIONS_PER_IMAGE), with rule ``paper`` 1,000 and 100. An
+unmixing model (rule ``all`` alone) unmixes a trajectory, see d2freq.analysis.cost.unmixing.
 """
 
 from collections import defaultdict
@@ -35,7 +36,8 @@ __all__ = ["RULES", "Cost", "measure_cost"]
 
 Rule = Literal["paper", "all"]
 RULES = ("all", "paper")
-MASKS = 100  # as many as TEST.DETECTIONS_PER_IMAGE, which get one each
+# of HS-FPN's tables, whatever the config keeps: mmdet's counting tool has no others
+PAPER_PROPOSALS, PAPER_MASKS = 1000, 100
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def measure_cost(
     *,
     rule: Rule = "all",
     size: tuple[int, int] = (800, 800),
-    proposals: int = 1000,
+    proposals: int | None = None,
     frames: int = 20,
 ) -> Cost:
     """Count a model's parameters and MACs for one image, or one trajectory.
@@ -79,7 +81,8 @@ def measure_cost(
             RetinaNet, an ImageClassifier, or an unmixing model.
         rule: "all" or "paper", see above.
         size: height and width of the image; padded to what the backbone asks for.
-        proposals: how many the box heads get; a mask head has 100 of them at most.
+        proposals: how many the box heads get; None: see above. A mask head gets as many of them
+            as the model gives detections, at most.
         frames: that an unmixing model is given.
 
     Raises:
@@ -93,7 +96,7 @@ def measure_cost(
             raise UserError("--rule paper is that of HS-FPN's tables; unmixing models take all")
         run = UnmixingRun(model, frames)
     else:
-        run = _Parts(model, size, proposals)
+        run = _Parts(model, size, proposals, by_paper=rule == "paper")
     model.eval()
     if rule == "paper":
         macs = paper_macs(model, run)
@@ -134,11 +137,14 @@ class _Parts(nn.Module):
 
     model: Any  # the parts of a detector are found by their names in Detectron2
 
-    def __init__(self, model: nn.Module, size: tuple[int, int], proposals: int) -> None:
+    def __init__(
+        self, model: nn.Module, size: tuple[int, int], proposals: int | None, *, by_paper: bool
+    ) -> None:
         super().__init__()
         self.model = model
         self.size = size
         self.proposals = proposals
+        self.by_paper = by_paper
         self.subject = f"{size[0]} x {size[1]} pixels"
         self.run_heads = self._heads()
 
@@ -154,8 +160,11 @@ class _Parts(nn.Module):
         if isinstance(model, ImageClassifier):
             return model.head
         if hasattr(model, "roi_heads") and hasattr(model.proposal_generator, "rpn_head"):
+            kept, given = (PAPER_PROPOSALS, PAPER_MASKS) if self.by_paper else _limits(model)
+            self.proposals = kept if self.proposals is None else self.proposals
             self.subject += f", {self.proposals} proposals"
-            self.masks = min(MASKS, self.proposals) if getattr(model.roi_heads, "mask_on", 0) else 0
+            masked = getattr(model.roi_heads, "mask_on", False)
+            self.masks = min(given, self.proposals) if masked else 0
             self.subject += f", {self.masks} masks" if self.masks else ""
             return self._two_stage
         if hasattr(model, "head") and hasattr(model, "head_in_features"):
@@ -176,6 +185,13 @@ class _Parts(nn.Module):
         if self.masks:
             level = features[heads.mask_in_features[0]]
             heads.mask_head.layers(_pooled(level, heads.mask_pooler, self.masks))
+
+
+def _limits(model: Any) -> tuple[int, int]:
+    """The most proposals, and detections, that a GeneralizedRCNN keeps of an image in testing."""
+    predictor = model.roi_heads.box_predictor  # of a cascade, a list of them
+    last = predictor[-1] if isinstance(predictor, nn.ModuleList) else predictor
+    return model.proposal_generator.post_nms_topk[False], last.test_topk_per_image
 
 
 def _pooled(level: Tensor, pooler: Any, count: int) -> Tensor:

@@ -25,10 +25,10 @@ def _bands(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     # SET, Fig. 1 has the middle and the high ones; 60-90 is what these leave out
     default = ["low=0-40", "mid=40-60", "upper=60-90", "high=90-100"]
-    parser.add_argument("--bands", nargs="+", default=default, metavar="[NAME=]LOW-HIGH")
-    parser.add_argument(
-        "--levels", nargs="+", default=[], help="such as p3; without it all that are smoothed"
-    )
+    add = parser.add_argument
+    add("--bands", action=options.Several, default=default, metavar="[NAME=]LOW-HIGH")
+    text = "such as p3; without it all that are smoothed"
+    add("--levels", action=options.Several, default=[], help=text)
     options.add(parser, "--count", default=1000, help="random images; 0 is all")
     options.add(parser, "--seed", help="of their choice")
     _zero_frequency(parser)
@@ -39,18 +39,19 @@ def _occlusion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks",
         dest="bands",
-        nargs="+",
+        action=options.Several,
         default=["mid=40-60", "high=90-100"],  # SET, Fig. 1
         metavar="[NAME=]LOW-HIGH",
     )
     parser.add_argument(
         "--regions",
-        nargs="+",
-        choices=occlusion.REGIONS,
+        action=options.Several,
+        allowed=occlusion.REGIONS,
         default=list(occlusion.REGIONS),
-        help="where the band is masked",
+        help=f"where the band is masked: {', '.join(occlusion.REGIONS)}",
     )
-    parser.add_argument("--levels", nargs="+", default=[], help="such as p3; without it all")
+    text = "such as p3; without it all"
+    parser.add_argument("--levels", action=options.Several, default=[], help=text)
     options.add(parser, "--count", default=0, help="images to measure on; 0 is all")
     parser.add_argument(
         "--calibrate",
@@ -74,8 +75,8 @@ def _spectrum(parser: argparse.ArgumentParser) -> None:
     add_compared(parser)
     parser.add_argument(
         "--objects",
-        type=int,
-        nargs="+",
+        action=options.Several,
+        kind=int,
         metavar="N",
         help="numbers of the image's objects, from 0; without it the first of each size class",
     )

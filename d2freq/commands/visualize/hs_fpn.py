@@ -31,14 +31,23 @@ def _responses(parser: argparse.ArgumentParser) -> None:
         "--level", dest="stage", type=int, default=2, metavar="LEVEL", help="2 is P2, of stride 4"
     )
     parser.add_argument(
-        "--alphas", type=float, nargs="+", default=[0, 0.1, 0.25, 0.5, 0.75, 1], metavar="ALPHA"
+        "--alphas",
+        action=options.Several,
+        kind=float,
+        default=[0, 0.1, 0.25, 0.5, 0.75, 1],
+        metavar="ALPHA",
     )
 
 
 def _levels(parser: argparse.ArgumentParser) -> None:
     _channels(parser)
     parser.add_argument(
-        "--levels", dest="stages", type=int, nargs="+", default=[2], metavar="LEVEL"
+        "--levels",
+        dest="stages",
+        action=options.Several,
+        kind=int,
+        default=[2],
+        metavar="LEVEL",
     )
 
 

@@ -32,13 +32,23 @@ def _unmixing(parser: argparse.ArgumentParser) -> None:
         metavar=("CONFIG", "WEIGHTS"),
         help="YAML or lazy config, and a checkpoint where it has one; once for each model",
     )
-    parser.add_argument("--names", nargs="+", help="of the models; without it those of the configs")
+    text = "of the models; without it those of the configs"
+    parser.add_argument("--names", action=options.Several, help=text)
     parser.add_argument("--dataset", default="seqcsist_test", help="registered name")
     parser.add_argument(
-        "--trajectories", type=int, nargs="+", default=[0, 1, 2, 3], metavar="ID", help="ids"
+        "--trajectories",
+        action=options.Several,
+        kind=int,
+        default=[0, 1, 2, 3],
+        metavar="ID",
+        help="ids",
     )
     parser.add_argument(
-        "--frames", type=int, nargs="+", default=[2, 5, 8, 11, 14, 17], metavar="FRAME"
+        "--frames",
+        action=options.Several,
+        kind=int,
+        default=[2, 5, 8, 11, 14, 17],
+        metavar="FRAME",
     )
     parser.add_argument("--noise", type=float, default=0.0, help="sigma on frames, grey levels")
     parser.add_argument("--points", action="store_true", help="also decode and draw the targets")
@@ -46,7 +56,9 @@ def _unmixing(parser: argparse.ArgumentParser) -> None:
         "--margin", type=float, default=2.5, help="pixels shown about the targets; 0 is all"
     )
     distances = [2.0, 1.5, 0.955, 0.6, 0.424]  # 0.955 px is one R; the last the data set's least
-    parser.add_argument("--distances", type=float, nargs="+", default=distances, metavar="PIXELS")
+    parser.add_argument(
+        "--distances", action=options.Several, kind=float, default=distances, metavar="PIXELS"
+    )
     options.add(parser, "--output")
     options.add(parser, "opts", help="config overrides for every model: KEY VALUE")
 

@@ -102,7 +102,7 @@ def test_command_prints_a_row_a_module(capsys):
 
 def test_a_mask_head_has_a_mask_a_detection():
     model = config_model("configs/frequency_input/mask_rcnn_R18_FPN_scenes.yaml")
-    for proposals, masks in ((3, 3), (101, 100)):
+    for proposals, masks in ((3, 3), (301, 300)):  # TEST.DETECTIONS_PER_IMAGE is 300
         cost = measure_cost(model, size=(32, 32), proposals=proposals)
         assert cost.subject == f"32 x 32 pixels, {proposals} proposals, {masks} masks"
         rows, head = cost.rows(), model.roi_heads.mask_head
@@ -115,6 +115,45 @@ def test_a_mask_head_has_a_mask_a_detection():
             sum(p.numel() for p in head.parameters()),
             products * masks,
         )
+
+
+@pytest.mark.parametrize(
+    ("config", "rule", "kept"),
+    [
+        ("configs/hs_fpn/faster_rcnn_R18_FPN_kit_ais.yaml", "all", 300),
+        ("configs/hs_fpn/faster_rcnn_R18_FPN_kit_ais.py", "all", 300),
+        ("configs/hs_fpn/faster_rcnn_R18_FPN_kit_ais.yaml", "paper", 1000),
+        ("configs/hs_fpn/cascade_rcnn_R50_FPN_aitod.yaml", "all", 3000),
+        ("configs/hs_fpn/faster_rcnn_R50_FPN_RFLA_aitod.yaml", "all", 3000),
+        ("configs/frequency_input/mask_rcnn_R50_FPN_coco.yaml", "all", 1000),
+    ],
+)
+def test_proposals_are_those_that_the_config_keeps(config, rule, kept):
+    model = config_model(config, device="meta")
+    cost = measure_cost(model, rule=rule, size=(32, 32))
+    masks = ", 100 masks" if "mask" in config else ""
+    assert cost.subject == f"32 x 32 pixels, {kept} proposals{masks}"
+    heads = [work for name, (_, work) in cost.rows(2).items() if name == "roi_heads.box_predictor"]
+    few = measure_cost(model, rule=rule, size=(32, 32), proposals=kept // 100).rows(2)
+    assert heads == [100 * few["roi_heads.box_predictor"][1]]
+
+
+def test_overrides_may_follow_the_size(capsys):
+    """Argparse gives --size every word up to the next flag."""
+    file = "configs/hs_fpn/faster_rcnn_R18_FPN_kit_ais"
+    key = ["MODEL.RPN.POST_NMS_TOPK_TEST", "7"]
+    for words in (["--size", "64", *key], ["--size", "64", "96", *key], ["--size", "64", *key[:1]]):
+        code = main(["cost", "--config-file", file + ".yaml", *words])
+        printed = capsys.readouterr()
+        assert code == (0 if words[-1] == "7" else 2)
+        height_width = "64 x 96" if "96" in words else "64 x 64"
+        said = f"{height_width} pixels, 7 proposals" if code == 0 else "has no value"
+        assert said in printed.out + printed.err
+    assert (
+        main(["cost", "--config-file", file + ".py", "--size", "64", "model.input_format=RGB"]) == 0
+    )
+    assert main(["cost", "--config-file", file + ".yaml", "--size", "64", "64", "64"]) == 2
+    assert "override 64 has no value" in capsys.readouterr().err
 
 
 def test_lazy_config_costs_the_same():

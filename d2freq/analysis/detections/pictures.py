@@ -16,6 +16,7 @@ from d2freq.errors import UserError
 from d2freq.evaluation.coco.detections_file import read_detections
 from d2freq.evaluation.coco.guard import Detections
 from d2freq.evaluation.coco.masks import decode
+from d2freq.utils.choices import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def visualize_detections(
     """Draw pictures of a registered data set with hits, false positives and misses.
 
     Args:
+        dataset: its name; d2freq.data.register_coco gives one to any COCO file.
         predictions: detections in COCO's result format, coco_instances_results.json.
         output: folder for the PNG files; it is created.
         count: pictures, taken at even steps through the data set; 0 is all.
@@ -53,7 +55,11 @@ def visualize_detections(
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
     if dataset not in DatasetCatalog.list():
-        raise UserError(f"data set {dataset!r} is not registered; tiny_scenes_val is, for example")
+        near = did_you_mean(dataset, DatasetCatalog.list(), n=3) or "; tiny_scenes_val is"
+        raise UserError(
+            f"data set {dataset!r} is not registered{near}. Give a --config-file that names it in "
+            "D2FREQ.DATASETS, or a COCO file and its pictures by --truth and --images"
+        )
     records = DatasetCatalog.get(dataset)
     to_class = MetadataCatalog.get(dataset).get("thing_dataset_id_to_contiguous_id")
     found = _read_predictions(predictions, [record["image_id"] for record in records], dataset)

@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     outputs.add_argument(
         "--format",
         metavar="F,F",
-        help="coco, csv, geojson and others, with commas between, or all; without it those that "
-        "cost little",
+        help="coco, csv, geojson, report and others, with commas between, or all; without it those "
+        "that cost little",
     )
     outputs.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     outputs.add_argument("--overwrite", action="store_true", help="start anew where a run is")

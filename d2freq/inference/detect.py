@@ -1,6 +1,7 @@
 """A whole run of ``d2freq detect``: sources, detector, tiles, search, files."""
 
 import dataclasses
+import importlib.util
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from d2freq.evaluation.coco.measure import check_truth
 from d2freq.evaluation.protocols import get_protocol
 from d2freq.inference.detector import Detector
 from d2freq.inference.outputs import WRITERS, RunInfo, write_outputs
+from d2freq.inference.outputs.pixels import PictureReader
 from d2freq.inference.parts import Parts
 from d2freq.inference.run import (
     FULL,
@@ -38,8 +40,8 @@ from d2freq.utils.lock import locked
 __all__ = ["DetectOptions", "Outcome", "detect"]
 
 ALL = "all"
-USUAL = ("coco", "csv", "report")  # what costs little, whatever the pictures
-ON_EARTH = ("geojson",)  # where pictures say where they lie
+USUAL = ["coco", "csv", "report"]  # what costs little, whatever the pictures
+FEW = 200  # pictures, up to which drawings of all cost little, too
 
 
 @dataclass(frozen=True)
@@ -151,17 +153,17 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
 def _write(
     found: Found, folder: Path, options: DetectOptions, detector: Detector, truth: dict | None
 ) -> list[Path]:
-    done = [result for result in found.results if not result.failure]
     formats = options.format
     if formats is None:
-        on_earth = any(result.picture.geo for result in done)
-        formats = [n for n in (*USUAL, *(ON_EARTH if on_earth else ())) if n in WRITERS]
+        formats = _usual_formats(found)
     elif ALL in formats:
         formats = list(WRITERS)
+    reader = PictureReader()
     run = RunInfo(
         names=detector.names,
         category_ids=_category_ids(detector.names, truth),
         title=str(options.weights or options.config_file),
+        read=reader,
         truth=_ground_truth(truth, options.sources),
         score=options.score,
     )
@@ -171,6 +173,18 @@ def _write(
         if error.errno in FULL:
             raise disk_full(folder, error) from error
         raise
+    finally:
+        reader.close()
+
+
+def _usual_formats(found: Found) -> list[str]:
+    formats = list(USUAL)
+    if len(found.results) <= FEW:
+        formats.append("pictures")
+    on_earth = any(result.picture.geo for result in found.results)
+    if on_earth and importlib.util.find_spec("pyproj") is not None:
+        formats.append("geojson")
+    return formats
 
 
 def _check_formats(names: Sequence[str] | None) -> None:

@@ -77,6 +77,8 @@ def test_a_folder_and_an_output_folder_are_enough(detect, pictures, run_folder, 
     coco = read(tmp_path / "out/detections_coco.json")
     assert [c["name"] for c in coco["categories"]] == NAMES
     assert str(tmp_path / "out/detections.csv") in out
+    assert "<html" in (tmp_path / "out/report.html").read_text(encoding="utf-8")[:200]
+    assert len(list((tmp_path / "out/pictures").iterdir())) == 2
     assert not (tmp_path / "out/run.parts").exists()
 
 
@@ -126,6 +128,37 @@ def test_a_geotiff_without_a_crs_is_said_once(detect, tmp_path):
         Image.fromarray(pixels).save(tmp_path / f"{name}.tif")
     code, out, _ = detect(tmp_path / "a.tif", tmp_path / "b.tif")
     assert code == 0 and out.count("no CRS") == 1 and "2 pictures do not say where" in out
+
+
+def test_a_geotiff_gives_its_place(detect, run_folder, tmp_path):  # noqa: F811
+    """From the file through windows to GeoJSON: corners to a millionth of a pixel."""
+    rasterio = pytest.importorskip("rasterio")
+    place = rasterio.transform.Affine(0.25, 0.01, 400_000.0, 0.02, -0.25, 5_600_000.0)
+    bands = np.random.default_rng(0).integers(1, 256, (3, 150, 190), dtype=np.uint8)
+    with rasterio.open(
+        tmp_path / "a.tif",
+        "w",
+        driver="GTiff",
+        width=190,
+        height=150,
+        count=3,
+        dtype="uint8",
+        crs="EPSG:32632",
+        transform=place,
+    ) as data:
+        data.write(bands)
+    code, out, _ = detect(tmp_path / "a.tif", "--tile", "64", "64", "--overlap", "16")
+    assert code == 0 and "no CRS" not in out
+    boxes = Detector.load(run_folder)(tmp_path / "a.tif", tile=(64, 64), overlap=16).boxes
+    (file,) = [path for path in (tmp_path / "out").rglob("*.geojson") if "32632" in path.name]
+    features = read(file)["features"]
+    assert len(features) == len(boxes) > 20
+    for box, feature in zip(boxes, features, strict=True):
+        ring = np.array(feature["geometry"]["coordinates"][0])[:, :2]
+        pixels = np.array([~place @ tuple(point) for point in ring.tolist()])
+        low, high = pixels.min(0), pixels.max(0)
+        # the place is oblique, so that the box is a parallelogram there
+        assert np.abs(np.hstack([low, high]) - box).max() < 1e-6
 
 
 def test_scores_below_the_models_own_are_said(detect, pictures, small_config, tmp_path):  # noqa: F811

@@ -136,6 +136,8 @@ class _Parts(nn.Module):
     """The parts of a model called one after another, without the boxes between them."""
 
     model: Any  # the parts of a detector are found by their names in Detectron2
+    proposals: int  # and masks, of a two-stage detector
+    masks: int
 
     def __init__(
         self, model: nn.Module, size: tuple[int, int], proposals: int | None, *, by_paper: bool
@@ -143,7 +145,7 @@ class _Parts(nn.Module):
         super().__init__()
         self.model = model
         self.size = size
-        self.proposals = proposals
+        self.asked_for = proposals
         self.by_paper = by_paper
         self.subject = f"{size[0]} x {size[1]} pixels"
         self.run_heads = self._heads()
@@ -161,7 +163,7 @@ class _Parts(nn.Module):
             return model.head
         if hasattr(model, "roi_heads") and hasattr(model.proposal_generator, "rpn_head"):
             kept, given = (PAPER_PROPOSALS, PAPER_MASKS) if self.by_paper else _limits(model)
-            self.proposals = kept if self.proposals is None else self.proposals
+            self.proposals = kept if self.asked_for is None else self.asked_for
             self.subject += f", {self.proposals} proposals"
             masked = getattr(model.roi_heads, "mask_on", False)
             self.masks = min(given, self.proposals) if masked else 0
@@ -190,7 +192,7 @@ class _Parts(nn.Module):
 def _limits(model: Any) -> tuple[int, int]:
     """The most proposals, and detections, that a GeneralizedRCNN keeps of an image in testing."""
     predictor = model.roi_heads.box_predictor  # of a cascade, a list of them
-    last = predictor[-1] if isinstance(predictor, nn.ModuleList) else predictor
+    last: Any = predictor[-1] if isinstance(predictor, nn.ModuleList) else predictor
     return model.proposal_generator.post_nms_topk[False], last.test_topk_per_image
 
 

@@ -13,11 +13,13 @@ from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.classification.config import classification_input_keys, classifier_keys
 from d2freq.modeling.derefnet.config import derefnet_keys
 from d2freq.modeling.detectors.fcos.config import fcos_keys
+from d2freq.modeling.fft_fpn.config import fftfpn_keys
 from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.hs_fpn.config import hsfpn_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.modeling.unmixing.methods.config import method_keys
+from d2freq.modeling.wavelet_fpn.config import waveletfpn_keys
 from d2freq.trainer_config import host_node_keys, trainer_keys
 
 __all__ = ["add_d2freq_config"]
@@ -41,6 +43,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "CLASSIFIER", classifier_keys())
     _add_missing(cfg.MODEL, "DEREFNET", derefnet_keys())
     _add_missing(cfg.MODEL, "FCOS", fcos_keys())
+    _add_missing(cfg.MODEL, "FFTFPN", fftfpn_keys())
     _add_missing(cfg.MODEL, "FPN", fpn_keys())
     _add_missing(cfg.MODEL, "FREQ_INPUT", freq_input_keys())
     _add_missing(cfg.MODEL, "HSFPN", hsfpn_keys())
@@ -50,6 +53,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())
     _add_missing(cfg.MODEL, "SET", set_keys())
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
+    _add_missing(cfg.MODEL, "WAVELETFPN", waveletfpn_keys())
     for name, keys in method_keys().items():
         _add_missing(cfg.MODEL, name, keys)
     _add_missing(cfg.INPUT, "AUGMENT", augment_keys())

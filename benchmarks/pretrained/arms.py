@@ -45,6 +45,8 @@ DATA = {
 
 HSFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_hsfpn_backbone")
 RELEASED = (*HSFPN, "MODEL.HSFPN.PRESET", "released")
+FFTFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_fftfpn_backbone")
+WAVELETFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_waveletfpn_backbone")
 NO_SDP = ("MODEL.HSFPN.SPATIAL_DEPENDENCY", "False")
 NO_HFP = ("MODEL.HSFPN.CHANNEL_PATH", "False", "MODEL.HSFPN.SPATIAL_PATH", "False")
 NWD = ("MODEL.PROPOSAL_GENERATOR.NAME", "NWDRPN")
@@ -68,6 +70,8 @@ SECOND = {
     "SDP": Arm(RCNN, (*HSFPN, *NO_HFP)),
     "HFP, alpha 1": Arm(RCNN, (*HSFPN, *NO_SDP, "MODEL.HSFPN.ALPHA", "1.0")),
     "RFLA": Arm(RCNN, RFLA),
+    "FFTFPN": Arm(RCNN, FFTFPN),
+    "WaveletFPN": Arm(RCNN, WAVELETFPN),
     "FPN, HS-FPN's time": Arm(RCNN, time_of="HS-FPN paper"),
     "FCOS HBS": Arm(FCOS, (*SET, "MODEL.SET.PERTURBATION", "False"), baseline="FCOS"),
 }

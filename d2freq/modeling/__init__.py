@@ -6,10 +6,12 @@ from d2freq.modeling import (
     classification,
     derefnet,
     detectors,
+    fft_fpn,
     frequency_input,
     hs_fpn,
     set,
     unmixing,
+    wavelet_fpn,
 )
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "classification",
     "derefnet",
     "detectors",
+    "fft_fpn",
     "frequency_input",
     "hs_fpn",
     "set",
     "unmixing",
+    "wavelet_fpn",
 ]

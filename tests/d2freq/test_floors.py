@@ -37,7 +37,8 @@ FLOORS: dict[str, set[str]] = {
 # DeRefNet's start is computed from a data set's training split, which the config names.
 EXCEPTIONS = {("d2freq.modeling.unmixing.config", "d2freq.data.seqcsist")}
 
-SYSTEMS = {"derefnet", "detectors", "frequency_input", "hs_fpn", "set", "unmixing"}
+SYSTEMS = {"derefnet", "detectors", "fft_fpn", "frequency_input", "hs_fpn", "set", "unmixing"}
+SYSTEMS |= {"wavelet_fpn"}
 MODELING = SYSTEMS | {"assignment", "backbones", "classification"}  # what systems share
 STANDS_ON = {"derefnet": {"unmixing"}}
 

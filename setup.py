@@ -90,7 +90,10 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["d2freq", "d2freq.*", "minid2", "minid2.*"]),
     package_data={
-        "d2freq": ["py.typed", "engine/weights/*.txt", "inference/report/page/*"],
+        "d2freq": [
+            *("py.typed", "engine/weights/*.txt"),
+            *("inference/report/page/*", "inference/report/page/script/*"),
+        ],
         "minid2": ["py.typed", "README.md"],
     },
     install_requires=REQUIREMENTS,

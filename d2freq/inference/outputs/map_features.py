@@ -12,7 +12,7 @@ from d2freq.inference.detections import PictureResult
 from d2freq.inference.outputs.places import corners_on_earth, cut_at_antimeridian, to_wgs84
 from d2freq.inference.outputs.run_info import RunInfo
 
-__all__ = ["MapLayer", "map_layers"]
+__all__ = ["MapLayer", "map_layers", "tell_of_unplaced"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +40,10 @@ class MapLayer:
 def map_layers(results: Sequence[PictureResult], run: RunInfo) -> list[MapLayer]:
     """WGS 84 first, then each reference system that a picture has; none where none has one.
 
-    A line tells of pictures that do not say where they lie.
-
     Raises:
         UserError: see ``to_wgs84``.
     """
-    searched = [result for result in results if not result.failure]
-    placed = [result for result in searched if result.picture.geo is not None]
-    if len(placed) < len(searched) and placed:
-        lost = next(r.picture.name for r in searched if r.picture.geo is None)
-        logger.warning(
-            "%d of %d pictures do not say where they lie, as %s: they are not on the maps",
-            *(len(searched) - len(placed), len(searched), lost),
-        )
+    placed = [r for r in results if not r.failure and r.picture.geo is not None]
     own: dict[str, MapLayer] = {}
     world = MapLayer(WGS84_NAME, "OGC:CRS84", [], [])
     for result in placed:
@@ -66,6 +57,17 @@ def map_layers(results: Sequence[PictureResult], run: RunInfo) -> list[MapLayer]
         world.outlines.extend(map(cut_at_antimeridian, to_wgs84(result, corners)))
         world.properties.extend(said)
     return [world, *own.values()] if placed else []
+
+
+def tell_of_unplaced(results: Sequence[PictureResult]) -> None:
+    """Say in one line how many pictures are on no map, as they do not say where they lie."""
+    searched = [result for result in results if not result.failure]
+    lost = [result.picture.name for result in searched if result.picture.geo is None]
+    if lost:
+        logger.warning(
+            "%d of %d pictures do not say where they lie, as %s: they are not on the maps",
+            *(len(lost), len(searched), lost[0]),
+        )
 
 
 def _layer_name(crs: str, others: dict[str, MapLayer]) -> str:

@@ -9,6 +9,7 @@ from d2freq.inference.outputs.csv_file import write_csv
 from d2freq.inference.outputs.geojson import write_geojson
 from d2freq.inference.outputs.geopackage import write_geopackage
 from d2freq.inference.outputs.label_studio import write_label_studio
+from d2freq.inference.outputs.map_features import tell_of_unplaced
 from d2freq.inference.outputs.pictures import write_pictures
 from d2freq.inference.outputs.report_page import write_report_page
 from d2freq.inference.outputs.run_info import RunInfo
@@ -33,6 +34,7 @@ WRITERS: dict[str, Writer] = {
     "pictures": write_pictures,
     "report": write_report_page,
 }
+MAPS = {"geojson", "geopackage"}  # on which pictures are that know their place
 
 
 def summary_of(name: str) -> str:
@@ -54,4 +56,6 @@ def write_outputs(
     """
     writers = [WRITERS[choice(name, WRITERS, key="--format")] for name in formats]
     run.check(results)
+    if MAPS & set(formats):
+        tell_of_unplaced(results)
     return [path for write in writers for path in write(results, Path(folder), run)]

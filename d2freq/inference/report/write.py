@@ -36,6 +36,8 @@ __all__ = ["PICTURES", "PIXEL_BYTES", "REPORT_FILE", "write_report"]
 logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.html"
+# page/script, in the order in which they stand on each other; the page has them as one script
+SCRIPTS = ("data", "items", "drawing", "gallery", "charts", "measured", "viewer", "tools")
 PICTURES = 500  # shown at most
 PIXEL_BYTES = 40_000_000  # of all of them
 
@@ -125,20 +127,21 @@ def _measure(
 def _page(data: dict[str, Any], cards: Iterator) -> Iterator[str]:
     """The file in parts, so that the pixels of all pictures are never in memory together."""
     page = files("d2freq.inference.report") / "page"
-    texts = {n: (page / n).read_text("utf-8") for n in ("report.html", "report.css", "report.js")}
-    script = texts["report.js"]
+    frame, style = ((page / name).read_text("utf-8") for name in ("report.html", "report.css"))
+    parts = [(page / "script" / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
+    script = "\n".join(['"use strict";', "(() => {", *parts, "})();"])
     policy = "; ".join(
         [
             "default-src 'none'",
             "img-src data:",
             f"script-src 'sha256-{_digest(script)}'",
-            f"style-src 'sha256-{_digest(texts['report.css'])}'",
+            f"style-src 'sha256-{_digest(style)}'",
             "base-uri 'none'",
             "form-action 'none'",
         ]
     )
-    head, rest = texts["report.html"].split("<!-- DATA -->")
-    yield head.replace("{{policy}}", policy).replace("{{style}}", texts["report.css"])
+    head, rest = frame.split("<!-- DATA -->")
+    yield head.replace("{{policy}}", policy).replace("{{style}}", style)
     shown = []
     for number, (card, pixels) in enumerate(cards):
         record = card.as_json()

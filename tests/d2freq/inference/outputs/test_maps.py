@@ -158,7 +158,7 @@ LOCAL = (
 
 def test_pictures_without_a_place_are_told_once(tmp_path, caplog):
     plain = [PictureResult(picture(f"{n}.png", n), found(*ROWS)) for n in (2, 3)]
-    paths = write([placed("EPSG:32632", TURNED), *plain], tmp_path, "geojson")
+    paths = write([placed("EPSG:32632", TURNED), *plain], tmp_path)
     assert len(json.loads(paths[0].read_text())["features"]) == 2
     assert [record.message for record in caplog.records] == [
         "2 of 3 pictures do not say where they lie, as 2.png: they are not on the maps"

@@ -16,6 +16,7 @@ from d2freq.modeling.detectors.fcos.config import fcos_keys
 from d2freq.modeling.fft_fpn.config import fftfpn_keys
 from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.hs_fpn.config import hsfpn_keys
+from d2freq.modeling.roi_heads.config import box_loss_keys
 from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.modeling.unmixing.methods.config import method_keys
@@ -51,6 +52,7 @@ def add_d2freq_config(cfg: CN) -> None:
     _add_missing(cfg.MODEL, "MOBILENETV2", mobilenetv2_keys())
     _add_missing(cfg.MODEL, "NWD", nwd_keys())
     _add_missing(cfg.MODEL, "RFLA", rfla_keys())
+    _add_missing(cfg.MODEL, "ROI_BOX_HEAD", box_loss_keys())
     _add_missing(cfg.MODEL, "SET", set_keys())
     _add_missing(cfg.MODEL, "UNMIXING", unmixing_keys())
     _add_missing(cfg.MODEL, "WAVELETFPN", waveletfpn_keys())

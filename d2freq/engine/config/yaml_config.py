@@ -27,6 +27,7 @@ from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
 from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input.build_stem import build_transform
+from d2freq.modeling.roi_heads.config import check_box_loss
 from d2freq.trainer_config import host_node_keys
 
 __all__ = ["YamlConfig"]
@@ -187,6 +188,7 @@ class YamlConfig(Config):
     def check_parts(self) -> None:
         check_registry_names(self.cfg)
         check_backbone_keys(self.cfg)
+        check_box_loss(self.cfg)
         augmenting_mapper(self.cfg)  # refuses values that no augmentation takes
 
     def check_sets(self, *, eval_only: bool) -> None:

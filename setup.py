@@ -100,10 +100,12 @@ setup(
     extras_require={
         "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY, *GEO, *BROWSER, *SAHI, *SUPERVISION],
         "export": EXPORT,
+        "mlflow": ["mlflow>=2.10"],
         "geo": GEO,
         "sahi": SAHI,
         "shapely": SHAPELY,
         "supervision": SUPERVISION,
+        "wandb": ["wandb>=0.16"],
     },
     cmdclass={"build_py": BuildWithConfigs},
     entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},

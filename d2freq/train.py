@@ -7,18 +7,21 @@
     d2freq train --config-file C --eval-only MODEL.WEIGHTS output/x/model_final.pth
     d2freq train --config-file C --resume --num-gpus 8 SOLVER.IMS_PER_BATCH 16
 
-Flags and KEY VALUE overrides are those of Detectron2's tools/train_net.py.
+Processes may also be started by torchrun or srun; see d2freq.engine.launch. Flags and KEY VALUE
+overrides are those of Detectron2's tools/train_net.py.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 import d2freq  # chooses the host before anything of detectron2 is imported
 
 # isort: split
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import default_argument_parser
 
+from d2freq.engine.launch import launch, place_in
 from d2freq.engine.run import check_arguments, run
 from d2freq.errors import UserError
 
@@ -38,16 +41,11 @@ def start(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: config, data or weights are faulty; no process has started then.
     """
-    print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
+    place = place_in(os.environ)
+    if place is None or place.rank == 0:
+        print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
     check_arguments(arguments)
-    launch(
-        run,
-        arguments.num_gpus,
-        num_machines=arguments.num_machines,
-        machine_rank=arguments.machine_rank,
-        dist_url=arguments.dist_url,
-        args=(arguments,),
-    )
+    launch(run, arguments)
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m d2freq.train") -> int:

@@ -17,6 +17,7 @@ from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
 from d2freq.engine.weights.addresses import find_weights
 from d2freq.engine.weights.strict import check_fits
+from d2freq.engine.writers import check_writers
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
 from d2freq.evaluation.protocols import get_protocol
@@ -46,6 +47,7 @@ def check(
     if not eval_only:
         check_trainable(model)
         config.freeze(model)
+        check_writers(config)
         asked_for(config, model, save=lambda: None)  # refuses values that no hook takes
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))

@@ -16,6 +16,7 @@ from d2freq.engine.hooks.early_stopping import StoppedEarly
 from d2freq.engine.step import make_step
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
+from d2freq.engine.writers import own_writers
 
 __all__ = ["evaluate", "train"]
 
@@ -29,7 +30,10 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     config.freeze(model)
     optimizer = config.optimizer(model)
     loader = instantiate(cfg.dataloader.train)
-    model = create_ddp_model(model, **cfg.train.get("ddp", {}))
+    ddp = dict(cfg.train.get("ddp", {}))
+    if all(parameter.device.type == "cpu" for parameter in model.parameters()):
+        ddp["device_ids"] = None  # Detectron2 would name a GPU
+    model = create_ddp_model(model, **ddp)
     amp = OmegaConf.select(cfg, "train.amp.enabled", default=False)
     trainer = make_step(model, loader, optimizer, amp=amp, accumulate=config.setting("ACCUMULATE"))
 
@@ -37,6 +41,8 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)
     main = comm.is_main_process()
     writers = default_writers(cfg.train.output_dir, cfg.train.max_iter) if main else None
+    if writers is not None:
+        writers += own_writers(config)
     last: dict = {}
 
     def measure() -> dict:

@@ -10,6 +10,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.evaluation import DatasetEvaluator, verify_results
 from detectron2.utils import comm
+from detectron2.utils.events import EventWriter
 from torch import nn
 from torch.optim import Optimizer
 
@@ -20,6 +21,7 @@ from d2freq.engine.step import take_over
 from d2freq.engine.tasks import task_of
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
+from d2freq.engine.writers import own_writers
 
 __all__ = ["Trainer", "evaluate", "train"]
 
@@ -47,6 +49,10 @@ class Trainer(DefaultTrainer):
         """DefaultTrainer's hooks with d2freq's in between; see d2freq.engine.hooks."""
         run = Run(config=YamlConfig(self.cfg), model=self.model, checkpointer=self.checkpointer)
         return with_own_hooks(super().build_hooks(), run)
+
+    def build_writers(self) -> list[EventWriter]:
+        """DefaultTrainer's writers, and those of D2FREQ.WRITERS."""
+        return [*super().build_writers(), *own_writers(YamlConfig(self.cfg))]
 
     @classmethod
     def build_evaluator(

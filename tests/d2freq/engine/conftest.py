@@ -37,13 +37,19 @@ USUAL = {
 
 
 @pytest.fixture(scope="session")
-def few_sequences(tmp_path_factory):
-    """Eight trajectories to train on, two to measure."""
+def training_files(tmp_path_factory):
+    """The folder of eight trajectories to train on, train.npz, and of two to measure, test.npz."""
     rules = Rules(size=5, frames=5)
     folder = tmp_path_factory.mktemp(SMALL)
     files = generate_seqcsist(folder, rules=rules, train=8, val=1, test=2, progress=False)
+    return files["train"].parent
+
+
+@pytest.fixture(scope="session")
+def few_sequences(training_files):
+    """Those trajectories as registered data sets."""
     for split in ("train", "test"):
-        register_seqcsist(f"{SMALL}_{split}", files[split])
+        register_seqcsist(f"{SMALL}_{split}", training_files / f"{split}.npz")
     yield SMALL
     for split in ("train", "test"):
         DatasetCatalog.remove(f"{SMALL}_{split}")

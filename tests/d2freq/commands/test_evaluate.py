@@ -188,6 +188,9 @@ def test_command_equals_the_trainer_on_originals(tmp_path, dataset, method):
     assert merged[0].read_bytes() == merged[1].read_bytes()
     assert main(["evaluate", str(file), str(merged[0]), "--output", str(tmp_path)]) == 0
     assert saved(tmp_path)["bbox"] == own["bbox"]
+    assert main([*command, "--drop-seams", "--output", str(tmp_path / "seams")]) == 0
+    seams = saved(tmp_path / "seams")["merged_tiles"]
+    assert 0 < seams["seen_better_by_a_neighbour"] < seams["detections_on_tiles"]
 
 
 def test_a_data_set_that_is_not_tiles_is_refused_with_the_cure(tmp_path, dataset):

@@ -14,7 +14,7 @@ import numpy as np
 from d2freq.engine.build import build
 from d2freq.engine.config import load_config
 from d2freq.engine.tasks.detection import classes_of
-from d2freq.engine.training_data import TrainingData, known_names
+from d2freq.engine.training_data import TrainingData, known_names, read_training_data
 from d2freq.errors import UserError
 from d2freq.inference.about import about_model
 from d2freq.inference.detections import Picture
@@ -88,7 +88,12 @@ class Detector:
         exported = weights if weights is not None else output_dir_or_config
         by_file = engine_of(exported) if exported is not None and not engine else engine
         if exported is not None and by_file not in ("", TORCH):
-            return cls(load_engine(exported, engine=by_file, device=device), files=[str(exported)])
+            folder = exported if os.path.isdir(exported) else os.path.dirname(exported)
+            return cls(
+                load_engine(exported, engine=by_file, device=device),
+                data=read_training_data(folder),
+                files=[str(exported)],
+            )
         parts = find_parts(output_dir_or_config, weights)
         config = load_config(parts.config_file, overrides)
         found = parts.weights or config.weights

@@ -48,7 +48,10 @@ def trainer_keys() -> CN:
     node.VALIDATION_LOSS = False
     # "wandb", "mlflow": where metrics go beside metrics.json and tensorboard.
     node.WRITERS = []
+    # NAME: of the run, "" for the output folder's. MODE: online, offline, disabled, "" for what
+    # WANDB_MODE says.
     node.WANDB = CN({"PROJECT": "d2freq", "NAME": "", "MODE": ""})
+    # TRACKING_URI: "" for what MLFLOW_TRACKING_URI says, else mlflow.db beside the output folder.
     node.MLFLOW = CN({"EXPERIMENT": "d2freq", "NAME": "", "TRACKING_URI": ""})
     node.FAST_DEV_RUN = _fast_dev_run()
     return node
@@ -94,7 +97,9 @@ def _fast_dev_run() -> CN:
     """A few iterations and images through everything, in OUTPUT_DIR/fast_dev_run."""
     node = CN()
     node.ENABLED = False
+    # Of training; saved and evaluated in the middle and at the end.
     node.ITERATIONS = 4
+    # Batches of a test set that are evaluated.
     node.IMAGES = 4
     return node
 

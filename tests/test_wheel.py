@@ -99,9 +99,16 @@ def test_a_wheel_trains_measures_and_knows_its_configs(installed, tmp_path):
     again = ["train", "--config-file", config + ".py", "--eval-only", *LAZY]
     truth = "datasets/tiny_scenes/annotations/val.json"
     found = "lazy/inference/coco_instances_results.json"
-    commands = [["configs", "demo"], again, ["evaluate", truth, found, "--protocol", "aitod"]]
+    picture = "datasets/tiny_scenes/val/000001.png"
+    commands = [
+        ["configs", "demo"],
+        again,
+        ["evaluate", truth, found, "--protocol", "aitod"],
+        ["detect", picture, "--weights", "out", "--score", "0", "--output", "found"],
+    ]
     lines = run("-c", SEVERAL, json.dumps(commands), path=path, folder=tmp_path).splitlines()
     assert lines[0].startswith(str(packages)) and f"{config}  (also .py)" in lines
+    assert (tmp_path / "found/report.html").is_file() and list((tmp_path / "found").glob("*.json"))
     by_yaml, by_lazy = (tmp_path / f"{n}/inference/tiny_results.json" for n in ("out", "lazy"))
     assert by_yaml.read_bytes() == by_lazy.read_bytes()
 

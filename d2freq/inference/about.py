@@ -1,5 +1,6 @@
 """What a config's detector wants and gives, from the config, the model and what training saved."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ from d2freq.engine.config import Config
 from d2freq.errors import UserError
 from d2freq.inference.engines.engine import ModelAbout
 
-__all__ = ["about_model"]
+__all__ = ["about_model", "check_pictures_fit", "fitting_names"]
+
+logger = logging.getLogger(__name__)
 
 ORDERS = ("RGB", "BGR", "L")
 
@@ -20,18 +23,8 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
     Args:
         model: of that config.
         names: its classes; none where nobody knows them.
-
-    Raises:
-        UserError: it takes neither grey nor three colours, or another order of channels.
     """
     mean = getattr(model, "pixel_mean", None)
-    channels = 3 if mean is None else int(mean.numel())
-    order = config.channel_order
-    if channels not in (1, 3) or order not in ORDERS or (channels == 1) != (order == "L"):
-        raise UserError(
-            f"{config.source}: the model takes {channels} channels in order {order}; pictures are "
-            f"searched by models of {', '.join(ORDERS)}"
-        )
     sizes = config.image_sizes
     thresholds = [
         float(vars(module)["test_score_thresh"])
@@ -41,8 +34,8 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
     backbone = getattr(model, "backbone", None)
     return ModelAbout(
         names=tuple(names),
-        channel_order=order,
-        channels=channels,
+        channel_order=config.channel_order,
+        channels=3 if mean is None else int(mean.numel()),
         short_side=sizes.test[0],
         longest_side=sizes.test[1],
         train_size=sizes.train,
@@ -51,6 +44,34 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
         divisibility=int(getattr(backbone, "size_divisibility", 0) or 1),
         stride=_stride(backbone),
     )
+
+
+def check_pictures_fit(about: ModelAbout, source: str) -> None:
+    """Raise UserError for a model that takes neither grey nor three colours, as pictures have.
+
+    Args:
+        source: of the model, for the message.
+    """
+    channels, order = about.channels, about.channel_order
+    if channels not in (1, 3) or order not in ORDERS or (channels == 1) != (order == "L"):
+        raise UserError(
+            f"{source}: the model takes {channels} channels in order {order}; pictures are "
+            f"searched by models of {', '.join(ORDERS)}"
+        )
+
+
+def fitting_names(names: tuple[str, ...], count: int | None, source: str) -> tuple[str, ...]:
+    """The names where there is one for each class, else numbers, and a line that says so."""
+    if names and (count is None or len(names) == count):
+        return names
+    known = f"{len(names)} names are known of {count} classes" if names else "no names are known"
+    logger.warning(
+        "%s: %s of the classes; they are called by their numbers. Training writes names into "
+        "classes.json beside the weights",
+        source,
+        known,
+    )
+    return tuple(map(str, range(count or 0)))
 
 
 def _stride(backbone: Any) -> int:

@@ -3,7 +3,6 @@
 Shape legend: H x W of a picture.
 """
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from d2freq.engine.config import load_config
 from d2freq.engine.tasks.detection import classes_of
 from d2freq.engine.training_data import TrainingData, known_names, read_training_data
 from d2freq.errors import UserError
-from d2freq.inference.about import about_model
+from d2freq.inference.about import about_model, check_pictures_fit, fitting_names
 from d2freq.inference.detections import Picture
 from d2freq.inference.engines.engine import Engine, ModelAbout
 from d2freq.inference.engines.registry import TORCH, engine_of, load_engine
@@ -33,7 +32,6 @@ from d2freq.utils.jobs import stamp
 
 __all__ = ["Detector"]
 
-logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike | np.ndarray | Any  # Any: a picture of Pillow
 
@@ -105,7 +103,9 @@ class Detector:
         model = getattr(model, "detector", model) if _is_set(model) else model
         names = parts.data.classes if parts.data is not None else ()
         names = names or known_names([*config.train_sets(), *config.test_sets()])
-        about = about_model(config, model, _fitting(names, classes_of(model), parts.config_file))
+        names = fitting_names(names, classes_of(model), parts.config_file)
+        about = about_model(config, model, names)
+        check_pictures_fit(about, config.source)
         return cls(
             TorchEngine(model, about, device=device, half=half),
             data=parts.data,
@@ -245,20 +245,6 @@ def _from_array(pixels: np.ndarray, channel_order: str) -> Decoded:
         pixels = pixels[:, :, ::-1]
     height, width = pixels.shape[:2]
     return Decoded(Picture("array", "", width, height, 1), pixels)
-
-
-def _fitting(names: tuple[str, ...], count: int | None, source: str) -> tuple[str, ...]:
-    """The names where there is one for each class, else numbers, and a line that says so."""
-    if names and (count is None or len(names) == count):
-        return names
-    known = f"{len(names)} names are known of {count} classes" if names else "no names are known"
-    logger.warning(
-        "%s: %s of the classes; they are called by their numbers. Training writes names into "
-        "classes.json beside the weights",
-        source,
-        known,
-    )
-    return tuple(map(str, range(count or 0)))
 
 
 def _is_set(model: Any) -> bool:

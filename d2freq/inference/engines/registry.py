@@ -28,7 +28,12 @@ class FileEngine:
     module: str
 
 
-FILE_ENGINES: dict[str, FileEngine] = {}
+HERE = "d2freq.inference.engines"
+FILE_ENGINES: dict[str, FileEngine] = {
+    "torchscript": FileEngine((".pt", ".ts"), f"{HERE}.torchscript"),
+    "onnx": FileEngine((".onnx",), f"{HERE}.onnx_runtime"),
+    "openvino": FileEngine((".xml",), f"{HERE}.openvino_cpu"),
+}
 
 
 def engine_of(path: str | os.PathLike) -> str:

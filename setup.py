@@ -75,6 +75,7 @@ REQUIREMENTS = [
 EXPORT = ["onnx>=1.14", "onnxruntime>=1.16"]  # ONNX files, and their tests
 SAHI = ["sahi>=0.12"]  # d2freq's detectors as a model of SAHI; it asks for opencv-python, as we do
 SUPERVISION = ["supervision>=0.31"]  # and as the callback of supervision's InferenceSlicer
+OPENVINO = ["openvino>=2024.4", "onnx>=1.14"]  # its files, by way of ONNX, and the engine
 SHAPELY = ["shapely"]  # cuts polygons off at the border of a crop; Detectron2 asks for no version
 GEO = ["rasterio>=1.3", "pyproj>=3.4", "geopandas>=1.0"]  # GeoTIFF in; GeoJSON, GeoPackage out
 BROWSER = ["playwright>=1.40"]  # drives the report in the Chromium of the system, for its test
@@ -98,8 +99,19 @@ setup(
     },
     install_requires=REQUIREMENTS,
     extras_require={
-        "dev": [*TOOLS, "pre-commit>=3.2", *EXPORT, *SHAPELY, *GEO, *BROWSER, *SAHI, *SUPERVISION],
+        "dev": [
+            *TOOLS,
+            "pre-commit>=3.2",
+            *EXPORT,
+            *OPENVINO,
+            *SHAPELY,
+            *GEO,
+            *BROWSER,
+            *SAHI,
+            *SUPERVISION,
+        ],
         "export": EXPORT,
+        "openvino": OPENVINO,
         "mlflow": ["mlflow>=2.10"],
         "geo": GEO,
         "sahi": SAHI,

@@ -134,10 +134,13 @@ def _numbers(file: Path, task: str) -> dict[str, float]:
 def _write(run: Run, folder: Path, measured: dict, began: float) -> None:
     lines = (folder / "metrics.json").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
-    curve = {r["iteration"] + 1: round(r["bbox/AP"], 3) for r in records if "bbox/AP" in r}
+    # the measurement at the end is noted one iteration behind the last step
+    steps = max(record["iteration"] for record in records if "total_loss" in record) + 1
+    measurements = [record for record in records if "bbox/AP" in record]
+    curve = {min(r["iteration"] + 1, steps): round(r["bbox/AP"], 3) for r in measurements}
     figures = {
         **run._asdict(),
-        "steps": max(record["iteration"] for record in records) + 1,
+        "steps": steps,
         "commit": commit(),
         "seconds": round(time.time() - began),
         "measured": measured,

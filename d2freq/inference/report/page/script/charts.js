@@ -32,6 +32,7 @@ function showCounts() {
 
 const WIDTH = 420, HEIGHT = 214, LEFT = 40, BOTTOM = 40, TOP = 10, RIGHT = 8;
 const INNER = WIDTH - LEFT - RIGHT, DEEP = HEIGHT - TOP - BOTTOM;
+const short = (number) => number.toLocaleString("en", { notation: "compact" }); // fits beside an axis
 function frame(name, across, top, ticks) {
   const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": name });
   svg.append(drawn("path", { class: "axis", d: `M${LEFT} ${TOP}V${TOP + DEEP}H${WIDTH - RIGHT}` }));
@@ -54,7 +55,7 @@ function panel(title, content, note = "") {
 // stacks: a list for each bar of [number, css colour, opacity]
 function bars(name, across, stacks, ticks, titles) {
   const most = Math.max(1, ...stacks.map((stack) => sum(stack.map(([number]) => number))));
-  const svg = frame(name, across, whole(most), ticks), width = INNER / stacks.length;
+  const svg = frame(name, across, short(most), ticks), width = INNER / stacks.length;
   stacks.forEach((stack, n) => {
     const group = drawn("g");
     let y = TOP + DEEP;

@@ -92,10 +92,11 @@ function matrix() {
 }
 function measured() {
   if (!truth) return;
-  const { columns, rows } = truth.table, short = (v) => v === null ? "–" : v <= 1 && v > 0 ? v.toFixed(2) : v.toFixed(1);
+  const { columns, rows } = truth.table;
+  const tenth = (value) => value === null ? "–" : value.toFixed(1);
   const known = columns.map((_, n) => n).filter((n) => rows.some((row) => row[n] !== null));
   const ap = grid(["class", ...known.map((n) => columns[n])], rows.map((row, n) =>
-    [n ? data.names[n - 1] : "all", ...known.map((place) => short(row[place] ?? null))]), "AP by size");
+    [n ? data.names[n - 1] : "all", ...known.map((place) => tenth(row[place] ?? null))]), "AP by size");
   const table = panel("Average precision and recall, by size", ap, `percent; ${data.source}`);
   const classes = panel("Each class at the chosen score", classTable(), `at IoU ${truth.iou}`);
   const all = [...curvePanels(), table, classes, matrix()];

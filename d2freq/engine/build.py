@@ -6,7 +6,8 @@ from torch import nn
 
 from d2freq.engine.config import Config, load_config
 from d2freq.engine.weights.addresses import find_weights
-from d2freq.engine.weights.strict import load_weights
+from d2freq.engine.weights.strict import load_weights, unreadable
+from d2freq.errors import UserError
 
 __all__ = ["build", "config_model"]
 
@@ -27,7 +28,7 @@ def config_model(
         device: where the model stands.
 
     Raises:
-        UserError: the config is faulty, or the weights are missing or do not fit.
+        UserError: the config is faulty, or the weights are missing, unreadable or do not fit.
     """
     return build(load_config(config_file, overrides), weights=weights, device=device)
 
@@ -37,5 +38,10 @@ def build(config: Config, *, weights: str | None = None, device: str = "cpu") ->
     find_weights(weights or "", "--weights")
     model = config.model(device)
     if weights:
-        load_weights(model, weights, output_dir="", resume=False, strict=True)
+        try:
+            load_weights(model, weights, output_dir="", resume=False, strict=True)
+        except UserError:
+            raise
+        except Exception as error:  # a damaged file fails in as many ways as there are formats
+            raise unreadable(weights, error) from error
     return model.eval()

@@ -86,6 +86,15 @@ def load_weights(model: nn.Module, weights: str, output_dir: str, *, resume: boo
     return checkpointer.resume_or_load(weights, resume=resume)
 
 
+def unreadable(path: str, error: Exception) -> UserError:
+    """What a user is told of a checkpoint whose reading failed with ``error``."""
+    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return UserError(
+        f"checkpoint {path} ({os.path.getsize(fetch(path))} bytes) cannot be read: {reason[0]}. "
+        "Take another one, or fetch it again"
+    )
+
+
 def check_fits(model: nn.Module, path: str, *, complete: bool) -> None:
     """Read a checkpoint into a model without memory (device "meta"): does it fit?
 
@@ -102,10 +111,6 @@ def check_fits(model: nn.Module, path: str, *, complete: bool) -> None:
     except UserError:
         raise
     except Exception as error:  # a damaged file fails in as many ways as there are formats
-        raise UserError(
-            f"checkpoint {path} ({os.path.getsize(fetch(path))} bytes) cannot be read: "
-            f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
-            ". Take another one, or fetch it again"
-        ) from error
+        raise unreadable(path, error) from error
     finally:
         logging.disable(logging.NOTSET)

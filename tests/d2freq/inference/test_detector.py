@@ -254,6 +254,16 @@ def test_a_grey_model_is_given_grey(small_config, pixels, tmp_path):
     assert same(detector(alike[:, :, 0]), detector(alike))
 
 
+def test_a_broken_checkpoint_is_one_line(run_folder, tmp_path):
+    """Cut off, another format, and empty; export and analyses read weights by this road, too."""
+    whole = (run_folder / "model_final.pth").read_bytes()
+    for n, content in enumerate((whole[: len(whole) // 2], b"no checkpoint", b"")):
+        broken = tmp_path / f"{n}.pth"
+        broken.write_bytes(content)
+        with pytest.raises(UserError, match=rf"{n}\.pth \({len(content)} bytes\) cannot be read"):
+            Detector.load(run_folder / "config.yaml", broken)
+
+
 def test_a_broken_classes_file_counts_as_none(run_folder, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)

@@ -1,7 +1,6 @@
 """What can be known before the first iteration: names, data, class counts, masks, weights."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ from d2freq.engine.config import Config, as_config
 from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
 from d2freq.engine.weights.addresses import find_weights
+from d2freq.engine.weights.folder import newest_readable
 from d2freq.engine.weights.strict import check_fits
 from d2freq.engine.writers import check_writers
 from d2freq.errors import UserError
@@ -123,11 +123,7 @@ def check_checkpoint(model: torch.nn.Module, weights: str, *, complete: bool) ->
 
 def _last_checkpoint(output_dir: str) -> str:
     """The file that --resume would load, or ""."""
-    marker = os.path.join(output_dir, "last_checkpoint")
-    if not os.path.isfile(marker):
-        return ""
-    with open(marker, encoding="utf-8") as file:
-        return os.path.join(output_dir, file.read().strip())
+    return str(newest_readable(output_dir, quiet=True) or "")
 
 
 def _try(what: str, build: Callable[[], Any]) -> Any:

@@ -4,19 +4,37 @@ import argparse
 import logging
 from typing import Any
 
+from detectron2.utils import comm
+
 from d2freq.engine import train_lazy, train_yaml
 from d2freq.engine.checks import check
 from d2freq.engine.config import YamlConfig, load_config
+from d2freq.engine.resume import check_folder, start_anew
 from d2freq.engine.weights.strict import load_weights
 
-__all__ = ["check_arguments", "run"]
+__all__ = ["check_arguments", "output_folder", "run"]
 
 logger = logging.getLogger(__name__)
+
+
+def output_folder(args: argparse.Namespace) -> str:
+    """The folder that a run would write to.
+
+    Raises:
+        UserError: the config is faulty, or the folder is a file.
+    """
+    folder = load_config(args.config_file, args.opts).output_dir
+    check_folder(folder, resume=False, overwrite=True)
+    return folder
 
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise UserError for what can be known to fail, before a process starts; see check."""
     config = load_config(args.config_file, args.opts)
+    overwrite = getattr(args, "overwrite", False)
+    check_folder(
+        config.output_dir, resume=args.resume, overwrite=overwrite, trains=not args.eval_only
+    )
     check(config, eval_only=args.eval_only, resume=args.resume)
 
 
@@ -24,17 +42,23 @@ def run(args: argparse.Namespace) -> dict:
     """One process of a training, or with ``--eval-only`` of an evaluation.
 
     Args:
-        args: of Detectron2's default_argument_parser.
+        args: of d2freq.train's parser, or of Detectron2's default_argument_parser.
 
     Returns:
         The results of the last evaluation, {} without one.
+
+    Raises:
+        Stopped: a signal has stopped the training, and it is saved; see d2freq.engine.hooks.
     """
     config = load_config(args.config_file, args.opts)
     config.set_up(args)
     # YAML goes through Detectron2's DefaultTrainer, a lazy config through the same hooks
     kind: Any = train_yaml if isinstance(config, YamlConfig) else train_lazy
     if not args.eval_only:
-        return kind.train(config, resume=args.resume)
+        if getattr(args, "overwrite", False) and comm.is_main_process():
+            start_anew(config.output_dir, weights=config.weights)
+        reset_lr = getattr(args, "reset_lr", False)
+        return kind.train(config, resume=args.resume, reset_lr=reset_lr)
     model = config.model()
     logger.info("Model:\n%s", model)
     load_weights(model, config.weights, config.output_dir, resume=args.resume, strict=config.strict)

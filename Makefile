@@ -27,7 +27,7 @@ $(VENV)/.installed: setup.py
 
 demo: setup
 	$(PY) -m d2freq.cli generate scenes
-	$(PY) train_net.py --config-file $(CONFIG) $(OUTPUT_KEY) $(DEMO)
+	$(PY) train_net.py --config-file $(CONFIG) --overwrite $(OUTPUT_KEY) $(DEMO)
 	$(PY) -m d2freq.cli visualize detections --dataset tiny_scenes_val \
 	    --predictions $(DEMO)/inference/coco_instances_results.json --output $(DEMO)/pictures --count 12
 	$(PY) -m d2freq.cli visualize losses --metrics $(DEMO)/metrics.json --output $(DEMO)/loss.png

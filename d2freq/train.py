@@ -8,22 +8,25 @@
     d2freq train --config-file C --resume --num-gpus 8 SOLVER.IMS_PER_BATCH 16
 
 Processes may also be started by torchrun or srun; see d2freq.engine.launch. Flags and KEY VALUE
-overrides are those of Detectron2's tools/train_net.py.
+overrides are those of Detectron2's tools/train_net.py, and --overwrite and --reset-lr. SIGTERM,
+Ctrl-C and SLURM's SIGUSR1 save a checkpoint and end with 143, 130 and 138; --resume goes on from
+it. One training at a time writes to an output folder.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import d2freq  # chooses the host before anything of detectron2 is imported
 
 # isort: split
 from detectron2.engine import default_argument_parser
 
-from d2freq.engine.launch import launch, place_in
-from d2freq.engine.run import check_arguments, run
+from d2freq.engine.processes import is_first, start_processes
+from d2freq.engine.run import check_arguments, output_folder
 from d2freq.errors import UserError
+from d2freq.utils.lock import locked
 
 __all__ = ["build_parser", "main", "start"]
 
@@ -32,6 +35,17 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The flags of a training: those of Detectron2's own parser."""
     parser = default_argument_parser(epilog=__doc__)
     parser.prog = prog or parser.prog
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="delete the training that the output folder holds, and start anew",
+    )
+    parser.add_argument(
+        "--reset-lr",
+        action="store_true",
+        help="with --resume, take learning rate and options of the optimizer from the config, not "
+        "from the checkpoint",
+    )
     return parser
 
 
@@ -41,11 +55,19 @@ def start(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: config, data or weights are faulty; no process has started then.
     """
-    place = place_in(os.environ)
-    if place is None or place.rank == 0:
+    if is_first(arguments):
         print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
-    check_arguments(arguments)
-    launch(run, arguments)
+    folder = output_folder(arguments)
+    holds = is_first(arguments) and "://" not in folder
+    with locked(folder, "training") if holds else nullcontext():
+        check_arguments(arguments)
+        try:
+            start_processes(arguments)
+        except OSError as error:
+            place = "" if error.filename else f" (below {folder})"
+            raise UserError(
+                f"{error}{place}; what was saved before is untouched, and --resume goes on from it"
+            ) from error
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m d2freq.train") -> int:
@@ -56,6 +78,9 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m d2freq.tra
     except UserError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted before the first iteration: nothing to save", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -13,17 +13,21 @@ from torch import nn
 from d2freq.engine.config import LazyConfig
 from d2freq.engine.hooks import Run, with_own_hooks
 from d2freq.engine.hooks.early_stopping import StoppedEarly
+from d2freq.engine.hooks.saving import check_space
+from d2freq.engine.hooks.writing import tolerant
+from d2freq.engine.resume import ConfiguredOptions, not_its_optimizer, say_start
 from d2freq.engine.step import make_step
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.engine.writers import own_writers
+from d2freq.errors import UserError
 
 __all__ = ["evaluate", "train"]
 
 logger = logging.getLogger(__name__)
 
 
-def train(config: LazyConfig, *, resume: bool = False) -> dict:
+def train(config: LazyConfig, *, resume: bool = False, reset_lr: bool = False) -> dict:
     """Train to ``train.max_iter``; returns the results of the last evaluation."""
     cfg, model = config.cfg, config.model()
     logger.info("Model:\n%s", model)
@@ -40,9 +44,10 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     kind = StrictCheckpointer if config.strict else TorchvisionCheckpointer
     checkpointer = kind(model, cfg.train.output_dir, trainer=trainer)
     main = comm.is_main_process()
-    writers = default_writers(cfg.train.output_dir, cfg.train.max_iter) if main else None
-    if writers is not None:
-        writers += own_writers(config)
+    writers = None
+    if main:
+        usual_writers = default_writers(config.output_dir, config.max_iter)
+        writers = tolerant([*usual_writers, *own_writers(config)])
     last: dict = {}
 
     def measure() -> dict:
@@ -54,14 +59,24 @@ def train(config: LazyConfig, *, resume: bool = False) -> dict:
     usual = [
         hooks.IterationTimer(),
         hooks.LRScheduler(scheduler=config.schedule(optimizer)),
-        hooks.PeriodicCheckpointer(checkpointer, **cfg.train.checkpointer) if main else None,
         hooks.EvalHook(cfg.train.eval_period, measure),
         hooks.PeriodicWriter(writers, period=cfg.train.log_period) if main else None,
     ]
     run = Run(config=config, model=model, checkpointer=checkpointer)
     trainer.register_hooks(with_own_hooks(usual, run))
-    checkpointer.resume_or_load(config.weights, resume=resume)
-    start = trainer.iter + 1 if resume and checkpointer.has_checkpoint() else 0
+    options = ConfiguredOptions(optimizer)
+    found = checkpointer.get_checkpoint_file() if resume else ""
+    try:
+        checkpointer.resume_or_load(config.weights, resume=resume)
+    except ValueError as error:
+        if not found or isinstance(error, UserError):
+            raise
+        raise not_its_optimizer(error, found) from error
+    start = trainer.iter + 1 if found else 0
+    say_start(config, resume=resume, checkpoint=found, start=start)
+    if found:
+        options.settle(config, reset=reset_lr)
+    check_space(model, optimizer, config.output_dir)
     with suppress(StoppedEarly):
         trainer.train(start, cfg.train.max_iter)
     return last

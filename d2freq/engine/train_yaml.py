@@ -17,11 +17,15 @@ from torch.optim import Optimizer
 from d2freq.engine.config import YamlConfig
 from d2freq.engine.hooks import Run, with_own_hooks
 from d2freq.engine.hooks.early_stopping import StoppedEarly
+from d2freq.engine.hooks.saving import check_space
+from d2freq.engine.hooks.writing import tolerant
+from d2freq.engine.resume import ConfiguredOptions, not_its_optimizer, say_start
 from d2freq.engine.step import take_over
 from d2freq.engine.tasks import task_of
 from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.engine.writers import own_writers
+from d2freq.errors import UserError
 
 __all__ = ["Trainer", "evaluate", "train"]
 
@@ -47,12 +51,15 @@ class Trainer(DefaultTrainer):
 
     def build_hooks(self) -> list[HookBase]:
         """DefaultTrainer's hooks with d2freq's in between; see d2freq.engine.hooks."""
+        # The hooks that save take the checkpointer, so that it is replaced first.
+        kind = StrictCheckpointer if self.cfg.D2FREQ.STRICT_WEIGHTS else TorchvisionCheckpointer
+        self.checkpointer = kind(self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         run = Run(config=YamlConfig(self.cfg), model=self.model, checkpointer=self.checkpointer)
         return with_own_hooks(super().build_hooks(), run)
 
     def build_writers(self) -> list[EventWriter]:
-        """DefaultTrainer's writers, and those of D2FREQ.WRITERS."""
-        return [*super().build_writers(), *own_writers(YamlConfig(self.cfg))]
+        """DefaultTrainer's and those of D2FREQ.WRITERS; a full disk ends no training with them."""
+        return tolerant([*super().build_writers(), *own_writers(YamlConfig(self.cfg))])
 
     @classmethod
     def build_evaluator(
@@ -98,25 +105,35 @@ class Trainer(DefaultTrainer):
             super().train()
         return getattr(self, "_last_eval_results", None) or {}
 
-    def resume_or_load(self, resume: bool = True) -> None:
+    def resume_or_load(self, resume: bool = True, *, reset_lr: bool = False) -> None:
         """See DefaultTrainer.resume_or_load; takes torchvision's weights, refuses other shapes.
 
+        Args:
+            resume: go on from the newest checkpoint in OUTPUT_DIR that can be read.
+            reset_lr: with the config's learning rate, not the checkpoint's.
+
         Raises:
-            UserError: the weights do not fit and ``D2FREQ.STRICT_WEIGHTS`` is on.
+            UserError: the weights do not fit and ``D2FREQ.STRICT_WEIGHTS`` is on, or the optimizer
+                does not.
         """
-        usual = self.checkpointer
-        kind = StrictCheckpointer if self.cfg.D2FREQ.STRICT_WEIGHTS else TorchvisionCheckpointer
-        self.checkpointer = kind(self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        config, options = YamlConfig(self.cfg), ConfiguredOptions(self.optimizer)
+        found = self.checkpointer.get_checkpoint_file() if resume else ""
         try:
             super().resume_or_load(resume)
-        finally:
-            self.checkpointer = usual
+        except ValueError as error:
+            if not found or isinstance(error, UserError):
+                raise
+            raise not_its_optimizer(error, found) from error
+        say_start(config, resume=resume, checkpoint=found, start=self.start_iter)
+        if found:
+            options.settle(config, reset=reset_lr, schedule=self.scheduler)
 
 
-def train(config: YamlConfig, *, resume: bool = False) -> dict:
+def train(config: YamlConfig, *, resume: bool = False, reset_lr: bool = False) -> dict:
     """Train to SOLVER.MAX_ITER; returns the results of the last evaluation."""
     trainer = Trainer(config.cfg)
-    trainer.resume_or_load(resume=resume)
+    trainer.resume_or_load(resume, reset_lr=reset_lr)
+    check_space(trainer.model, trainer.optimizer, config.output_dir)
     return trainer.train()
 
 

@@ -56,6 +56,7 @@ class FolderLock:
         self.purpose = purpose
         self._token = secrets.token_hex(8)
         self._count = 0
+        self._made = False
         self._stop = threading.Event()
 
     def acquire(self) -> "FolderLock":
@@ -66,6 +67,7 @@ class FolderLock:
             UserError: the folder cannot be made or written to.
         """
         try:
+            self._made = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
             key = os.path.realpath(self.folder)
             held = _held.get(key)
@@ -101,6 +103,8 @@ class FolderLock:
             return
         with suppress(OSError):
             self.path.unlink()
+            if self._made:  # a run that was refused leaves no empty folder
+                self.folder.rmdir()
         _held.pop(os.path.realpath(self.folder), None)
         atexit.unregister(self._forget)
 

@@ -23,7 +23,7 @@ FLOORS: dict[str, set[str]] = {
     "evaluation": BASE | {"data"},
     "engine": BASE | {"config", "data", "evaluation", "modeling", "trainer_config"},
     "model_zoo": {"engine", "errors"},
-    "train": {"d2freq", "engine", "errors"},
+    "train": {"d2freq", "engine", "errors", "utils"},
     "inference": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "analysis": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},
     "commands": BASE

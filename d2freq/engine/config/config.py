@@ -53,6 +53,21 @@ class Config(ABC):
     def strict(self) -> bool:
         """Whether weights that do not fit the model are refused."""
 
+    @property
+    @abstractmethod
+    def checkpoint_period(self) -> int:
+        """Iterations from one saved checkpoint to the next."""
+
+    @property
+    @abstractmethod
+    def checkpoint_keep(self) -> int:
+        """How many periodic checkpoints stay; 0: all of them."""
+
+    @property
+    @abstractmethod
+    def max_iter(self) -> int:
+        """Iterations of the whole training."""
+
     @abstractmethod
     def setting(self, name: str) -> Any:
         """A switch of d2freq's trainer, such as "EMA.DECAY" or "SOLVER.CHECKPOINT_KEEP".

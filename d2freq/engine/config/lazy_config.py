@@ -50,6 +50,19 @@ class LazyConfig(Config):
     def strict(self) -> bool:
         return self.setting("STRICT_WEIGHTS")
 
+    @property
+    def checkpoint_period(self) -> int:
+        return self.cfg.train.checkpointer.period
+
+    @property
+    def checkpoint_keep(self) -> int:
+        usual = self.cfg.train.checkpointer.get("max_to_keep")
+        return self.setting("SOLVER.CHECKPOINT_KEEP") or usual or 0
+
+    @property
+    def max_iter(self) -> int:
+        return self.cfg.train.max_iter
+
     def setting(self, name: str) -> Any:
         default = setting_default(name)
         found = OmegaConf.select(self.cfg, f"train.{lazy_name(name)}", default=default)

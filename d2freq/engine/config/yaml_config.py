@@ -62,6 +62,18 @@ class YamlConfig(Config):
     def strict(self) -> bool:
         return self.cfg.D2FREQ.STRICT_WEIGHTS
 
+    @property
+    def checkpoint_period(self) -> int:
+        return self.cfg.SOLVER.CHECKPOINT_PERIOD
+
+    @property
+    def checkpoint_keep(self) -> int:
+        return self.setting("SOLVER.CHECKPOINT_KEEP")
+
+    @property
+    def max_iter(self) -> int:
+        return self.cfg.SOLVER.MAX_ITER
+
     def setting(self, name: str) -> Any:
         inside = name.partition(".")[0] in host_node_keys()
         node: Any = self.cfg if inside else self.cfg.D2FREQ

@@ -23,12 +23,14 @@ from typing import Any
 
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.engine import HookBase
-from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicCheckpointer, PeriodicWriter
+from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer, PeriodicWriter
 from torch import nn
 
 from d2freq.engine.config import Config
 from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.hooks.fast_cpu import FastCPU
+from d2freq.engine.hooks.saving import Saving
+from d2freq.engine.hooks.stopping import Evaluating, Leave, Stop
 from d2freq.engine.hooks.training_data import SaveTrainingData
 
 __all__ = ["Run", "with_own_hooks"]
@@ -65,8 +67,17 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
             does without. Hooks of one's own may be among them.
         run: what the training consists of.
     """
-    hooks = [hook for hook in usual if hook is not None]
     asked = asked_for(run.config, run.model, save=run.save_final)
+    hooks = [hook for hook in usual if hook is not None and type(hook) is not PeriodicCheckpointer]
+    evaluations = [hook for hook in hooks if isinstance(hook, EvalHook)]
+    stop = Stop()
+    saving = Saving(
+        run.checkpointer,
+        period=run.config.checkpoint_period,
+        keep=run.config.checkpoint_keep,
+        stop=stop,
+        evaluations=evaluations,
+    )
     # what a checkpoint holds has to be up to date when it is saved
     before_saving: list[HookBase] = [SaveTrainingData(run.config), *asked.before_saving]
     if run.setting("FAST_CPU"):
@@ -76,11 +87,11 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
     # behind the writers: what may end the training
     at_the_end: list[HookBase] = [*asked.at_the_end]
 
-    place = _first(hooks, (PeriodicCheckpointer, EvalHook, PeriodicWriter))
-    hooks[place:place] = before_saving
-    place = _behind_last(hooks, (EvalHook, PeriodicCheckpointer, LRScheduler))
-    hooks[place:place] = after_evaluation
-    return [*hooks, *at_the_end]
+    place = _first(hooks, (EvalHook, PeriodicWriter))
+    hooks[place:place] = [*before_saving, saving, Evaluating(stop, begins=True)]
+    place = _behind_last(hooks, (EvalHook, Evaluating))
+    hooks[place:place] = [Evaluating(stop, begins=False), *after_evaluation]
+    return [*hooks, *at_the_end, Leave(stop, evaluations)]
 
 
 def _first(hooks: Sequence[HookBase], kinds: tuple[type, ...]) -> int:

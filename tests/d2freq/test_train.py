@@ -3,6 +3,7 @@
 import pytest
 
 from d2freq import cli, train
+from d2freq.engine import processes
 
 WORDS = ["--config-file", "c.yaml", "--num-gpus", "2", "--resume", "SOLVER.MAX_ITER", "9"]
 
@@ -24,12 +25,13 @@ def test_bad_input_is_one_line_behind_the_host(said, capsys):
     assert err.startswith(f"{said}nowhere.yaml: no such config file") and err.count("\n") == 1
 
 
-def test_a_run_is_launched_with_what_was_asked(monkeypatch):
+def test_a_run_is_launched_with_what_was_asked(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr(train, "check_arguments", lambda arguments: seen.append("checked"))
-    monkeypatch.setattr(train, "launch", lambda *words, **named: seen.append((words, named)))
+    monkeypatch.setattr(train, "output_folder", lambda arguments: str(tmp_path / "run"))
+    monkeypatch.setattr(processes, "launch", lambda *words, **named: seen.append((words, named)))
     assert train.main([*WORDS, "DATASETS.TRAIN", "()"]) == 0
     assert seen[0] == "checked"
     (run, processes), named = seen[1]
-    assert run is train.run and processes == 2
+    assert run is processes.run and processes == 2
     assert named["args"][0].opts[:2] == ["SOLVER.MAX_ITER", "9"]

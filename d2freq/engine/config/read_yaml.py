@@ -3,6 +3,8 @@
 import re
 
 from detectron2.config import CfgNode, get_cfg
+from yaml.constructor import ConstructorError
+from yaml.error import YAMLError
 
 from d2freq.config import add_d2freq_config
 from d2freq.data.catalog import register_coco
@@ -26,7 +28,7 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
     known = _flat_keys(cfg)
     untyped = [key for key in known if _parent(cfg, key)[key.rsplit(".", 1)[-1]] is None]
     for source, merge in (
-        (config_file, lambda: cfg.merge_from_file(config_file)),
+        (config_file, lambda: cfg.merge_from_file(config_file, allow_unsafe=False)),
         ("command line", lambda: _merge_words(cfg, _strip_equals(overrides or []), untyped)),
     ):
         try:
@@ -35,13 +37,25 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
             raise UserError(f"{source}: {_nearest_key(str(error), known)}") from error
         except (ValueError, OSError) as error:
             raise UserError(f"{source}: {error}{_cure(str(error))}") from error
-        except Exception as error:  # a YAML parser's errors have no common base here
-            if type(error).__module__.startswith("yaml"):
-                raise UserError(f"{source}: not valid YAML: {error}") from error
-            raise
+        except ConstructorError as error:  # of this file or of a _BASE_
+            raise UserError(_refused_tag(error, source)) from error
+        except YAMLError as error:
+            raise UserError(f"{source}: not valid YAML: {error}") from error
     cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
     _register_datasets(cfg.D2FREQ.DATASETS)
     return cfg
+
+
+def _refused_tag(error: ConstructorError, source: str) -> str:
+    """The message for a tag such as ``!!python/object/apply``, which runs code where it is read."""
+    mark = error.problem_mark or error.context_mark
+    place = f"{mark.name}, line {mark.line + 1}" if mark else source
+    tag = str(error.problem).rpartition("tag:yaml.org,2002:")[2].strip("' ")
+    what = f"!!{tag}" if tag.startswith("python/") else str(error.problem)
+    return (
+        f"{place}: {what} is refused: it could run any code, and none was run; write plain numbers, "
+        "texts and lists"
+    )
 
 
 def _register_datasets(entries: list) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from d2freq.errors import UserError
+
 logger = logging.getLogger(__name__)
 
 __all__ = ["FINAL", "MARKER", "checkpoints", "clear", "fault_of", "newest_readable", "periodic"]
@@ -44,6 +46,9 @@ def newest_readable(folder: str | os.PathLike, *, quiet: bool = False) -> Path |
 
     Every file that is passed over is named in a warning with its fault, unless ``quiet``. None
     where there is none.
+
+    Raises:
+        UserError: there are checkpoints, or a marker, and none of them can be read.
     """
     say = logger.debug if quiet else logger.warning
     folder = Path(folder)
@@ -56,7 +61,12 @@ def newest_readable(folder: str | os.PathLike, *, quiet: bool = False) -> Path |
                 say("%s; going on from %s, the newest that can be read", complaint, path)
             return path
         say("checkpoint %s is passed over: it %s", path, fault)
-        complaint = complaint or f"{folder}: the checkpoint saved last is damaged"
+        complaint = complaint or f"checkpoint {path} {fault}"
+    if complaint:
+        raise UserError(
+            f"{complaint}, and {folder} holds no other checkpoint that can be read, to go on from: "
+            "copy one back, or start anew without --resume, with --overwrite"
+        )
     return None
 
 

@@ -80,7 +80,10 @@ class SafeCheckpointer(DetectionCheckpointer):
     def _load_file(self, filename: str) -> dict[str, Any]:
         fault = None if filename.endswith(".pkl") else fault_of(filename)
         if fault:
-            raise UserError(f"checkpoint {filename} {fault}. Take another one, or fetch it again")
+            size = Path(filename).stat().st_size
+            raise UserError(
+                f"checkpoint {filename} ({size} bytes) {fault}. Take another one, or fetch it again"
+            )
         try:
             if filename.endswith(".pkl"):
                 with open(filename, "rb") as file:

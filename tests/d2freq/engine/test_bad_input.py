@@ -228,7 +228,7 @@ def test_evaluation_needs_weights(check_with, tmp_path):
     out.mkdir()
     (out / "last_checkpoint").write_text("model_0000009.pth")
     for flags in ({"resume": True}, {"eval_only": True, "resume": True}):
-        with pytest.raises(UserError, match=r"model_0000009\.pth: no such file"):
+        with pytest.raises(UserError, match=r"model_0000009\.pth, which is not there"):
             check_with(**flags)
     weights = build_model(small_cfg(out)).state_dict()
     torch.save({"model": weights}, out / "model_0000009.pth")

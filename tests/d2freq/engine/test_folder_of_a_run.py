@@ -88,6 +88,13 @@ def test_a_damaged_marker_is_no_start_anew(folder, marker, caplog):
     assert "last_checkpoint" in caplog.text and "going on from" in caplog.text
 
 
+def test_damaged_files_alone_are_no_start_anew(folder):
+    for path in folder.glob("*.pth"):
+        cut(path)
+    with pytest.raises(UserError, match="no other checkpoint that can be read.*--overwrite"):
+        newest_readable(folder)
+
+
 def test_the_marker_decides_where_it_is_whole(folder, caplog):
     (folder / "last_checkpoint").write_text("model_0000003.pth")
     assert newest_readable(folder) == folder / "model_0000003.pth"

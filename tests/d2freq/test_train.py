@@ -32,6 +32,6 @@ def test_a_run_is_launched_with_what_was_asked(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "launch", lambda *words, **named: seen.append((words, named)))
     assert train.main([*WORDS, "DATASETS.TRAIN", "()"]) == 0
     assert seen[0] == "checked"
-    (run, processes), named = seen[1]
-    assert run is processes.run and processes == 2
+    (run, count), named = seen[1]
+    assert run is processes.run and count == 2
     assert named["args"][0].opts[:2] == ["SOLVER.MAX_ITER", "9"]

@@ -53,8 +53,8 @@ def _refused_tag(error: ConstructorError, source: str) -> str:
     tag = str(error.problem).rpartition("tag:yaml.org,2002:")[2].strip("' ")
     what = f"!!{tag}" if tag.startswith("python/") else str(error.problem)
     return (
-        f"{place}: {what} is refused: it could run any code, and none was run; write plain numbers, "
-        "texts and lists"
+        f"{place}: {what} is refused, as it could run any code, and none was run: write plain "
+        "numbers, texts and lists"
     )
 
 

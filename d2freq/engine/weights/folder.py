@@ -145,7 +145,7 @@ def _iteration_in(path: Path) -> int | None:
     """The iteration that a checkpoint says it is of, without reading its tensors."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        found = content.get("iteration")
+        found = content.get("iteration", content.get("trainer", {}).get("iteration"))
     except (OSError, RuntimeError, ValueError, EOFError, AttributeError, pickle.UnpicklingError):
         return None
     return found if isinstance(found, int) else None

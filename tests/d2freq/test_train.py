@@ -27,11 +27,11 @@ def test_bad_input_is_one_line_behind_the_host(said, capsys):
 
 def test_a_run_is_launched_with_what_was_asked(monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(train, "check_arguments", lambda arguments: seen.append("checked"))
     monkeypatch.setattr(train, "output_folder", lambda arguments: str(tmp_path / "run"))
-    monkeypatch.setattr(processes, "launch", lambda *words, **named: seen.append((words, named)))
+    monkeypatch.setattr(train, "check_arguments", lambda arguments: seen.append("checked"))
+    monkeypatch.setattr(processes, "launch", lambda *words: seen.append(words))
     assert train.main([*WORDS, "DATASETS.TRAIN", "()"]) == 0
     assert seen[0] == "checked"
-    (run, count), named = seen[1]
-    assert run is processes.run and count == 2
-    assert named["args"][0].opts[:2] == ["SOLVER.MAX_ITER", "9"]
+    run, arguments = seen[1]
+    assert run is processes.run and arguments.num_gpus == 2
+    assert arguments.opts[:2] == ["SOLVER.MAX_ITER", "9"]

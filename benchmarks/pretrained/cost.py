@@ -52,7 +52,7 @@ def measure(data: str, names: Sequence[str], *, weights: str, repeats: int = 5) 
 
 def _side(data: str, name: str, weights: str) -> tuple[Side, tuple[int, int]]:
     file, words = Run(data, name, 1).config(1.0)
-    cfg = load_yaml(file, [*words, "MODEL.DEVICE", "cpu"])
+    cfg = load_yaml(file, words)
     seed_all_rng(1)
     model = build_model(cfg)
     if ARMS[name].weights:

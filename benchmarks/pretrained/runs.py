@@ -37,11 +37,14 @@ class Run(NamedTuple):
         """Config file and overrides, weights and place apart.
 
         Args:
-            steps_factor: times as many steps as the schedule has.
+            steps_factor: times as many steps as the arm's schedule has.
         """
         arm = ARMS[self.arm]
-        file = str(ROOT / CONFIG.format(detector=arm.detector, data=DATA[self.data].config))
+        usual = CONFIG.format(detector=arm.detector, data=DATA[self.data].config)
+        file = str(ROOT / (arm.config or usual))
         words = ["SEED", str(self.seed), "DATALOADER.NUM_WORKERS", "0", *arm.switches]
+        words += ["MODEL.DEVICE", "cpu", "D2FREQ.FAST_CPU", "True"]
+        steps_factor *= arm.schedule
         solver = load_yaml(file).SOLVER
         steps = tuple(round(step * steps_factor) for step in solver.STEPS)
         last = round(solver.MAX_ITER * steps_factor)

@@ -75,6 +75,9 @@ def augmenting_mapper(cfg: CN) -> AugmentingDatasetMapper | None:
         steps.append(RandomAngle(keys.ROTATE_ANGLE))
     if not steps:
         return None
+    for key in ("KEYPOINT_ON", "LOAD_PROPOSALS"):
+        if cfg.MODEL[key]:
+            raise UserError(f"INPUT.AUGMENT moves boxes and masks alone: leave it, or MODEL.{key}")
     if crop.ENABLED:
         steps.append(RandomCrop(crop.TYPE, crop.SIZE))
     return AugmentingDatasetMapper(

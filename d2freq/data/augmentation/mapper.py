@@ -93,7 +93,9 @@ class AugmentingDatasetMapper:
         planes = np.atleast_3d(sample.image).transpose(2, 0, 1)
         record["image"] = torch.from_numpy(np.array(planes, order="C"))
         if record.pop("annotations", None) is not None:
-            seen, record["left_out"] = sample.seen(self.min_visible)
+            seen, record["left_out"] = sample.seen(
+                self.min_visible, with_mask=self.use_instance_mask
+            )
             found = utils.annotations_to_instances(
                 [each.annotation(with_mask=self.use_instance_mask) for each in seen],
                 sample.size,

@@ -51,7 +51,7 @@ class SeenObject:
         box = BoxMode.convert(annotation["bbox"], annotation["bbox_mode"], BoxMode.XYXY_ABS)
         mask = annotation.get("segmentation")
         if isinstance(mask, list):
-            mask = [np.asarray(ring, np.float64).reshape(-1, 2) for ring in mask]
+            mask = [np.asarray(ring, np.float64).reshape(-1, 2) for ring in mask] or None
         elif isinstance(mask, dict) and not with_mask:
             mask = None
         elif isinstance(mask, dict):
@@ -157,16 +157,30 @@ class Sample:
         self.image = transform.apply_image(self.image)
         self.objects = [each.moved(transform, self.size) for each in self.objects]
 
-    def seen(self, min_visible: float) -> tuple[list[SeenObject], dict[str, int]]:
+    def seen(
+        self, min_visible: float, *, with_mask: bool = False
+    ) -> tuple[list[SeenObject], dict[str, int]]:
         """The objects to train on, and how many were left out, by reason.
+
+        Args:
+            min_visible: the least share that has to be seen.
+            with_mask: an object whose polygons are cut away is outside, whatever its box says.
 
         Returns:
             Those of which a share of at least ``min_visible`` is seen, and the counts ``outside``
             (nothing is seen) and ``hardly_visible``. Crowds are neither.
         """
         own = [each for each in self.objects if not each.crowd]
-        outside = [each for each in own if each.visible <= 0 or _area(each.box) <= 0]
-        kept = [each for each in own if each.visible >= min_visible and _area(each.box) > 0]
+        gone = [
+            each.visible <= 0 or _area(each.box) <= 0 or (with_mask and each.mask == [])
+            for each in own
+        ]
+        outside = [each for each, lost in zip(own, gone, strict=True) if lost]
+        kept = [
+            each
+            for each, lost in zip(own, gone, strict=True)
+            if not lost and each.visible >= min_visible
+        ]
         hardly = len(own) - len(kept) - len(outside)
         return kept, {"outside": len(outside), "hardly_visible": hardly}
 

@@ -84,6 +84,11 @@ def asked_for(config: Config, model: nn.Module, *, save: Callable[[], None]) -> 
                 f"{key('EARLY_STOPPING.PATIENCE')} is {patience}, but no metric is named: set "
                 f"{key('EARLY_STOPPING.VAL_METRIC')} or {key('BEST.VAL_METRIC')}"
             )
+        if period <= 0:
+            raise UserError(
+                f"{key('EARLY_STOPPING.PATIENCE')} is {patience}, but nothing is evaluated before "
+                "the end: set TEST.EVAL_PERIOD (train.eval_period)"
+            )
         found.at_the_end.append(
             EarlyStopping(
                 period,

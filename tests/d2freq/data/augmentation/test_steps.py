@@ -216,6 +216,18 @@ def test_masks_say_how_much_is_seen():
     assert each.box.tolist() == [4, 9, 9, 14]
 
 
+def test_a_mask_elsewhere_than_its_box_goes_with_its_own_pixels():
+    """The box is seen, the polygon is not: with masks there is nothing to train on."""
+    from fvcore.transforms.transform import CropTransform
+
+    sample = painted((36, 48), [(4, 4, 12, 12)])
+    elsewhere = np.array([[30, 4], [38, 4], [38, 12]], np.float64)
+    sample.objects = [type(each)(each.box, 0, mask=[elsewhere]) for each in sample.objects]
+    sample.transform(CropTransform(0, 0, 20, 20))
+    assert len(sample.seen(0.3)[0]) == 1
+    assert sample.seen(0.3, with_mask=True) == ([], {"outside": 1, "hardly_visible": 0})
+
+
 @pytest.mark.parametrize(
     ("build", "said"),
     [

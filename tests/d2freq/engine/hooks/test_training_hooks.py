@@ -124,6 +124,18 @@ def test_a_patience_without_a_metric_is_refused(training, tmp_path):
     where = "D2FREQ.BEST.VAL_METRIC" if training.kind == "yaml" else "train.best.val_metric"
     with pytest.raises(UserError, match=where):
         training.run(tmp_path, **{"EARLY_STOPPING.PATIENCE": 3})
+    switches = {"EARLY_STOPPING.PATIENCE": 3, "BEST.VAL_METRIC": METRIC}
+    with pytest.raises(UserError, match="nothing is evaluated before the end"):
+        training.run(tmp_path, **switches)
+
+
+def test_mixed_precision_goes_with_all_of_it(training, tmp_path):
+    words = {"yaml": ("SOLVER.AMP.ENABLED=True",), "lazy": ("train.amp.enabled=True",)}
+    switches = {"EMA.ENABLED": True, "VALIDATION_LOSS": True, "ACCUMULATE": 2}
+    training.run(tmp_path, words=words[training.kind], max_iter=2, eval_period=1, **switches)
+    found = metrics_of(tmp_path)
+    assert len(found["validation/total_loss"]) == len(found[f"ema/{METRIC}"]) == 2
+    assert (tmp_path / "model_ema.pth").exists()
 
 
 def test_ema_is_the_average_by_hand(training, tmp_path):

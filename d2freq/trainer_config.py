@@ -41,6 +41,14 @@ def trainer_keys() -> CN:
     # are equal to the last bit; gradients are sums in another order, so that two runs with and
     # without drift apart as two seeds of a GPU do. False, the default: bit for bit as it was.
     node.FAST_CPU = False
+    # How many updates in a row may be left out because a loss or a gradient is NaN or infinite. 0,
+    # the default: the first one ends the training, with the weights intact. Under float16 the
+    # gradient scaler leaves such updates out by itself.
+    node.NONFINITE_STEPS = 0
+    # True: every picture that is trained on or measured is read to the end before training begins.
+    # False, the default: headers alone are looked at. With DATALOADER.BAD_IMAGES skip or warn
+    # pictures that are trained on alone are not looked at.
+    node.DECODE_IMAGES = False
     node.BEST = _best()
     node.EARLY_STOPPING = _early_stopping()
     node.EMA = _ema()
@@ -111,7 +119,13 @@ def host_node_keys() -> dict[str, CN]:
     # final, the best and the last readable one stay in any case. In a lazy config it is
     # train.checkpoint_keep.
     solver.CHECKPOINT_KEEP = 0
-    return {"SOLVER": solver}
+    loader = CN()
+    # "raise" | "skip" | "warn": what to do about a picture that cannot be read while training.
+    # "raise", the default, ends the training and names the file. "skip": the next record of the
+    # data set takes its place, and metrics.json counts them as "bad_images". "warn": likewise, with
+    # a warning for each file. In a lazy config it is train.bad_images.
+    loader.BAD_IMAGES = "raise"
+    return {"DATALOADER": loader, "SOLVER": solver}
 
 
 def setting_default(name: str) -> Any:

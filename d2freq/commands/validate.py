@@ -5,6 +5,7 @@ import os
 
 from d2freq.analysis.box_sizes import plot_sizes, read_sizes, size_table
 from d2freq.data.coco.check import check_loaded, read_noting
+from d2freq.data.coco.classes import classes_of_file, compare_classes
 from d2freq.data.coco.faults import SECTIONS
 from d2freq.data.coco.notes import find_notes
 from d2freq.data.coco.repair import refuse_same_file, repair_coco, write_repaired
@@ -20,7 +21,7 @@ exit code: 0 where there is no fault, or --fix has written a file without one; 2
 says "error" where training and evaluation refuse the file, "repair" where they read a record
 otherwise than it is written, or leave it out, and say so, and "note" for what changes nothing.
 Notes alone are no fault, unless --strict is given. Content that --against finds in both files is
-one.
+one, and so are classes that stand in another order there.
 """
 
 
@@ -90,8 +91,10 @@ def _run(arguments: argparse.Namespace) -> int:
     repaired = _fix(arguments, data, report) if arguments.fix and data is not None else None
     if data is not None:
         _show_sizes(arguments, repaired or data)
-    leaky = arguments.against and data is not None and _show_leaks(arguments)
-    return 2 if leaky or (faults and repaired is None) else 0
+    against = bool(arguments.against) and data is not None
+    differing = against and _show_classes(arguments)
+    leaky = against and _show_leaks(arguments)
+    return 2 if leaky or differing or (faults and repaired is None) else 0
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -106,6 +109,16 @@ def _check_options(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) and not arguments.against:
             option = name.replace("_", "-")
             raise UserError(f"--{option} is of --against OTHER.json, which is missing")
+
+
+def _show_classes(arguments: argparse.Namespace) -> bool:
+    """Say where both files number classes differently; True where that is a fault."""
+    files = (classes_of_file(arguments.file), classes_of_file(arguments.against))
+    difference = compare_classes(*files)
+    if difference is None:
+        return False
+    print(f"\n{'error' if difference.fatal else 'note'}: {difference.text}")
+    return difference.fatal or arguments.strict
 
 
 def _show_leaks(arguments: argparse.Namespace) -> bool:

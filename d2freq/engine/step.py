@@ -76,7 +76,8 @@ class Step(SimpleTrainer):
         self.after_backward()
         verdicts = [guard(self, batches, sums) for guard in self.guards]
         self.skipped = not all(verdicts)
-        if (self.iter + 1) % self.gather_metric_period == 0:
+        # of an update that is left out the losses may be NaN, which Detectron2 ends a training for
+        if (self.iter + 1) % self.gather_metric_period == 0 and not self.skipped:
             self.write_metrics(sums, waited, self.iter)
         if not self.skipped:
             self.update()

@@ -21,6 +21,7 @@ from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.engine.writers import own_writers
 from d2freq.errors import UserError
+from d2freq.utils.random_states import kept_random_states
 
 __all__ = ["evaluate", "train"]
 
@@ -52,7 +53,8 @@ def train(config: LazyConfig, *, resume: bool = False, reset_lr: bool = False) -
 
     def measure() -> dict:
         last.clear()
-        last.update(evaluate(config, model))
+        with kept_random_states():  # what training draws afterwards does not depend on it
+            last.update(evaluate(config, model))
         return last
 
     # a checkpoint before each evaluation: if that fails, the weights are there

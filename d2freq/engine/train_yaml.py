@@ -26,6 +26,7 @@ from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.engine.writers import own_writers
 from d2freq.errors import UserError
+from d2freq.utils.random_states import kept_random_states
 
 __all__ = ["Trainer", "evaluate", "train"]
 
@@ -95,6 +96,12 @@ class Trainer(DefaultTrainer):
         config = YamlConfig(cfg)
         config.freeze(model)
         return config.optimizer(model)
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> Any:
+        """See DefaultTrainer.test; what training draws afterwards does not depend on it."""
+        with kept_random_states():
+            return super().test(cfg, model, evaluators)
 
     def train(self) -> dict:
         """Train to SOLVER.MAX_ITER; returns the results of the last evaluation, {} without one.

@@ -28,7 +28,9 @@ from torch import nn
 
 from d2freq.engine.config import Config
 from d2freq.engine.hooks.asked_for import asked_for
+from d2freq.engine.hooks.exact_resume import ExactResume
 from d2freq.engine.hooks.fast_cpu import FastCPU
+from d2freq.engine.hooks.finite_steps import FiniteSteps
 from d2freq.engine.hooks.saving import Saving
 from d2freq.engine.hooks.stopping import Evaluating, Leave, Stop
 from d2freq.engine.hooks.training_data import SaveTrainingData
@@ -79,9 +81,13 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
         evaluations=evaluations,
     )
     # what a checkpoint holds has to be up to date when it is saved
-    before_saving: list[HookBase] = [SaveTrainingData(run.config), *asked.before_saving]
+    exact = ExactResume(run.model, bad_images=run.setting("DATALOADER.BAD_IMAGES"))
+    saving.before_save.append(exact.gather)
+    finite = FiniteSteps(most=run.setting("NONFINITE_STEPS"))
+    before_saving: list[HookBase] = [SaveTrainingData(run.config), finite, *asked.before_saving]
     if run.setting("FAST_CPU"):
         before_saving.append(FastCPU(run.model))
+    before_saving.append(exact)
     # what looks at the results of an evaluation; what it stores is written in the same iteration
     after_evaluation: list[HookBase] = [*asked.after_evaluation]
     # behind the writers: what may end the training

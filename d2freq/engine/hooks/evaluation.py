@@ -13,6 +13,7 @@ from detectron2.utils import comm
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice, did_you_mean
 from d2freq.utils.files import read_json, write_json
+from d2freq.utils.random_states import kept_random_states
 
 __all__ = ["AfterEvaluation", "Watched", "non_negative", "told_by_main"]
 
@@ -36,7 +37,8 @@ class AfterEvaluation(HookBase):
     def after_step(self) -> None:
         done = self.trainer.iter + 1
         if self._period > 0 and done % self._period == 0 and done != self.trainer.max_iter:
-            self.evaluated()
+            with kept_random_states():  # the checkpoint of this iteration has them as they are
+                self.evaluated()
 
     def after_train(self) -> None:
         if self.trainer.iter >= self.trainer.max_iter:

@@ -1,6 +1,9 @@
 """Images with objects: mapper, loaders, evaluator and checks for a detector."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detectron2.config import CfgNode
@@ -17,17 +20,21 @@ from torch import nn
 
 from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.data.coco.check import check_dataset
-from d2freq.data.coco.faults_of_images import DEEP
+from d2freq.data.coco.classes import Classes, classes_of_file, compare_classes
+from d2freq.data.coco.faults_of_images import DEEP, Depth
 from d2freq.engine.tasks.masks import check_masks
 from d2freq.engine.tasks.task import Task
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation import TinyCOCOEvaluator
 from d2freq.modeling.frequency_input import InputStem
+from d2freq.utils.files import read_json
 
 if TYPE_CHECKING:
     from d2freq.engine.config import Config
 
 __all__ = ["Detection", "classes_of", "gives_masks"]
+
+logger = logging.getLogger(__name__)
 
 
 class Detection(Task):
@@ -84,8 +91,14 @@ class Detection(Task):
         self, names: Sequence[str], model: nn.Module, config: "Config", *, train: Sequence[str]
     ) -> None:
         """Raise for faulty files, another class count, too deep images, or missing masks."""
-        check_datasets(names, classes_of(model), key=config.class_key)
-        check_depth(names, model)
+        lenient = config.setting("DATALOADER.BAD_IMAGES") != "raise"
+        decoded: Depth = "decode" if config.setting("DECODE_IMAGES") else "size"
+        # a set that is measured, too, has to be whole: pictures are passed over in training alone
+        passing = set(train) - set(config.test_sets()) if lenient else set()
+        depths: dict[str, Depth] = {name: "none" if name in passing else decoded for name in names}
+        check_datasets(depths, classes_of(model), key=config.class_key)
+        check_agreement(config)
+        check_depth(depths, model)
         if not gives_masks(model):
             return
         if train:
@@ -105,14 +118,19 @@ def classes_of(model: nn.Module) -> int | None:
     return getattr(getattr(model, "roi_heads", model), "num_classes", None)
 
 
-def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -> None:
+def check_datasets(depths: Mapping[str, Depth], num_classes: int | None, *, key: str) -> None:
     """Check each data set's files, and its class count against the model's.
+
+    Args:
+        depths: how far the images of each data set are looked at.
+        num_classes: of the model.
+        key: of that, for messages.
 
     Raises:
         UserError: a fault in a file (see check_dataset), or another class count.
     """
-    for name in dict.fromkeys(names):
-        check_dataset(name)
+    for name, images in depths.items():
+        check_dataset(name, images=images)
         classes = MetadataCatalog.get(name).get("thing_classes")
         if classes is None:  # known only after loading, as for any COCO file
             DatasetCatalog.get(name)
@@ -124,14 +142,45 @@ def check_datasets(names: Iterable[str], num_classes: int | None, *, key: str) -
             )
 
 
-def check_depth(names: Iterable[str], model: nn.Module) -> None:
+def check_agreement(config: "Config") -> None:
+    """Compare classes by number and name: of data sets, and of what the weights were trained on.
+
+    Raises:
+        DatasetError: the same names stand for other numbers.
+    """
+    found = [each for each in map(_known_classes, config.train_sets()) if each]
+    beside = Path(config.weights).parent / "classes.json" if config.weights else None
+    if beside is not None and (content := read_json(beside)):
+        names = tuple(map(str, content.get("classes", ())))
+        found.append(Classes(str(beside), tuple(range(len(names))), names))
+    known = [each for each in map(_known_classes, config.test_sets()) if each]
+    everything = [*found, *known]
+    for other in everything[1:]:
+        difference = compare_classes(everything[0], other)
+        if difference and difference.fatal:
+            raise DatasetError(difference.text)
+        if difference:
+            logger.warning(difference.text)
+
+
+def _known_classes(name: str) -> Classes | None:
+    """Of a data set whose file is there, or whose metadata name some."""
+    metadata = MetadataCatalog.get(name)
+    json_file = metadata.get("json_file")
+    if json_file:
+        return classes_of_file(json_file) if os.path.isfile(json_file) else None
+    names = metadata.get("thing_classes")
+    return Classes(name, tuple(range(len(names))), tuple(names)) if names else None
+
+
+def check_depth(depths: Mapping[str, Depth], model: nn.Module) -> None:
     """Raise where a model with a frequency input is to see images of more than 8 bits.
 
     Detectron2 reads images of 16 bits by cutting all values above 255 off, so such a stem would be
     trained on white.
 
     Args:
-        names: registered data sets, whose files have been checked already.
+        depths: data sets, and how far their images have been looked at already.
         model: also on device "meta".
 
     Raises:
@@ -139,8 +188,8 @@ def check_depth(names: Iterable[str], model: nn.Module) -> None:
     """
     if not any(isinstance(module, InputStem) for module in model.modules()):
         return
-    for name in dict.fromkeys(names):
-        report = check_dataset(name)
+    for name, images in depths.items():
+        report = check_dataset(name, images=images)
         for note in report.notes if report else ():
             if note.kind == DEEP:
                 raise DatasetError(f"data set {name}: {note}")

@@ -4,9 +4,9 @@ import logging
 import re
 
 from d2freq.engine.weights.addresses import fetch
+from d2freq.engine.weights.finite_checkpointer import FiniteCheckpointer
 from d2freq.engine.weights.frequency_input import fit_frequencies
 from d2freq.engine.weights.published import fit_published
-from d2freq.engine.weights.safe import SafeCheckpointer
 from d2freq.engine.weights.set import fit_set
 
 logger = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ RESNET = {"conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "layer4.1.bn2.w
 MOBILENETV2 = {"features.0.0.weight", "features.18.0.weight", "classifier.1.weight"}
 
 
-class TorchvisionCheckpointer(SafeCheckpointer):
+class TorchvisionCheckpointer(FiniteCheckpointer):
     """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
 
     Detectron2 wants them converted first, and otherwise starts from random weights with a warning.

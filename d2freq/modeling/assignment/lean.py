@@ -77,6 +77,8 @@ class LeanFCOS(FCOS):
 
 
 LEAN: dict[type, type] = {RPN: LeanRPN, RetinaNet: LeanRetinaNet, FCOS: LeanFCOS}
+for _known, _twin in LEAN.items():
+    _twin.__name__ = _known.__name__  # messages and printed models say what the config says
 
 
 def lean(model: Model) -> Model:

@@ -1,6 +1,7 @@
 """Matching in chunks: the bits of Detectron2's matcher, losses too, in little memory."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -118,7 +119,8 @@ def test_lean_twins_have_equal_losses(name, monkeypatch):
     twin = lean(copy.deepcopy(model))
     expected_class = {"RetinaNet": LeanRetinaNet, "FCOS": LeanFCOS}.get(name)
     assert type(getattr(twin, "proposal_generator", twin)) is (expected_class or LeanRPN)
-    assert list(twin.state_dict()) == list(model.state_dict())
+    assert list(twin.state_dict()) == list(model.state_dict()) and str(twin) == str(model)
+    assert type(pickle.loads(pickle.dumps(twin))) is type(twin)
     batch, losses = crowded_batch(40), []
     for each in (model, twin):
         torch.manual_seed(1)

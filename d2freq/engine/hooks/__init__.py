@@ -56,10 +56,6 @@ class Run:
         """See :meth:`Config.setting`."""
         return self.config.setting(name)
 
-    def save_final(self) -> None:
-        """Save the training as ``model_final.pth``, where it ends before its time."""
-        self.checkpointer.save("model_final")
-
 
 def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]:
     """The host's usual hooks with d2freq's in between, in the order in which they are called.
@@ -69,7 +65,6 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
             does without. Hooks of one's own may be among them.
         run: what the training consists of.
     """
-    asked = asked_for(run.config, run.model, save=run.save_final)
     hooks = [hook for hook in usual if hook is not None and type(hook) is not PeriodicCheckpointer]
     evaluations = [hook for hook in hooks if isinstance(hook, EvalHook)]
     stop = Stop()
@@ -80,6 +75,7 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
         stop=stop,
         evaluations=evaluations,
     )
+    asked = asked_for(run.config, run.model, save=saving.save_final)
     # what a checkpoint holds has to be up to date when it is saved
     exact = ExactResume(run.model, bad_images=run.setting("DATALOADER.BAD_IMAGES"))
     saving.before_save.append(exact.gather)
@@ -96,7 +92,7 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
     place = _first(hooks, (EvalHook, PeriodicWriter))
     hooks[place:place] = [*before_saving, saving, Evaluating(stop, begins=True)]
     place = _behind_last(hooks, (EvalHook, Evaluating))
-    hooks[place:place] = [Evaluating(stop, begins=False), *after_evaluation]
+    hooks[place:place] = [*after_evaluation, Evaluating(stop, begins=False)]
     return [*hooks, *at_the_end, Leave(stop, evaluations)]
 
 

@@ -72,6 +72,14 @@ class Saving(HookBase):
             self.trainer.iter = self._finished
             self._save(final=False)
 
+    def save_final(self) -> None:
+        """Save ``model_final.pth`` where training ends before its time; in every process.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self._save(final=True)
+
     def _save(self, *, final: bool) -> None:
         for call in self.before_save:
             call()

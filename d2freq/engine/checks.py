@@ -1,7 +1,8 @@
 """What can be known before the first iteration: names, data, class counts, masks, weights."""
 
 import logging
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +45,7 @@ def check(
         check_merge(*config.merging)
         check_originals(config.test_sets())
     model = _try("the model", lambda: config.model("meta"))
+    check_features(model)
     if not eval_only:
         check_trainable(model)
         config.freeze(model)
@@ -126,6 +128,35 @@ def _last_checkpoint(output_dir: str) -> str:
     return str(newest_readable(output_dir, quiet=True) or "")
 
 
+def check_features(model: torch.nn.Module) -> None:
+    """Raise UserError where a head asks for a feature map that the backbone does not give.
+
+    A lazy config's heads would ask for it in the first iteration.
+    """
+    backbone = getattr(model, "backbone", None)
+    if backbone is None or not callable(getattr(backbone, "output_shape", None)):
+        return
+    given = backbone.output_shape()
+    inside = {id(module) for module in backbone.modules()}
+    for module in model.modules():
+        if id(module) in inside:
+            continue
+        for key, names in vars(module).items():
+            if not key.endswith("in_features") or not isinstance(names, Sequence):
+                continue
+            for name in names:
+                if name not in given:
+                    raise UserError(f"{type(module).__name__}: {_no_feature(name, given)}")
+
+
+def _no_feature(name: str, given: Iterable[str] = ()) -> str:
+    gives = f"; it gives {', '.join(given)}" if given else ""
+    return (
+        f"feature map {name} is asked for, and the backbone does not give it{gives}: IN_FEATURES "
+        "of MODEL.FPN, MODEL.RPN (or RETINANET, FCOS) and MODEL.ROI_HEADS have to fit each other"
+    )
+
+
 def _try(what: str, build: Callable[[], Any]) -> Any:
     """Build something without memory for weights, so that a bad switch shows at once."""
     logging.disable(logging.ERROR)  # the error that is raised says it all
@@ -134,10 +165,14 @@ def _try(what: str, build: Callable[[], Any]) -> Any:
             return build()
     except UserError:
         raise
+    except KeyError as error:
+        name = str(error).strip("'\"")
+        if not re.fullmatch(r"(p|res|layer|features\.)\d+", name):
+            raise UserError(f"{what} cannot be built: {error}") from error
+        raise UserError(f"{what} cannot be built: {_no_feature(name)}") from error
     except (
         AssertionError,
         ImportError,
-        KeyError,
         NotImplementedError,
         OmegaConfBaseException,
         TypeError,

@@ -2,7 +2,7 @@
 
 A ``Job`` keeps what is finished in a folder of parts, one line an item, until its output is
 written. The same job goes on from there; with another key (source, options) it starts anew, and an
-item whose own files have changed is done again.
+item whose own files have changed is done again. A second process at the same job is refused.
 """
 
 import json
@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from d2freq.errors import UserError
 from d2freq.utils.files import read_json, write_json
+from d2freq.utils.lock import FolderLock
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,24 @@ class Job:
         self.key = json.loads(json.dumps(key, default=str))
 
     def __enter__(self) -> "Job":
-        if read_key(self.parts) != self.key:
-            shutil.rmtree(self.parts, ignore_errors=True)
-            write_json(self.parts / "key.json", self.key)
+        self._lock = FolderLock(self.parts, "making what these parts are of").acquire()
+        try:
+            if read_key(self.parts) != self.key:
+                for part in self.parts.iterdir():
+                    if part.is_dir():
+                        shutil.rmtree(part)
+                    elif part != self._lock.path:
+                        part.unlink()
+                write_json(self.parts / "key.json", self.key)
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._lock.release()
         if kind is None:
-            shutil.rmtree(self.parts)
+            shutil.rmtree(self.parts, ignore_errors=True)
 
     def run(
         self,

@@ -1,6 +1,7 @@
 """YAML configs read with errors that name the file, the key and the nearest key that exists."""
 
 import re
+from typing import Any
 
 from detectron2.config import CfgNode, get_cfg
 from yaml.constructor import ConstructorError
@@ -87,7 +88,17 @@ def _merge_words(cfg: CfgNode, words: list[str], untyped: list[str]) -> None:
     """Merge KEY VALUE pairs; keys that are None by default take any type, whatever a file has."""
     for key in set(words[::2]) & set(untyped):
         _parent(cfg, key)[key.rsplit(".", 1)[-1]] = None
-    cfg.merge_from_list(words)
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    cfg.merge_from_list([word for key, given in pairs for word in (key, _number(cfg, key, given))])
+
+
+def _number(cfg: CfgNode, key: str, given: Any) -> Any:
+    """A whole number, "50", as a key that takes fractions wants it: 50.0; others as they are."""
+    found: Any = cfg
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, CfgNode) else None
+    is_whole = re.fullmatch(r"[+-]?\d+", str(given).strip())
+    return float(given) if type(found) is float and is_whole else given
 
 
 def _nearest_key(message: str, known: list[str]) -> str:
@@ -106,6 +117,9 @@ def _nearest_key(message: str, known: list[str]) -> str:
 
 def _cure(error: str) -> str:
     """What to write in place of a map, which no key here takes."""
+    number = re.search(r"'float'> vs\. <class 'int'>\) with values \(.* vs\. (\d+)\)", error)
+    if number:
+        return f"; write {number[1]}.0"
     is_map = re.search(r"<class 'list'> vs\. <class '(dict|[\w.]*CfgNode)'>", error)
     return "; write pairs, as [[name, value]], in place of a map" if is_map else ""
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,9 @@ def _foreign_name(error: BaseException | None) -> str | None:
     """What a refused file asks for, None where the error is another one."""
     while error is not None:
         text = str(error)
-        if type(error).__name__ == "UnsafeCheckpointError" or "Unsupported global" in text:
-            words = text.replace("GLOBAL ", "").partition("Unsupported global: ")[2].split()
-            return words[0].strip(",.") if words else text.partition("asks for ")[2].split(",")[0]
+        found = re.search(r"(?:GLOBAL|Unsupported global:|asks for) ([\w.]+\w)", text)
+        if found and "GLOBAL" not in found[1]:
+            return found[1]
         if "Weights only load failed" in text:
             return "code"
         error = error.__cause__ or error.__context__

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from detectron2.engine import default_argument_parser
 
 from d2freq.engine import run
@@ -68,3 +69,22 @@ def test_a_detector_trains_on_augmented_images(kind, vehicles, tmp_path, loggers
     assert {"bbox/F1", "bbox/precision", "bbox/recall", "bbox/best_score"} <= found.keys()
     model = (tmp_path / "run" / "log.txt").read_text()
     assert "WeightedOutputLayers" in model and "Mosaic(prob=1.0" in model
+
+
+def test_a_resumed_training_sees_the_same_augmented_images(vehicles, tmp_path, loggers):
+    """With mosaics and copies of other images: numpy's generator says it all."""
+
+    def train(out, stop, *flags):
+        words = [*YAML.split(), "SOLVER.MAX_ITER", str(stop), "SOLVER.WARMUP_ITERS", "0"]
+        words += ["OUTPUT_DIR", str(tmp_path / out)]
+        given = ["--config-file", f"{CONFIG}.yaml", *flags, *words]
+        run(default_argument_parser().parse_args(given))
+
+    train("one", 3)
+    train("two", 2)
+    train("two", 3, "--resume")
+    one, two = (
+        torch.load(tmp_path / name / "model_final.pth", weights_only=False)["model"]
+        for name in ("one", "two")
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)

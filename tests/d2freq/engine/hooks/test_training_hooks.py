@@ -165,6 +165,17 @@ def test_ema_is_the_average_by_hand(training, tmp_path):
     assert again["cso"]["CSO-mAP"] == pytest.approx(metrics[f"ema/{METRIC}"][4], abs=1e-9)
 
 
+def test_a_resumed_average_is_the_average_of_one_run(training, tmp_path):
+    switches = {"EMA.ENABLED": True, "VALIDATION_LOSS": True, "eval_period": 1}
+    training.run(tmp_path / "one", max_iter=4, **switches)
+    training.run(tmp_path / "two", max_iter=2, **switches)
+    training.run(tmp_path / "two", "--resume", max_iter=4, **switches)
+    for name in ("model_final.pth", "model_ema.pth"):
+        assert_equal(weights_of(tmp_path / "one", name), weights_of(tmp_path / "two", name))
+    one, two = metrics_of(tmp_path / "one"), metrics_of(tmp_path / "two")
+    assert one["validation/total_loss"][4] == two["validation/total_loss"][4]
+
+
 def test_the_best_of_the_averages_is_an_average(training, tmp_path):
     switches = {"EMA.ENABLED": True, "EMA.DECAY": 0.5, "BEST.VAL_METRIC": f"ema/{METRIC}"}
     training.run(tmp_path, max_iter=2, **switches)

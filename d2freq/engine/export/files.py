@@ -10,16 +10,18 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from d2freq.engine.export.batch_detector import OUTPUTS, BatchDetector
 from d2freq.engine.export.metadata import KEY, SCRIPT_FILE, as_text
+from d2freq.engine.export.quantize import quantize_onnx
 from d2freq.errors import UserError
 from d2freq.utils.files import replacing
 
@@ -67,12 +69,14 @@ def export_onnx(
     size: tuple[int, int] = (256, 256),
     opset: int = 17,
     about: Mapping[str, Any] | None = None,
+    calibration: Iterable[np.ndarray] | None = None,
 ) -> None:
     """Write ``model`` as ONNX: input "pixels", outputs "boxes", "scores", "classes" and "images".
 
     Args:
         model, path, size, about: see ``export_torchscript``.
         opset: version of ONNX's operators, at least 16.
+        calibration: pictures to make a model of 8 bits by, see ``quantize_onnx``; None for float.
 
     Raises:
         UserError: a size below 1, an older opset, no package ``onnx``, or a model that finds no
@@ -104,7 +108,11 @@ def export_onnx(
                     f"{path}: ONNX cannot hold this model: {reason} TorchScript may "
                     "(--format torchscript)"
                 ) from error
-        _add_properties(draft, as_text(about or {}, batch=detector.takes_batches))
+        if calibration is not None:
+            quantize_onnx(draft, calibration)
+        precision = "float32" if calibration is None else "int8"
+        text = as_text(about or {}, batch=detector.takes_batches, precision=precision)
+        _add_properties(draft, text)
 
 
 def export_openvino(
@@ -113,11 +121,12 @@ def export_openvino(
     *,
     size: tuple[int, int] = (256, 256),
     about: Mapping[str, Any] | None = None,
+    calibration: Iterable[np.ndarray] | None = None,
 ) -> None:
     """Write ``model`` for OpenVINO: the graph ``path``, .xml, and its weights beside it, .bin.
 
     Args:
-        model, path, size, about: see ``export_torchscript``.
+        model, path, size, about, calibration: see ``export_onnx``.
 
     Raises:
         UserError: see ``export_onnx``; or the name does not end in .xml, or no package
@@ -132,7 +141,7 @@ def export_openvino(
 
     with tempfile.TemporaryDirectory() as folder:
         between = Path(folder) / "model.onnx"
-        export_onnx(model, between, size=size, about=about)
+        export_onnx(model, between, size=size, about=about, calibration=calibration)
         graph = openvino.Core().read_model(between)
         written = Path(folder) / path.name
         openvino.serialize(graph, str(written), str(written.with_suffix(".bin")))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 
 from d2freq.cli import main
 from d2freq.engine.export import ImageDetector, export_onnx, export_openvino, export_torchscript
@@ -177,3 +178,55 @@ def test_bad_wishes_name_the_cure(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="pip install openvino"):
         export_openvino(model, tmp_path / "a.xml")
     assert not list(tmp_path.iterdir())
+
+
+def test_eight_bits_stay_near_and_say_so(tmp_path, capsys):
+    """Ranges from a folder of pictures; the last layers of the heads stay in float."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed in range(3):
+        pixels = noise((64, 80), seed=seed).byte().numpy().transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / f"{seed}.png")
+    path = tmp_path / "a.onnx"
+    words = [
+        "--config-file",
+        FASTER,
+        "--format",
+        "onnx",
+        "--output",
+        str(path),
+        "--size",
+        "64",
+        "64",
+    ]
+    words += ["--size", "64", "64", "--int8", "--calibration", str(folder)]
+    assert main(["export", *words, *SMALL]) == 0
+    capsys.readouterr()
+    graph = onnx.load(path).graph
+    inputs = {node.name: node.input for node in graph.node if node.op_type in ("Conv", "Gemm")}
+    floats = {name for name, given in inputs.items() if "quantize" not in given[0].lower()}
+    assert len(floats) < len(inputs) / 2
+    assert any("bbox_pred" in name for name in floats)
+    assert path.stat().st_size < 20e6  # a third of the model in float
+    session = onnxruntime.InferenceSession(str(path))
+    assert '"precision": "int8"' in session.get_modelmeta().custom_metadata_map["d2freq"]
+    assert len(session.run(None, {"pixels": noise((70, 90))[None].numpy()})) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--format", "onnx", "--int8"], "--calibration SOURCE need each other"),
+        (["--format", "onnx", "--calibration", "x"], "need each other"),
+        (["--format", "torchscript", "--int8", "--calibration", "x"], "stays in float"),
+        (["--format", "onnx", "--int8", "--calibration", "nowhere"], "nowhere"),
+    ],
+)
+def test_faulty_wishes_for_eight_bits_are_one_line(words, said, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    options = ["--config-file", FASTER, "--output", str(tmp_path / "a.onnx"), "--size", "64", "64"]
+    assert main(["export", *options, *words, *SMALL]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error.splitlines()[-1] and not list(tmp_path.iterdir())

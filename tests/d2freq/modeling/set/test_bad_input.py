@@ -26,6 +26,16 @@ def test_images_without_boxes_are_background(case, counts):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("case", DETECTORS)
+def test_half_empty_batches_train_in_bfloat16(case):
+    model = build(case)
+    with EventStorage(), torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model(batch((0, 3)))
+    sum(losses.values()).backward()
+    assert all(value.isfinite() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
 def test_boxes_smaller_than_every_stride_are_trained_on():
     model, records = build("faster"), batch()
     for record in records:

@@ -158,8 +158,8 @@ def check_group_norms(model: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.GroupNorm) and module.num_groups == module.num_channels:
             logger.warning(
                 "%s normalises %d channels in as many groups: a picture so small that a feature "
-                "map has one pixel ends in an error; take more channels (MODEL.FPN.OUT_CHANNELS), or "
-                "another NORM than GN",
+                "map has one pixel ends in an error; take more channels "
+                "(MODEL.FPN.OUT_CHANNELS), or another NORM than GN",
                 *(name, module.num_channels),
             )
             return

@@ -3,7 +3,6 @@
 Shape legend: B pictures of H x W, C channels, N detections on all of them.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -14,7 +13,7 @@ from d2freq.engine.export.metadata import parse
 from d2freq.inference.about import check_pictures_fit
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
-from d2freq.inference.engines.pixels import planes
+from d2freq.inference.engines.pixels import places_by_size, planes
 
 __all__ = ["ExportedEngine"]
 
@@ -49,12 +48,11 @@ class ExportedEngine:
         """See Engine. Pictures of one size run together, others apart: a file pads none to others,
         so none is seen otherwise than alone.
         """
-        places: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for place, pixels in enumerate(pictures):
-            key = pixels.shape if self._takes_batches else (place,)
-            places[key].append(place)
+        groups = places_by_size(pictures)
+        if not self._takes_batches:
+            groups = [[place] for group in groups for place in group]
         found: dict[int, Detections] = {}
-        for group in places.values():
+        for group in groups:
             own = [planes(pictures[place], self.about.channel_order) for place in group]
             batch = np.stack(own).astype(np.float32)
             found.update(zip(group, self._split(self._run(batch), len(group)), strict=True))

@@ -3,10 +3,21 @@
 Shape legend: H x W of a picture, C channels of the model.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
-__all__ = ["planes"]
+__all__ = ["places_by_size", "planes"]
+
+
+def places_by_size(pictures: Sequence[np.ndarray]) -> list[list[int]]:
+    """Places of the pictures of each size, which may run together: no padding, no other answers."""
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, pixels in enumerate(pictures):
+        groups[pixels.shape].append(place)
+    return list(groups.values())
 
 
 def planes(pixels: np.ndarray, channel_order: str) -> np.ndarray:

@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
+from d2freq.inference.engines.pixels import places_by_size, planes
 
 __all__ = ["TorchEngine"]
 
@@ -40,25 +41,20 @@ class TorchEngine:
         self._half = half and _computes_in_half(self.device)
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[Detections]:
-        """See Engine; pictures of one size run as one product.
+        """See Engine; pictures of one size run as one product, and others apart.
+
+        In one padded batch even a plain FPN sees each through the padding of the others.
 
         Raises:
             UserError: the model gives no boxes, as an ImageClassifier does.
         """
-        records = [{"image": self._tensor(pixels)} for pixels in pictures]
-        with torch.inference_mode(), self._precision():
-            results = self.model(records)
-        return [self._detections(result) for result in results]
-
-    def _tensor(self, pixels: np.ndarray) -> Tensor:
-        """(H, W, 3) uint8 RGB -> (C, H, W) uint8 in the model's order, as a test loader gives."""
-        if self.about.channel_order == "L":
-            from PIL import Image
-
-            grey = np.asarray(Image.fromarray(pixels).convert("L"))
-            return torch.from_numpy(grey.copy())[None]
-        ordered = pixels if self.about.channel_order == "RGB" else pixels[:, :, ::-1]
-        return torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1)))
+        found: dict[int, Detections] = {}
+        for group in places_by_size(pictures):
+            own = [planes(pictures[place], self.about.channel_order) for place in group]
+            with torch.inference_mode(), self._precision():
+                results = self.model([{"image": torch.from_numpy(pixels)} for pixels in own])
+            found.update(zip(group, map(self._detections, results), strict=True))
+        return [found[place] for place in range(len(pictures))]
 
     def _precision(self) -> AbstractContextManager:
         if not self._half:

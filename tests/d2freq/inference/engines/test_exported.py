@@ -81,6 +81,15 @@ def test_an_engine_finds_what_torch_finds(name, model, files):
     assert engine([]) == []
 
 
+def test_torch_finds_in_a_batch_of_mixed_sizes_what_it_finds_on_each_alone():
+    """With a plain FPN, whose convolutions would carry the padding into the smaller pictures."""
+    engine = TorchEngine(build("faster_fpn"), ABOUT)
+    batch = pictures([SIZES[0], SIZES[2], SIZES[0]])
+    for own, pixels in zip(engine(batch), batch, strict=True):
+        (alone,) = engine([pixels])
+        assert_same(parts(own), parts(alone))
+
+
 def test_openvino_runs_onnx_files_too(model, files):
     pytest.importorskip("openvino")
     engine = load_engine(files("onnx"), engine="openvino")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import LazyCall as L
 from detectron2.config import LazyConfig
 from detectron2.data import MetadataCatalog
@@ -20,6 +19,7 @@ from d2freq.data.builtin import SOURCES
 from d2freq.engine import Trainer, check, load_lazy, load_yaml
 from d2freq.engine.config import as_config
 from d2freq.engine.train_lazy import train as train_lazy
+from d2freq.engine.weights.safe import SafeCheckpointer
 from d2freq.evaluation.protocols import get_protocol
 
 from .config_cases import (
@@ -110,7 +110,7 @@ def miniature(data_root, tiny_data):
 def saved(monkeypatch):
     """Names of the checkpoints; nothing is written, since each would have up to 600 MB."""
     found: list[str] = []
-    monkeypatch.setattr(DetectionCheckpointer, "save", lambda self, name, **_: found.append(name))
+    monkeypatch.setattr(SafeCheckpointer, "save", lambda self, name, **_: found.append(name))
     return found
 
 

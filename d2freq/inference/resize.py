@@ -10,7 +10,7 @@ import numpy as np
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
 
-__all__ = ["boxes_back", "factor", "resized"]
+__all__ = ["boxes_back", "factor", "resized", "resized_shape"]
 
 NO_LIMIT = 2**31 - 1
 
@@ -23,23 +23,33 @@ def resized(
     Args:
         full: (height, width) whose resizing says by how much; None: of the picture itself.
     """
-    if not about.short_side:
-        return pixels
-    from detectron2.data.transforms import ResizeShortestEdge, ResizeTransform
-
     height, width = pixels.shape[:2]
-    whole = full or (height, width)
+    target = resized_shape((height, width), about, full=full)
+    if target == (height, width):
+        return pixels
+    from detectron2.data.transforms import ResizeTransform
+
+    return ResizeTransform(height, width, *target).apply_image(pixels)
+
+
+def resized_shape(
+    shape: tuple[int, int], about: ModelAbout, *, full: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """(h, w) of what is (H, W); see ``resized``."""
+    if not about.short_side:
+        return shape
+    from detectron2.data.transforms import ResizeShortestEdge
+
+    whole = full or shape
     target = ResizeShortestEdge.get_output_shape(
         *whole, about.short_side, about.longest_side or NO_LIMIT
     )
-    if whole != (height, width):
-        target = tuple(
-            max(1, round(side * new / old))
-            for side, new, old in zip((height, width), target, whole, strict=True)
-        )
-    if target == (height, width):
-        return pixels
-    return ResizeTransform(height, width, *target).apply_image(pixels)
+    if whole == shape:
+        return target
+    return (
+        max(1, round(shape[0] * target[0] / whole[0])),
+        max(1, round(shape[1] * target[1] / whole[1])),
+    )
 
 
 def factor(about: ModelAbout, full: tuple[int, int] | None) -> float:

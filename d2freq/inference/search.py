@@ -12,10 +12,18 @@ from d2freq.data.tiles.geometry import Window
 from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import Engine, ModelAbout
-from d2freq.inference.resize import boxes_back, resized
+from d2freq.inference.resize import boxes_back, resized, resized_shape
 from d2freq.inference.tiling import TilePlan
 
-__all__ = ["Choice", "Prepared", "full_tile", "prepare", "run_engine", "search_arrays"]
+__all__ = [
+    "Choice",
+    "Prepared",
+    "check_large_enough",
+    "full_tile",
+    "prepare",
+    "run_engine",
+    "search_arrays",
+]
 
 
 class Choice:
@@ -73,13 +81,19 @@ def prepare(
 ) -> Prepared:
     """Resize a tile; see search_arrays."""
     height, width = pixels.shape[:2]
-    small = resized(pixels, about, full=full)
-    if min(small.shape[:2]) < about.stride:
+    check_large_enough((height, width), about, full=full)
+    return Prepared(resized(pixels, about, full=full), (height, width))
+
+
+def check_large_enough(
+    shape: tuple[int, int], about: ModelAbout, *, full: tuple[int, int] | None = None
+) -> None:
+    """Raise UserError where a tile (H, W) is smaller than the stride of the network's features."""
+    if min(resized_shape(shape, about, full=full)) < about.stride:
         raise UserError(
-            f"{width} x {height} px is less than the model's stride of {about.stride} px; enlarge "
-            "the picture"
+            f"{shape[1]} x {shape[0]} px is less than the model's stride of {about.stride} px; "
+            "enlarge the picture"
         )
-    return Prepared(small, (height, width))
 
 
 def run_engine(

@@ -14,7 +14,14 @@ from d2freq.inference.detections import Detections, Picture, PictureResult
 from d2freq.inference.engines.engine import Engine
 from d2freq.inference.parts import Parts, Tile
 from d2freq.inference.resize import factor
-from d2freq.inference.search import Choice, Prepared, full_tile, prepare, run_engine
+from d2freq.inference.search import (
+    Choice,
+    Prepared,
+    check_large_enough,
+    full_tile,
+    prepare,
+    run_engine,
+)
 from d2freq.inference.sources.source import OpenPicture
 from d2freq.inference.tiling import Merging, TilePlan, assemble
 
@@ -124,6 +131,8 @@ class Searcher:
                 continue
             pixels = opened.read(window)
             if pixels is None:
+                # a picture of a few pixels is often of one colour, and no less too small
+                check_large_enough((window.height, window.width), self._engine.about, full=full)
                 empty.append(place)
                 continue
             prepared = prepare(pixels, self._engine.about, full=full)

@@ -147,15 +147,17 @@ def test_a_broken_picture_ends_nothing(pictures, tmp_path):
     (source / "c.png").write_bytes((pictures / "0.png").read_bytes())
     (source / "d.avi").write_bytes(b"no film")
     Image.fromarray(blob_picture(60, 60)[0][:3]).save(source / "e.png")
+    Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(source / "f.png")
     found = run(tmp_path / "out", source, engine=BlobEngine(stride=4))
     reasons = {r.picture.name: r.failure for r in found.failures}
-    assert set(reasons) == {"a.png", "b.png", "d.avi", "e.png"}
+    assert set(reasons) == {"a.png", "b.png", "d.avi", "e.png", "f.png"}
     assert "more than 8 bits" in reasons["a.png"] and "unreadable" in reasons["b.png"]
     assert "no frame" in reasons["d.avi"] and "stride of 4 px" in reasons["e.png"]
+    assert "1 x 1 px is less" in reasons["f.png"]
     assert len(found.results[2].detections) == len(blob_picture(150, 130)[1])
-    assert [r.picture.image_id for r in found.results] == [1, 2, 3, 4, 5]
+    assert [r.picture.image_id for r in found.results] == [1, 2, 3, 4, 5, 6]
     about = json.loads((tmp_path / "out/run.json").read_text())
-    assert about["failures"] == reasons and about["pictures"] == 5
+    assert about["failures"] == reasons and about["pictures"] == 6
 
 
 def test_a_picture_damaged_in_the_middle_takes_no_other_with_it(pictures, tmp_path, monkeypatch):

@@ -188,6 +188,8 @@ def _usual_formats(found: Found) -> list[str]:
 
 
 def _check_formats(names: Sequence[str] | None) -> None:
+    if names is not None and not names:
+        raise UserError("--format names no format; leave it out to take those that cost little")
     for name in names or ():
         choice(name, (*WRITERS, ALL), key="--format")
 
@@ -254,11 +256,16 @@ def _summary(found: Found, files: Sequence[Path]) -> list[str]:
     done = [result for result in found.results if not result.failure]
     labels = Counter(label for result in done for label in result.detections.labels)
     of_classes = ", ".join(f"{count} {name}" for name, count in labels.most_common(8))
-    skipped = f", {found.empty} empty ones skipped" if found.empty else ""
-    failed = f"; {len(found.failures)} pictures failed" if found.failures else ""
+    skipped = f", {_counted(found.empty, 'empty one')} skipped" if found.empty else ""
+    failed = f"; {_counted(len(found.failures), 'picture')} failed" if found.failures else ""
     return [
-        f"{len(done)} pictures, {found.searched} tiles{skipped}: {sum(labels.values())} objects"
+        f"{_counted(len(done), 'picture')}, {_counted(found.searched, 'tile')}{skipped}: "
+        + _counted(sum(labels.values()), "object")
         + (f" ({of_classes})" if labels else "")
         + failed,
         *map(str, files),
     ]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -12,13 +12,14 @@ import numpy as np
 
 from d2freq.engine.build import build
 from d2freq.engine.config import load_config
+from d2freq.engine.config.device import check_device
 from d2freq.engine.tasks.detection import classes_of
 from d2freq.engine.training_data import TrainingData, known_names, read_training_data
 from d2freq.errors import UserError
 from d2freq.inference.about import about_model, check_pictures_fit, fitting_names
 from d2freq.inference.detections import Picture
 from d2freq.inference.engines.engine import Engine, ModelAbout
-from d2freq.inference.engines.registry import TORCH, engine_of, load_engine
+from d2freq.inference.engines.registry import FILE_ENGINES, TORCH, engine_of, load_engine
 from d2freq.inference.engines.torch_engine import TorchEngine
 from d2freq.inference.load import find_parts
 from d2freq.inference.search import Choice
@@ -81,17 +82,29 @@ class Detector:
             overrides: KEY VALUE words for YAML, key=value words for a lazy config.
 
         Raises:
-            UserError: a part is missing, or config and weights do not fit.
+            UserError: a part is missing, config and weights do not fit, there is no such device,
+                or an exported file is to be changed by ``half`` or ``overrides``.
         """
+        one_of(engine or TORCH, (TORCH, *FILE_ENGINES), key="--engine")
         exported = weights if weights is not None else output_dir_or_config
         by_file = engine_of(exported) if exported is not None and not engine else engine
         if exported is not None and by_file not in ("", TORCH):
+            if overrides:
+                raise UserError(
+                    f"{exported}: an exported file has no config that --opts could change; give "
+                    "them to 'd2freq export', or search with config and weights"
+                )
+            if half:
+                raise UserError(
+                    f"{exported}: an exported file computes as it was written; leave out --half"
+                )
             folder = exported if os.path.isdir(exported) else os.path.dirname(exported)
             return cls(
                 load_engine(exported, engine=by_file, device=device),
                 data=read_training_data(folder),
                 files=[str(exported)],
             )
+        check_device(device, "--device")
         parts = find_parts(output_dir_or_config, weights)
         config = load_config(parts.config_file, overrides)
         found = parts.weights or config.weights
@@ -136,14 +149,18 @@ class Detector:
         """How pictures would be cut, and why; see choose_tiles."""
         return choose_tiles(tile, overlap, about=self.about, data=self.data, objects=objects)
 
-    def class_numbers(self, classes: Sequence[str | int] | None) -> list[int] | None:
+    def class_numbers(self, classes: str | int | Sequence[str | int] | None) -> list[int] | None:
         """Numbers of classes that are given by name or by number; None for None, all.
 
         Raises:
-            UserError: the model has no such class.
+            UserError: the model has no such class, or none is given.
         """
         if classes is None:
             return None
+        if isinstance(classes, str | int):
+            classes = [classes]
+        if not len(classes):
+            raise UserError("--classes names no class; leave it out to take all")
         numbers = []
         for word in classes:
             known = word in self.names
@@ -166,7 +183,7 @@ class Detector:
         *,
         channel_order: str = "RGB",
         score: float = 0.0,
-        classes: Sequence[str | int] | None = None,
+        classes: str | int | Sequence[str | int] | None = None,
         tile: str | tuple[int, int] = "auto",
         overlap: float | None = None,
         merge: str = "nms",
@@ -184,7 +201,7 @@ class Detector:
                 know their own order.
             score: the least that is given back; the model itself may drop higher ones, see
                 ``about.score``.
-            classes: names or numbers; None takes all.
+            classes: a name or a number, or several; None takes all.
             tile, overlap: see choose_tiles.
             merge, merge_iou: how tiles are put together; see Merging.
             batch: tiles that run at once.

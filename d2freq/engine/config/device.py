@@ -4,7 +4,9 @@ import logging
 
 import torch
 
-__all__ = ["present_device"]
+from d2freq.errors import UserError
+
+__all__ = ["check_device", "present_device"]
 
 logger = logging.getLogger(__name__)
 
@@ -13,8 +15,29 @@ def present_device(device: str, key: str) -> str:
     """The device that ``key`` names, or the CPU, with a warning, where there is no CUDA.
 
     Detectron2's default is "cuda"; without this every command on a CPU would need an override.
+
+    Raises:
+        UserError: torch knows no such name.
     """
+    _parsed(device, key)
     if device.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("%s is %s, but this machine has no CUDA device: using cpu", key, device)
         return "cpu"
     return device
+
+
+def check_device(device: str, key: str) -> None:
+    """Raise UserError where this machine has no such device, or torch knows no such name."""
+    parsed = _parsed(device, key)
+    count = torch.cuda.device_count()  # makes no context on the GPU, which would keep memory there
+    if parsed.type == "cuda" and (parsed.index or 0) >= count:
+        raise UserError(
+            f"{key} {device}: torch sees {count} CUDA devices here; name one of these, or cpu"
+        )
+
+
+def _parsed(device: str, key: str) -> torch.device:
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"{key} {device}: torch knows no such device; take cpu or cuda") from error

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torchvision  # noqa: F401  whose operators are in the file
 
+from d2freq.engine.config.device import check_device
 from d2freq.engine.export.metadata import SCRIPT_FILE
 from d2freq.errors import UserError
 from d2freq.inference.engines.exported import ExportedEngine
@@ -18,9 +19,10 @@ def load(path: str, *, device: str) -> ExportedEngine:
         device: "cpu" or "cuda", the one that it was exported on: a trace holds tensors of its own.
 
     Raises:
-        UserError: no TorchScript; or see ExportedEngine.
+        UserError: no TorchScript, no such device; or see ExportedEngine.
     """
     extra = {SCRIPT_FILE: ""}
+    check_device(device, "--device")
     try:
         module = torch.jit.load(path, map_location=device, _extra_files=extra).eval()
     except RuntimeError as error:

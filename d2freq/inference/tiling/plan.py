@@ -4,6 +4,7 @@ All sizes are (width, height) in pixels of the picture.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from d2freq.data.tiles.geometry import Window, windows
@@ -73,6 +74,8 @@ def choose_tiles(
     elif isinstance(tile, str):
         raise UserError(f"--tile {tile}: auto, none, or a width and a height such as 640 640")
     else:
+        if not isinstance(tile, Sequence) or len(tile) != 2:
+            raise UserError(f"tile {tile!r}: a width and a height, such as (640, 640)")
         size, why = (int(tile[0]), int(tile[1])), "as asked for"
         if min(size) < 1:
             raise UserError(f"--tile {size[0]} {size[1]}: a tile has at least one pixel")

@@ -118,7 +118,7 @@ def test_a_broken_picture_is_reported_and_the_exit_code_is_2(detect, pictures, t
     (pictures / "a.png").write_bytes(b"broken")
     code, out, errors = detect(pictures)
     assert code == 2 and len(errors) == 1 and errors[0].startswith("d2freq: a.png: ")
-    assert "1 pictures, 1 tiles" in out and "1 pictures failed" in out
+    assert "1 picture, 1 tile: " in out and "; 1 picture failed" in out
     assert {row["image_id"] for row in read(tmp_path / "out/detections.json")} == {2}
 
 
@@ -183,7 +183,14 @@ def test_scores_below_the_models_own_are_said(detect, pictures, small_config, tm
         (["PICTURES", "--batch", "0"], "--batch 0"),
         (["PICTURES", "--limit", "-1"], "--limit -1"),
         (["PICTURES", "--score", "7"], "--score 7"),
-        (["PICTURES", "--engine", "tensorrt"], "'tensorrt' is unknown"),
+        (["PICTURES", "--engine", "tensorrt"], "'tensorrt' is unknown; choose one of torch, "),
+        (["PICTURES", "--device", "gpu"], "--device gpu: torch knows no such device"),
+        (["PICTURES", "--device", "cuda:99"], "--device cuda:99: torch sees "),
+        (["PICTURES", "--opts", "MODEL.DEVICE", "gpu"], "MODEL.DEVICE gpu: torch knows no such"),
+        (["PICTURES", "--classes", ""], "--classes names no class"),
+        (["PICTURES", "--format", ","], "--format names no format"),
+        (["PICTURES", "--weights", "m.onnx", "--opts", "MODEL.DEVICE", "cpu"], "has no config"),
+        (["PICTURES", "--weights", "m.xml", "--half"], "computes as it was written"),
         (["PICTURES", "--config-file", "gone.yaml"], "gone.yaml"),
         (["PICTURES", "--opts", "MODEL.RPN.NMS_TRESH", "0.5"], "MODEL.RPN.NMS_THRESH"),
     ],

@@ -161,6 +161,9 @@ def test_classes_and_scores_are_chosen():
     greens = detector(pixels, classes=["green"])
     assert set(greens.labels) == {"green"} and len(greens) == len(boxes) // 2
     assert len(detector(pixels, classes=[0, "green"])) == len(boxes)
+    assert set(detector(pixels, classes="green").labels) == {"green"}
+    with pytest.raises(UserError, match="names no class"):
+        detector(pixels, classes=[])
     assert len(detector(pixels, score=0.91)) == 0
     with pytest.raises(UserError, match="knows no 'gren'; did you mean green"):
         detector(pixels, classes=["gren"])

@@ -88,6 +88,8 @@ def test_windows_of_a_plan():
         ((0, 64), None, "at least one pixel"),
         ((64, 64), 64, "below 64"),
         ((64, 64), -1, "--overlap -1"),
+        (640, None, "tile 640: a width and a height"),
+        ((64,), None, "a width and a height"),
     ],
 )
 def test_bad_words_are_refused(tile, overlap, message):

@@ -69,7 +69,8 @@ def _run(arguments: argparse.Namespace) -> None:
     about = about_model(config, model, names)
     write: Callable[..., None] = WRITERS[arguments.format]
     words = {"calibration": calibration_pictures(arguments.calibration, about)} if int8 else {}
-    write(model, arguments.output, size=tuple(arguments.size), about=asdict(about), **words)
+    card = asdict(about) | {"trained_on": parts.data and asdict(parts.data)}
+    write(model, arguments.output, size=tuple(arguments.size), about=card, **words)
     notes = "; its masks are left out" if gives_masks(model) else ""
     notes += "" if parts.weights else "; untrained: no --weights given"
     print(

@@ -5,7 +5,7 @@ without the data set and its catalog.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ from d2freq.engine.tasks import task_of
 from d2freq.engine.tasks.detection import Detection
 from d2freq.utils.files import read_json, write_json
 
-__all__ = ["FILE", "TrainingData", "describe", "known_names", "read_training_data", "save"]
+__all__ = [
+    "FILE",
+    "TrainingData",
+    "as_training_data",
+    "describe",
+    "known_names",
+    "read_training_data",
+    "save",
+]
 
 FILE = "classes.json"
 
@@ -89,7 +97,12 @@ def save(config: Config) -> Path | None:
 def read_training_data(folder: str | os.PathLike) -> TrainingData | None:
     """What a training saved in its output folder; None where it saved nothing, as older ones."""
     content: dict[str, Any] | None = read_json(Path(folder) / FILE)
-    if content is None or not isinstance(content.get("classes"), list):
+    return None if content is None else as_training_data(content)
+
+
+def as_training_data(content: Mapping[str, Any]) -> TrainingData | None:
+    """The fields of TrainingData as JSON has them; None where these are others."""
+    if not isinstance(content.get("classes"), list):
         return None
     width, height = content.get("picture", (0, 0))
     middle, most = content.get("long_side", (0.0, 0.0))

@@ -99,11 +99,10 @@ class Detector:
                     f"{exported}: an exported file computes as it was written; leave out --half"
                 )
             folder = exported if os.path.isdir(exported) else os.path.dirname(exported)
-            return cls(
-                load_engine(exported, engine=by_file, device=device),
-                data=read_training_data(folder),
-                files=[str(exported)],
-            )
+            file = load_engine(exported, engine=by_file, device=device)
+            # a file that has gone elsewhere is to be given the same tiles
+            data = file.trained_on or read_training_data(folder)
+            return cls(file, data=data, files=[str(exported)])
         check_device(device, "--device")
         parts = find_parts(output_dir_or_config, weights)
         config = load_config(parts.config_file, overrides)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from d2freq.engine.export.metadata import parse
+from d2freq.engine.training_data import as_training_data
 from d2freq.inference.about import check_pictures_fit
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
@@ -29,6 +30,9 @@ class ExportedEngine:
         text: what it says of itself, "" where it says nothing.
         run: the function in it.
 
+    Attributes:
+        trained_on: what the detector was trained on, None where the file does not say it.
+
     Raises:
         UserError: the file says nothing of itself, or pictures do not have its channels.
     """
@@ -40,6 +44,7 @@ class ExportedEngine:
             key: _tuples(value) for key, value in found.items() if key in known
         }
         self.about = ModelAbout(**about)
+        self.trained_on = as_training_data(found.get("trained_on") or {})
         check_pictures_fit(self.about, path)
         self._takes_batches = found["batch"] == "any"
         self._run = run

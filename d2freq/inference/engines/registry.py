@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d2freq.errors import UserError
-from d2freq.inference.engines.engine import Engine
+from d2freq.inference.engines.exported import ExportedEngine
 from d2freq.utils.choices import choice
 
 __all__ = ["FILE_ENGINES", "TORCH", "FileEngine", "engine_of", "load_engine"]
@@ -45,7 +45,9 @@ def engine_of(path: str | os.PathLike) -> str:
     return TORCH
 
 
-def load_engine(path: str | os.PathLike, *, engine: str = "", device: str = "cpu") -> Engine:
+def load_engine(
+    path: str | os.PathLike, *, engine: str = "", device: str = "cpu"
+) -> ExportedEngine:
     """An exported detector, ready to run.
 
     Args:
@@ -68,5 +70,5 @@ def load_engine(path: str | os.PathLike, *, engine: str = "", device: str = "cpu
         file = files[0]
     if not file.is_file():
         raise UserError(f"{file}: no such file; 'd2freq export' writes one")
-    load: Callable[..., Engine] = importlib.import_module(kind.module).load
+    load: Callable[..., ExportedEngine] = importlib.import_module(kind.module).load
     return load(str(file), device=device)

@@ -10,6 +10,7 @@ import torch
 from detectron2.structures import Instances
 from PIL import Image
 
+from d2freq.cli import main
 from d2freq.engine.config import load_config
 from d2freq.errors import DatasetError, UserError
 from d2freq.inference import Detections, Detector
@@ -274,3 +275,16 @@ def test_a_broken_classes_file_counts_as_none(run_folder, tmp_path):
     shutil.copytree(run_folder, folder)
     (folder / "classes.json").write_text(json.dumps({"classes": "all"}))
     assert Detector.load(folder).data is None
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_an_exported_file_elsewhere_cuts_the_tiles_that_its_weights_do(run_folder, tmp_path):
+    """What training saw goes with the file, whatever lies beside it."""
+    words = ["--config-file", str(run_folder / "config.yaml"), "--weights", str(run_folder)]
+    file = tmp_path / "elsewhere" / "model.pt"
+    file.parent.mkdir()
+    options = ["--format", "torchscript", "--output", str(file), "--size", "64", "64"]
+    assert main(["export", *words, *options]) == 0
+    detector = Detector.load(file)
+    assert detector.data == Detector.load(run_folder).data and detector.data.objects == 636
+    assert detector.tiles() == Detector.load(run_folder).tiles()

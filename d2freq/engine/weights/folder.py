@@ -28,7 +28,7 @@ def periodic(folder: str | os.PathLike) -> list[Path]:
 
 
 def checkpoints(folder: str | os.PathLike) -> list[Path]:
-    """All that a training may go on from, the furthest first; the best of former ones is last."""
+    """What a training has saved: the furthest that it can go on from first, the best one last."""
     folder = Path(folder)
     found = _by_iteration(folder)
     order = [path for _, path in sorted(found.items(), reverse=True)]
@@ -45,15 +45,16 @@ def newest_readable(folder: str | os.PathLike, *, quiet: bool = False) -> Path |
     """The checkpoint to go on from: what the marker names, else the furthest that can be read.
 
     Every file that is passed over is named in a warning with its fault, unless ``quiet``. None
-    where there is none.
+    where there is none. The best weights, ``model_best.pth``, count where the marker names them:
+    without optimizer and schedule a training would begin anew, at its first iteration.
 
     Raises:
-        UserError: there are checkpoints, or a marker, and none of them can be read.
+        UserError: there are checkpoints, or a marker, and none of them can be gone on from.
     """
     say = logger.debug if quiet else logger.warning
     folder = Path(folder)
     marked, complaint = _marked(folder)
-    others = [path for path in checkpoints(folder) if path != marked]
+    others = [path for path in checkpoints(folder) if path != marked and path.name != BEST]
     for path in ([marked] if marked else []) + others:
         fault = fault_of(path)
         if fault is None:
@@ -63,9 +64,11 @@ def newest_readable(folder: str | os.PathLike, *, quiet: bool = False) -> Path |
         say("checkpoint %s is passed over: it %s", path, fault)
         complaint = complaint or f"checkpoint {path} {fault}"
     if complaint:
+        best = folder / BEST
+        anew = f" from the best weights, {best}, in another folder," if best.is_file() else ""
         raise UserError(
             f"{complaint}, and {folder} holds no other checkpoint that can be read, to go on from: "
-            "copy one back, or start anew without --resume, with --overwrite"
+            f"copy one back, or start anew{anew} without --resume, with --overwrite"
         )
     return None
 
@@ -95,7 +98,8 @@ def fault_of(path: str | os.PathLike) -> str | None:
 def clear(folder: str | os.PathLike, *, keep: str = "") -> list[str]:
     """Delete what a former run left to be gone on from, for one that starts anew.
 
-    Its checkpoints, the marker and ``metrics.json``, to which the new run would append.
+    Its checkpoints and averages, the marker, and ``metrics.json`` and TensorBoard's files, to which
+    the new run would append.
 
     Args:
         keep: a checkpoint to start from, which stays.
@@ -105,7 +109,8 @@ def clear(folder: str | os.PathLike, *, keep: str = "") -> list[str]:
     """
     folder = Path(folder)
     stays = os.path.realpath(keep) if keep else ""
-    names = [*checkpoints(folder), folder / MARKER, folder / "metrics.json"]
+    names = [*checkpoints(folder), folder / MARKER, folder / "model_ema.pth"]
+    names += [folder / "metrics.json", *folder.glob("events.out.tfevents.*")]
     gone = [path for path in names if path.is_file() and os.path.realpath(path) != stays]
     for path in gone:
         path.unlink()

@@ -100,6 +100,20 @@ def test_damaged_files_alone_are_no_start_anew(folder):
         newest_readable(folder)
 
 
+def test_the_best_weights_are_no_state_to_go_on_from(folder):
+    """Without optimizer and schedule a training would begin at its first iteration once more."""
+    for path in folder.glob("*.pth"):
+        cut(path)
+    SafeCheckpointer(ToyDetector(), str(folder)).save("model_best", iteration=3)
+    (folder / "last_checkpoint").write_text("model_final.pth")
+    with pytest.raises(UserError, match="model_final.pth is .*from the best weights, .*best.pth"):
+        newest_readable(folder)
+    for path in [*folder.glob("model_0*.pth"), folder / "last_checkpoint"]:
+        path.unlink()
+    with pytest.raises(UserError, match="last_checkpoint is missing.*best.pth"):
+        newest_readable(folder)
+
+
 def test_the_marker_decides_where_it_is_whole(folder, caplog):
     (folder / "last_checkpoint").write_text("model_0000003.pth")
     assert newest_readable(folder) == folder / "model_0000003.pth"

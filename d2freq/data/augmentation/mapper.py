@@ -15,7 +15,7 @@ from detectron2.data import detection_utils as utils
 from detectron2.data.transforms import Augmentation
 from fvcore.transforms.transform import Transform
 
-from d2freq.data.augmentation.sample import Sample, SampleStep, SeenObject
+from d2freq.data.augmentation.sample import BadPartner, Sample, SampleStep, SeenObject
 from d2freq.errors import UserError
 
 # ruff: noqa: NPY002 - the global generator is the one that the loader seeds
@@ -78,8 +78,9 @@ class AugmentingDatasetMapper:
         """Map one record, which stays as it is.
 
         Raises:
-            OSError: an image, the record's own or a partner's, is missing or damaged.
-            SizeMismatchError: an image is not as large as its record says.
+            OSError: the record's own image is missing or damaged.
+            SizeMismatchError: it is not as large as the record says.
+            BadPartner: either, of an image that mosaic or copy-paste has drawn.
         """
         record = copy.deepcopy(dataset_dict)
         sample = self._read(record)
@@ -119,4 +120,8 @@ class AugmentingDatasetMapper:
                 "mosaic and copy-paste need other images of the data set: build the loader with "
                 "build_seeded_train_loader, or call the mapper's draw_from(records)"
             )
-        return self._read(self.partners[int(np.random.randint(len(self.partners)))])
+        record = self.partners[int(np.random.randint(len(self.partners)))]
+        try:
+            return self._read(record)
+        except (OSError, utils.SizeMismatchError) as error:
+            raise BadPartner(record, error) from error

@@ -18,9 +18,21 @@ from pycocotools import mask as coco_mask
 
 from d2freq.data.tiles.objects import clip_polygon, polygon_area
 
-__all__ = ["Partner", "Sample", "SampleStep", "SeenObject"]
+__all__ = ["BadPartner", "Partner", "Sample", "SampleStep", "SeenObject"]
 
 FITS = 1.0  # pixels by which a polygon may differ from its box and still stand for it
+
+
+class BadPartner(OSError):
+    """An image that was drawn beside the record's own cannot be read.
+
+    Attributes:
+        record: that image's.
+    """
+
+    def __init__(self, record: dict, error: Exception) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.record = record
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from detectron2.data import MapDataset
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from d2freq.data.augmentation.sample import BadPartner
 from d2freq.data.stream.bad_images import describe_fault
 from d2freq.utils.own_generators import OwnGenerators
 from d2freq.utils.random_states import pack_random_states, unpack_random_states
@@ -16,6 +17,7 @@ from d2freq.utils.random_states import pack_random_states, unpack_random_states
 __all__ = ["Part", "Request", "Source", "as_bytes", "as_tensor"]
 
 LENGTH = struct.Struct("<I")
+PARTNERS = 20  # times that mosaic and copy-paste may draw other pictures, where those are broken
 
 
 def as_tensor(content: bytes) -> Tensor:
@@ -128,19 +130,27 @@ class Source(Dataset):
         return self._own
 
     def _element(self, index: int, faults: list[str]) -> Any:
-        """The element, or under a lenient policy the first that can be read behind it."""
+        """The element, or under a lenient policy the first that can be read behind it.
+
+        A broken picture that an augmentation has drawn is passed over alone.
+        """
         total = len(self.dataset)
         for step in range(total):
             place = (index + step) % total
-            try:
-                return self.dataset[place]
-            except Exception as error:  # whatever a broken file makes Pillow or a mapper raise
-                fault = describe_fault(self._record(place), error)
-                if not fault:
-                    raise
-                if self.policy == "raise":
-                    raise _Unreadable(fault) from error
-                faults.append(fault)
+            for _ in range(PARTNERS):
+                try:
+                    return self.dataset[place]
+                except Exception as error:  # whatever a broken file makes Pillow or a mapper raise
+                    drawn = isinstance(error, BadPartner)
+                    record = error.record if isinstance(error, BadPartner) else self._record(place)
+                    fault = describe_fault(record, error)
+                    if not fault:
+                        raise
+                    if self.policy == "raise":
+                        raise _Unreadable(fault) from error
+                    faults.append(fault)
+                    if not drawn:  # else its own picture is whole, and others may be drawn to it
+                        break
         raise _Unreadable(f"none of the {total} pictures can be read, the first {faults[0]}")
 
     def _record(self, index: int) -> Any:

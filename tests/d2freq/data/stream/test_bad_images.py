@@ -13,6 +13,7 @@ from detectron2.data import DatasetMapper, build_detection_train_loader
 from detectron2.data.samplers import TrainingSampler
 from PIL import Image
 
+from d2freq.data.augmentation import AugmentingDatasetMapper, Mosaic
 from d2freq.data.stream import exact_loader
 from d2freq.errors import DatasetError, UserError
 
@@ -175,3 +176,26 @@ def test_without_one_readable_picture_it_ends(records):
 def test_another_policy_is_refused(records):
     with pytest.raises(UserError, match="BAD_IMAGES.*ignore"):
         loader_of(records, "ignore")
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip"])
+def test_a_broken_partner_of_a_mosaic_is_the_one_that_is_named_and_passed_over(
+    policy, records, caplog
+):
+    truncated_png(path_of(records[3]))
+    mapper = AugmentingDatasetMapper(augmentations=[Mosaic(prob=1.0)], image_format="BGR")
+    mapper.draw_from(records)
+    whole = records[:3]
+    loader = build_detection_train_loader(
+        whole, mapper=mapper, sampler=TrainingSampler(3, seed=1), total_batch_size=1, num_workers=0
+    )
+    loader, _ = exact_loader(loader, bad_images=policy)
+    if policy == "raise":
+        with pytest.raises(DatasetError, match=r"3\.png \(image_id 3\): truncated"):
+            list(itertools.islice(loader, 9))
+        return
+    with caplog.at_level(logging.INFO):
+        seen = [batch[0]["image_id"] for batch in itertools.islice(loader, 9)]
+    assert sorted(seen) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert loader.bad_images > 0 and caplog.text.count("Passed over") == 1
+    assert records[3]["file_name"] in caplog.text

@@ -179,6 +179,7 @@ class ExactLoader:
                     "The data do not go on exactly as without the interruption: the order of the "
                     "records is another one than before (another seed, sampler or data set)"
                 )
+            self._crc = crc
             if self._like.num_workers and saved["states"]:
                 first, workers = saved["turns"], self._like.num_workers
                 # empty ones for the workers whose turn is over, so that each has its own numbers
@@ -210,7 +211,6 @@ class ExactLoader:
     def _take_up(self, saved: dict[str, Any]) -> list[Any]:
         """Stand where the position is; returns the elements that wait, loaded again."""
         self._turns = saved["turns"]
-        self._crc = saved["crc"] or 0
         states = [as_bytes(state) for state in saved["states"]]
         self._states = (states or self._states) if self._like.num_workers else []
         waiting = []

@@ -169,6 +169,11 @@ def test_another_number_of_workers_or_another_order_is_said(caplog):
     assert len(take(iter(other), 2)) == 2
 
     caplog.clear()
+    later, _ = exact_loader(start(detectron2, 1))
+    later.load_state_dict(other.state_dict())
+    take(iter(later), 1)
+    assert not caplog.text  # with as many workers as the last time it is exact again
+
     reordered, _ = exact_loader(
         detectron2(0, sampler=RepeatFactorTrainingSampler(torch.full((17,), 2.0), seed=0))
     )

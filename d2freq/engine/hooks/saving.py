@@ -93,20 +93,19 @@ class Saving(HookBase):
             last = f"that of iteration {self._saved}" if self._saved >= 0 else "none"
             if final or self._stop.heard:
                 leave_out(self._evaluations)
+                goes_on = ", where --resume goes on" if self._saved >= 0 else ""
                 raise UserError(
-                    f"{error}. The last checkpoint is {last}, where --resume goes on: free some "
-                    "space first"
+                    f"{error}. The last checkpoint is {last}{goes_on}: free some space first"
                 ) from error
             self._again = iteration + 1 + AGAIN
             logger.warning(
                 "%s. Training goes on, and tries again in %d iterations; the last checkpoint is %s",
                 *(error, AGAIN, last),
             )
-            return
-        self._saved = iteration
 
     def _write(self, name: str, iteration: int) -> None:
         self._checkpointer.save(name, iteration=iteration)
+        self._saved = iteration
         writes = self._checkpointer.save_dir and self._checkpointer.save_to_disk
         if writes and self._keep > 0 and name != "model_final":
             for path in periodic(self._checkpointer.save_dir)[: -self._keep]:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco.check import check_coco
+from d2freq.data.stream.bad_images import policy_of
 from d2freq.engine.config import Config, as_config
 from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
@@ -53,6 +54,7 @@ def check(
         check_trainable(model)
         config.freeze(model)
         check_writers(config)
+        policy_of(config.setting("DATALOADER.BAD_IMAGES"))
         asked_for(config, model, save=lambda: None)  # refuses values that no hook takes
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))

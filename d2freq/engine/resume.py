@@ -45,12 +45,15 @@ def check_folder(folder: str, *, resume: bool, overwrite: bool, trains: bool = T
 
 
 def start_anew(folder: str, *, weights: str) -> None:
-    """Delete a former training's checkpoints and metrics, for --overwrite; ``weights`` stay."""
+    """Delete a former training's checkpoints and metrics; ``weights`` stay.
+
+    For --overwrite, and for a dry run in its own folder.
+    """
     for draft in Path(folder).glob(".*.draft") if "://" not in folder else ():
         draft.unlink(missing_ok=True)  # of a process that was killed while it wrote
     gone = clear(folder, keep=weights)
     if gone:
-        logger.warning("--overwrite: %d files of a former training are deleted", len(gone))
+        logger.warning("%d files of a former training are deleted from %s", len(gone), folder)
 
 
 def say_start(config: Config, *, resume: bool, checkpoint: str, start: int) -> None:

@@ -8,7 +8,7 @@ from detectron2.utils import comm
 
 from d2freq.engine import train_lazy, train_yaml
 from d2freq.engine.checks import check
-from d2freq.engine.config import YamlConfig, load_config
+from d2freq.engine.config import Config, YamlConfig, load_config
 from d2freq.engine.resume import check_folder, start_anew
 from d2freq.engine.weights.strict import load_weights
 
@@ -31,11 +31,9 @@ def output_folder(args: argparse.Namespace) -> str:
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise UserError for what can be known to fail, before a process starts; see check."""
     config = load_config(args.config_file, args.opts)
-    overwrite = getattr(args, "overwrite", False)
-    check_folder(
-        config.output_dir, resume=args.resume, overwrite=overwrite, trains=not args.eval_only
-    )
-    check(config, eval_only=args.eval_only, resume=args.resume)
+    resume, overwrite = _beginning(args, config)
+    check_folder(config.output_dir, resume=resume, overwrite=overwrite, trains=not args.eval_only)
+    check(config, eval_only=args.eval_only, resume=resume)
 
 
 def run(args: argparse.Namespace) -> dict:
@@ -55,11 +53,18 @@ def run(args: argparse.Namespace) -> dict:
     # YAML goes through Detectron2's DefaultTrainer, a lazy config through the same hooks
     kind: Any = train_yaml if isinstance(config, YamlConfig) else train_lazy
     if not args.eval_only:
-        if getattr(args, "overwrite", False) and comm.is_main_process():
+        resume, overwrite = _beginning(args, config)
+        if overwrite and comm.is_main_process():
             start_anew(config.output_dir, weights=config.weights)
-        reset_lr = getattr(args, "reset_lr", False)
-        return kind.train(config, resume=args.resume, reset_lr=reset_lr)
+        return kind.train(config, resume=resume, reset_lr=getattr(args, "reset_lr", False))
     model = config.model()
     logger.info("Model:\n%s", model)
     load_weights(model, config.weights, config.output_dir, resume=args.resume, strict=config.strict)
     return kind.evaluate(config, model)
+
+
+def _beginning(args: argparse.Namespace, config: Config) -> tuple[bool, bool]:
+    """Whether to resume, and whether to overwrite: a dry run goes through everything each time."""
+    if config.setting("FAST_DEV_RUN.ENABLED") and not args.eval_only:
+        return False, True
+    return args.resume, getattr(args, "overwrite", False)

@@ -136,6 +136,11 @@ class Config(ABC):
 
     @property
     @abstractmethod
+    def tests_unnamed(self) -> bool:
+        """Whether there is a test loader, though it may say no name of a data set."""
+
+    @property
+    @abstractmethod
     def eval_period(self) -> int:
         """Iterations from one evaluation to the next; 0 for one at the end."""
 
@@ -149,8 +154,10 @@ class Config(ABC):
         """
 
     def test_loaders(self, *, truth: bool = False) -> dict[str, Any]:
-        """The loaders of all test sets by their names; see :meth:`test_loader`."""
+        """The loaders of all test sets by their names, {} without one; see :meth:`test_loader`."""
         names = self.test_sets()
+        if not names and not self.tests_unnamed:
+            return {}
         if len(names) < 2:
             return {(names or ["test"])[0]: self.test_loader(*names, truth=truth)}
         return {name: self.test_loader(name, truth=truth) for name in names}

@@ -149,6 +149,10 @@ class LazyConfig(Config):
         return instantiate(self.cfg.lr_multiplier)
 
     @property
+    def tests_unnamed(self) -> bool:
+        return bool(self._select("dataloader.test"))
+
+    @property
     def eval_period(self) -> int:
         return self.cfg.train.eval_period
 
@@ -175,7 +179,7 @@ class LazyConfig(Config):
         self, dataset_name: str = "", output_dir: str | None = None
     ) -> DatasetEvaluator | None:
         """``dataloader.evaluator``; None where there is none."""
-        if "evaluator" not in self.cfg.dataloader:
+        if self.cfg.dataloader.get("evaluator") is None:
             return None
         call = copy.deepcopy(self.cfg.dataloader.evaluator)
         if output_dir or call.get("output_dir") is None:

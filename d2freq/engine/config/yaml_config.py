@@ -141,6 +141,10 @@ class YamlConfig(Config):
         return build_lr_scheduler(self.cfg, optimizer)
 
     @property
+    def tests_unnamed(self) -> bool:
+        return False
+
+    @property
     def eval_period(self) -> int:
         return self.cfg.TEST.EVAL_PERIOD
 

@@ -28,18 +28,22 @@ class Summary(HookBase):
 
     def __init__(self, folder: str, best: BestCheckpointer | None = None) -> None:
         self._folder, self._best = folder, best
+        # where another hook ends the training before it begins
+        self._began, self._done = time.monotonic(), 0
 
     def before_train(self) -> None:
         self._began = time.monotonic()
+        self._done = self.trainer.start_iter
+
+    def after_step(self) -> None:
+        self._done = self.trainer.iter + 1
 
     def after_train(self) -> None:
         if not comm.is_main_process():
             return
         trainer = self.trainer
-        done, planned = min(trainer.iter, trainer.max_iter), trainer.max_iter
+        done, planned = min(self._done, trainer.max_iter), trainer.max_iter
         whole = done >= planned
-        if not whole and os.path.isfile(os.path.join(self._folder, "model_final.pth")):
-            done += 1  # stopped behind this iteration
         took = datetime.timedelta(seconds=int(time.monotonic() - self._began))
         latest = trainer.storage.latest()
         shown = [n for n in latest if n.endswith(MAIN)] or [n for n in latest if "/" in n][:5]

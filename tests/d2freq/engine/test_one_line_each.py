@@ -42,3 +42,12 @@ def test_a_group_norm_that_takes_no_single_pixel_is_said(channels, warned, caplo
     words = ["MODEL.FPN.NORM", "GN", "MODEL.FPN.OUT_CHANNELS", channels]
     check_group_norms(load_config(DEMO + ".yaml", words).model("meta"))
     assert ("a feature map has one pixel" in caplog.text) is warned
+
+
+@pytest.mark.parametrize(
+    ("suffix", "word"), [(".yaml", "DATALOADER.BAD_IMAGES=skp"), (".py", "+train.bad_images=skp")]
+)
+def test_another_policy_for_bad_pictures_is_refused_before_training(suffix, word):
+    config = load_config(DEMO + suffix, [word])
+    with pytest.raises(UserError, match="BAD_IMAGES.*'skp'.*raise, skip, warn"):
+        check(config)

@@ -116,7 +116,8 @@ def test_training_stops_early(training, tmp_path, monkeypatch):
     assert "has not improved in 3 evaluations" in log and "Traceback" not in log
     assert "Training has ended before its end" in log
     training.run(tmp_path, "--resume", max_iter=20, eval_period=1, **switches)
-    assert "a larger PATIENCE lets it go on" in (tmp_path / "log.txt").read_text()
+    log = (tmp_path / "log.txt").read_text()
+    assert "a larger PATIENCE lets it go on" in log and log.count("\n  5 of 20 iterations") == 2
     assert max(metrics_of(tmp_path)["total_loss"]) <= 5
 
 
@@ -207,3 +208,27 @@ def test_a_dry_run_goes_through_everything_in_a_folder_of_its_own(training, tmp_
     found = metrics_of(folder)
     assert max(found["total_loss"]) == 3 and set(found[METRIC]) == {1, 4}
     assert (folder / "model_final.pth").exists() and f"ema/{METRIC}" in found
+
+
+def test_a_dry_run_goes_through_everything_each_time(training, tmp_path):
+    for flags in ((), ("--resume",)):
+        training.run(tmp_path, *flags, **{"FAST_DEV_RUN.ENABLED": True})
+    folder = tmp_path / "fast_dev_run"
+    assert max(metrics_of(folder)["total_loss"]) == 3
+    assert (folder / "log.txt").read_text().count("Starting training from iteration 0") == 2
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+
+
+def test_an_average_without_a_test_set_is_saved(training, tmp_path):
+    words = ("DATASETS.TEST=()",) if training.kind == "yaml" else ("dataloader.test=null",)
+    switches = {"EMA.ENABLED": True, "VALIDATION_LOSS": True}
+    if training.kind == "lazy":
+        words = (*words, "dataloader.evaluator=null")
+    training.run(tmp_path, words=words, max_iter=2, **switches)
+    assert (tmp_path / "model_ema.pth").exists() and (tmp_path / "model_final.pth").exists()
+
+
+def test_the_end_of_a_training_that_did_not_begin_hides_no_error(training, tmp_path):
+    training.run(tmp_path, max_iter=1, **{"EMA.ENABLED": True})
+    with pytest.raises(UserError, match="BAD_IMAGES"):
+        training.run(tmp_path, "--resume", max_iter=2, **{"DATALOADER.BAD_IMAGES": "no"})

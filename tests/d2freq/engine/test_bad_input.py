@@ -271,9 +271,9 @@ def test_measuring_on_originals_needs_tiles_with_their_file(vehicles, tmp_path):
     MetadataCatalog.get("vehicles_test").originals_json = str(originals)
     check(yaml)
     check(lazy)
-    yaml.TEST.TINY.MERGE = lazy.dataloader.evaluator.merge = "soft"
+    yaml.TEST.TINY.MERGE = lazy.dataloader.evaluator.merge = "mean"
     for cfg in (yaml, lazy):
-        with pytest.raises(UserError, match="'soft' is unknown"):
+        with pytest.raises(UserError, match="'mean' is unknown"):
             check(cfg)
     yaml.TEST.TINY.MERGE, lazy.dataloader.evaluator.merge = "weighted", "weighted"
     originals.write_text(vehicles.read_text()[:-30])

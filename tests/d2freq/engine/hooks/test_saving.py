@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from detectron2.utils.events import EventWriter
 
 from d2freq.engine.hooks import saving
 from d2freq.engine.hooks.saving import check_space, checkpoint_bytes
+from d2freq.engine.hooks.stopping import Stop
 from d2freq.engine.hooks.writing import tolerant
 from d2freq.engine.weights.folder import fault_of
 from d2freq.engine.weights.safe import SafeCheckpointer
@@ -134,3 +136,23 @@ def test_a_writer_that_cannot_write_ends_nothing(small_disk, caplog):
     writer.write()
     writer.close()
     assert (small_disk / "metrics.json").stat().st_size >= 2**14
+
+
+def test_the_periodic_checkpoint_of_the_last_iteration_counts(tmp_path):
+    """Where the final one no longer fits, --resume goes on from it, and the message says so."""
+
+    class Full:
+        save_dir, save_to_disk = str(tmp_path), True
+
+        def save(self, name, *, iteration):
+            if name == "model_final":
+                raise OSError(f"{name}.pth: could not be written (No space left on device)")
+
+    hook = saving.Saving(Full(), period=2, keep=0, stop=Stop(), evaluations=[])
+    hook.trainer = SimpleNamespace(iter=0, start_iter=0, max_iter=4)
+    hook.before_train()
+    for hook.trainer.iter in range(3):
+        hook.after_step()
+    hook.trainer.iter = 3
+    with pytest.raises(UserError, match="that of iteration 3, where --resume goes on"):
+        hook.after_step()

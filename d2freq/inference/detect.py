@@ -2,21 +2,15 @@
 
 import dataclasses
 import importlib.util
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
-from d2freq.evaluation.coco.guard import GroundTruth
-from d2freq.evaluation.coco.measure import check_truth
-from d2freq.evaluation.protocols import get_protocol
 from d2freq.inference.detector import Detector
 from d2freq.inference.outputs import WRITERS, RunInfo, write_outputs
 from d2freq.inference.outputs.pixels import PictureReader
@@ -34,6 +28,7 @@ from d2freq.inference.searcher import Found, Settings
 from d2freq.inference.sources import find_sources
 from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.tiling import Merging
+from d2freq.inference.truth import category_ids, coco_of, ground_truth, object_sizes
 from d2freq.utils.choices import choice
 from d2freq.utils.lock import locked
 
@@ -131,12 +126,20 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
         half=options.half,
         overrides=options.overrides,
     )
-    truth = _coco_of(options.sources)
-    plan = detector.tiles(options.tile, options.overlap, objects=_object_sizes(truth))
-    wanted = Choice(options.score, detector.class_numbers(options.classes))
-    settings = Settings(plan, merging, wanted, options.batch)
+    coco = coco_of(options.sources)
+    plan = detector.tiles(options.tile, options.overlap, objects=object_sizes(coco))
+    wanted = detector.class_numbers(options.classes)
+    settings = Settings(plan, merging, Choice(options.score, wanted), options.batch)
     parts = Parts(
         folder, options.key() | {"weights_file": detector.source_stamps()}, detector.names
+    )
+    run = RunInfo(
+        names=detector.names,
+        category_ids=category_ids(detector.names, coco),
+        title=str(options.weights or options.config_file),
+        # before the search, as a faulty file ends the run
+        truth=ground_truth(coco, options.sources[0], detector.names, wanted),
+        score=options.score,
     )
     print(_say(detector, plan.reason, options.score))
     with locked(folder, "detecting"):
@@ -145,28 +148,18 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
         found = search(
             detector.engine, sources, settings, parts, limit=options.limit, progress=progress
         )
-        files = _write(found, folder, options, detector, truth)
+        files = _write(found, folder, options.format, run)
         write_run(folder, parts, found, files)
     return Outcome(found, [*_notes(found), *_summary(found, files)])
 
 
-def _write(
-    found: Found, folder: Path, options: DetectOptions, detector: Detector, truth: dict | None
-) -> list[Path]:
-    formats = options.format
+def _write(found: Found, folder: Path, formats: Sequence[str] | None, run: RunInfo) -> list[Path]:
     if formats is None:
         formats = _usual_formats(found)
     elif ALL in formats:
         formats = list(WRITERS)
     reader = PictureReader()
-    run = RunInfo(
-        names=detector.names,
-        category_ids=_category_ids(detector.names, truth),
-        title=str(options.weights or options.config_file),
-        read=reader,
-        truth=_ground_truth(truth, options.sources),
-        score=options.score,
-    )
+    run = dataclasses.replace(run, read=reader)
     try:
         return write_outputs(found.results, folder, run, formats)
     except OSError as error:
@@ -192,36 +185,6 @@ def _check_formats(names: Sequence[str] | None) -> None:
         raise UserError("--format names no format; leave it out to take those that cost little")
     for name in names or ():
         choice(name, (*WRITERS, ALL), key="--format")
-
-
-def _coco_of(words: Sequence[str]) -> dict | None:
-    """The COCO file that is the one source; None where there is another, or several."""
-    if len(words) == 1 and words[0].lower().endswith(".json") and os.path.isfile(words[0]):
-        return read_coco(words[0])
-    return None
-
-
-def _object_sizes(truth: dict | None) -> tuple[float, float] | None:
-    """Long sides of a COCO file's boxes: the median, and what 99 of 100 do not exceed."""
-    boxes = [a.get("bbox") for a in (truth or {}).get("annotations", [])]
-    sides = [max(box[2:]) for box in boxes if box and len(box) == 4 and min(box[2:]) > 0]
-    if not sides:
-        return None
-    middle, most = np.quantile(sides, [0.5, 0.99]).round(2).tolist()
-    return middle, most
-
-
-def _category_ids(names: Sequence[str], truth: dict | None) -> tuple[int, ...]:
-    """A COCO file's ids of the classes, where it has all of them by name; else ()."""
-    known = {str(c["name"]): int(c["id"]) for c in (truth or {}).get("categories", [])}
-    return tuple(known[name] for name in names) if all(n in known for n in names) else ()
-
-
-def _ground_truth(truth: dict | None, words: Sequence[str]) -> GroundTruth | None:
-    """The COCO file's boxes, to be judged against; None where it has none."""
-    if truth is None or not truth.get("annotations"):
-        return None
-    return check_truth(truth, get_protocol("aitod"), words[0])
 
 
 def _say(detector: Detector, reason: str, score: float) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 from pathlib import Path
@@ -112,6 +113,40 @@ def test_a_coco_file_gives_its_ids(detect, pictures, tmp_path):
     assert {row["image_id"] for row in found} == {77}
     assert {row["category_id"] for row in found} <= {10, 11, 12, 13, 14}
     assert main(["evaluate", str(tmp_path / "gt.json"), str(tmp_path / "out/detections.json")]) == 0
+
+
+def judged(page: Path) -> list[list]:
+    """Rows [class, hundredth, size, number] of a report's objects; None without ground truth."""
+    data = re.search('id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    return json.loads(data[1]).get("truth", {}).get("objects")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words", "counted"),
+    [
+        (NAMES, [], {0: 1, 1: 2}),
+        (NAMES, ["--classes", "ship"], {1: 2}),  # what nobody searched for is no miss
+        (NAMES, ["--classes", "person"], None),
+        ([*NAMES, "buoy"], [], {0: 1, 1: 2}),
+        (NAMES[1:], [], None),
+    ],
+)
+def test_a_coco_files_boxes_judge_what_was_searched_for(
+    kinds, words, counted, detect, pictures, tmp_path
+):
+    """Whatever categories it has beside the model's; a run does not end on them."""
+    categories = [{"id": 10 + n, "name": name} for n, name in enumerate(kinds)]
+    boxes = [
+        {"id": n, "image_id": 7, "category_id": kind, "bbox": [5, 5, 9, 7], "area": 63}
+        for n, kind in enumerate([10, 11, 11, categories[-1]["id"]][: 3 + (len(kinds) > 5)])
+    ]
+    images = [{"id": 7, "file_name": "b.png", "width": 64, "height": 64}]
+    content = {"images": images, "annotations": boxes, "categories": categories}
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    options = ["--images", pictures, "--format", "report", *words]
+    assert detect(tmp_path / "gt.json", *options)[0] == 0
+    objects = judged(tmp_path / "out/report.html")
+    assert (objects and {row[0]: row[3] for row in objects}) == counted
 
 
 def test_a_broken_picture_is_reported_and_the_exit_code_is_2(detect, pictures, tmp_path):

@@ -1,0 +1,76 @@
+"""What a COCO file says beside its pictures: sizes of objects, ids of classes, boxes to judge."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from d2freq.data.coco.read import read_coco
+from d2freq.evaluation.coco.guard import GroundTruth
+from d2freq.evaluation.coco.measure import check_truth
+from d2freq.evaluation.protocols import get_protocol
+
+__all__ = ["category_ids", "coco_of", "ground_truth", "object_sizes"]
+
+logger = logging.getLogger(__name__)
+
+
+def coco_of(words: Sequence[str]) -> dict | None:
+    """The COCO file that is the one source; None where there is another, or several."""
+    if len(words) == 1 and words[0].lower().endswith(".json") and os.path.isfile(words[0]):
+        return read_coco(words[0])
+    return None
+
+
+def object_sizes(content: dict | None) -> tuple[float, float] | None:
+    """Long sides of a COCO file's boxes: the median, and what 99 of 100 do not exceed."""
+    boxes = [a.get("bbox") for a in (content or {}).get("annotations", [])]
+    sides = [max(box[2:]) for box in boxes if box and len(box) == 4 and min(box[2:]) > 0]
+    if not sides:
+        return None
+    middle, most = np.quantile(sides, [0.5, 0.99]).round(2).tolist()
+    return middle, most
+
+
+def category_ids(names: Sequence[str], content: dict | None) -> tuple[int, ...]:
+    """A COCO file's ids of the classes, where it has all of them by name; else ()."""
+    known = {str(c["name"]): int(c["id"]) for c in (content or {}).get("categories", [])}
+    return tuple(known[name] for name in names) if all(n in known for n in names) else ()
+
+
+def ground_truth(
+    content: dict | None, name: str, names: Sequence[str], wanted: Sequence[int] | None = None
+) -> GroundTruth | None:
+    """The COCO file's boxes of the classes that are searched for, to be judged against.
+
+    Args:
+        content: of the file; None where there is none.
+        name: of the file, for messages.
+        names: of the model's classes.
+        wanted: numbers of those that are searched for, None for all: what nobody searches for is
+            no miss.
+
+    Returns:
+        None where the file has no such boxes, or has not all classes by name, which is said.
+
+    Raises:
+        DatasetError: the file is faulty.
+    """
+    if content is None or not content.get("annotations"):
+        return None
+    ids = category_ids(names, content)
+    if not ids:
+        logger.warning(
+            "%s: has not all classes of the model by name, so its boxes judge no detection", name
+        )
+        return None
+    kept = {ids[number] for number in (range(len(ids)) if wanted is None else wanted)}
+    others = {int(c["id"]) for c in content["categories"]} - kept
+    own = {
+        "categories": [c for c in content["categories"] if int(c["id"]) in ids],
+        "annotations": [a for a in content["annotations"] if a.get("category_id") not in others],
+    }
+    if not own["annotations"]:
+        return None
+    return check_truth(content | own, get_protocol("aitod"), name)

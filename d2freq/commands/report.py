@@ -25,7 +25,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--images", metavar="DIR", help="folder of the pictures; without it boxes alone are drawn"
     )
     command.add_argument(
-        "--output", default=REPORT_FILE, metavar="FILE", help=f"the page to write ({REPORT_FILE})"
+        "--output",
+        default=REPORT_FILE,
+        metavar="FILE",
+        help=f"the page to write, or a folder for it ({REPORT_FILE})",
     )
     command.add_argument("--protocol", default="aitod", help=PROTOCOL_HELP)
     command.add_argument("--title", help="what stands on top; without it the detections' file name")
@@ -62,10 +65,11 @@ def _run(arguments: argparse.Namespace) -> None:
         truth=truth,
         protocol=arguments.protocol,
     )
+    output = Path(arguments.output)
     print(
         write_report(
             results_of_files(data, truth, found, path_of),
-            Path(arguments.output),
+            output / REPORT_FILE if output.is_dir() else output,
             run,
             pictures=arguments.pictures,
             pixel_bytes=int(arguments.megabytes * MEGABYTE),

@@ -24,6 +24,7 @@ from d2freq.utils.jobs import read_key, stamp
 __all__ = ["PARTS", "Parts", "Tile"]
 
 PARTS = "run.parts"
+FREE = {"format"}  # of the key, as files are written behind the search
 
 
 class Tile(NamedTuple):
@@ -68,14 +69,14 @@ class Parts:
         """Go on with what is there; without a run the same as begin.
 
         Raises:
-            UserError: it was made with other options.
+            UserError: it was made with other options; formats alone may be others.
         """
         before = read_key(self.folder)
         if before is None:
             self.begin()
             return
         changed = sorted(
-            name for name in {*before, *self.key} if before.get(name) != self.key.get(name)
+            name for name in {*before, *self.key} - FREE if before.get(name) != self.key.get(name)
         )
         if changed:
             name = changed[0]
@@ -84,6 +85,7 @@ class Parts:
                 f"not {self.key.get(name)!r}; resume it with the same options, or start anew with "
                 "--overwrite"
             )
+        write_json(self.folder / "key.json", self.key, indent=1)
         self._read()
 
     def done(self, tile: Tile) -> bool:

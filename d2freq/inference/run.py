@@ -63,12 +63,12 @@ def prepare_folder(folder: Path, parts: Parts, *, resume: bool, overwrite: bool)
         _remove_files(folder, before or {})
         parts.begin()
         return True
+    if before is not None and before.get("options") != parts.key:
+        raise UserError(
+            f"{folder}: holds a finished run with other options; start anew with --overwrite, or "
+            "name another folder"
+        )
     if before is not None and not parts.there:
-        if before.get("options") != parts.key:
-            raise UserError(
-                f"{folder}: holds a finished run with other options; start anew with --overwrite, "
-                "or name another folder"
-            )
         return False
     parts.resume()
     return True

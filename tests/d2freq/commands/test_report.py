@@ -50,6 +50,11 @@ def test_its_figures_are_those_of_evaluate(files, capsys):
     assert told["curves"][0]["best"] == pytest.approx([*best.values()])
 
 
+def test_a_folder_gets_the_page(files):
+    assert run(files, "--output", str(files / "images")) == 0
+    assert len(page_data(files / "images" / "report.html")["pictures"]) == 4
+
+
 def test_without_pictures_boxes_alone_are_drawn(files):
     assert run(files) == 0
     data = page_data(files / "out.html")

@@ -225,12 +225,16 @@ def test_a_folder_with_a_run_is_refused(pictures, tmp_path):
         prepare()
     with pytest.raises(UserError, match="made with tile 64, not 32; resume it with the same"):
         prepare({"tile": 32}, resume=True)
+    assert prepare({"tile": 64, "format": ["csv"]}, resume=True)  # files come behind the search
+    assert prepare(resume=True)
     run(folder, pictures, resume=True)
     with pytest.raises(UserError, match="holds a finished run"):
         prepare()
     assert not prepare(resume=True)  # nothing is left to do
     with pytest.raises(UserError, match="finished run with other options"):
         prepare({"tile": 32}, resume=True)
+    with pytest.raises(UserError, match="finished run with other options"):
+        prepare({"tile": 64, "format": ["csv"]}, resume=True)
     with pytest.raises(UserError, match="take one of them"):
         prepare(resume=True, overwrite=True)
     (folder / "mine.txt").write_text("kept")

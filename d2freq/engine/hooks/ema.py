@@ -55,7 +55,7 @@ class ModelEMA(HookBase):
             self.average = {name: t.detach().clone() for name, t in self._tensors().items()}
 
     def after_step(self) -> None:
-        if step_of(self.trainer).skipped:  # no update, hence nothing to average
+        if getattr(step_of(self.trainer), "skipped", False):  # no update, nothing to average
             return
         self.updates += 1
         decay = min(self._decay, (1 + self.updates) / (max(self._warmup, 1) + self.updates))

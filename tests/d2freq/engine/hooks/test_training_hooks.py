@@ -6,7 +6,11 @@ import logging
 import numpy as np
 import pytest
 import torch
+from detectron2.engine import SimpleTrainer
 
+from d2freq.engine.hooks.ema import ModelEMA
+from d2freq.engine.hooks.finite_steps import FiniteSteps
+from d2freq.engine.hooks.left_out import LeftOut
 from d2freq.errors import UserError
 
 METRIC = "cso/CSO-mAP"
@@ -232,3 +236,15 @@ def test_the_end_of_a_training_that_did_not_begin_hides_no_error(training, tmp_p
     training.run(tmp_path, max_iter=1, **{"EMA.ENABLED": True})
     with pytest.raises(UserError, match="BAD_IMAGES"):
         training.run(tmp_path, "--resume", max_iter=2, **{"DATALOADER.BAD_IMAGES": "no"})
+
+
+def test_a_loop_of_ones_own_trains_with_the_hooks():
+    """A subclass of the trainer may have an inner loop that is no Step."""
+    model = torch.nn.Linear(2, 1)
+    loader = [torch.ones(3, 2)] * 2
+    trainer = SimpleTrainer(model, loader, torch.optim.SGD(model.parameters(), lr=0.1))
+    trainer.model.forward = lambda batch: {"loss": (batch @ model.weight.T).square().mean()}
+    ema = ModelEMA(model, decay=0.5)
+    trainer.register_hooks([LeftOut(), FiniteSteps(most=0), ema])
+    trainer.train(0, 2)
+    assert ema.updates == 2

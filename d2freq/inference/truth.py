@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from d2freq.data.coco.read import read_coco
+from d2freq.errors import DatasetError
 from d2freq.evaluation.coco.guard import GroundTruth
 from d2freq.evaluation.coco.measure import check_truth
 from d2freq.evaluation.protocols import get_protocol
@@ -17,10 +18,26 @@ logger = logging.getLogger(__name__)
 
 
 def coco_of(words: Sequence[str]) -> dict | None:
-    """The COCO file that is the one source; None where there is another, or several."""
-    if len(words) == 1 and words[0].lower().endswith(".json") and os.path.isfile(words[0]):
-        return read_coco(words[0])
-    return None
+    """The COCO file that is the one source; None where there is another, or several.
+
+    Raises:
+        DatasetError: its categories or annotations are no records.
+    """
+    if len(words) != 1 or not words[0].lower().endswith(".json") or not os.path.isfile(words[0]):
+        return None
+    content = read_coco(words[0])
+    for key in ("categories", "annotations"):
+        rows = content.get(key, [])
+        for place, row in enumerate(rows if isinstance(rows, list) else [rows]):
+            named = key != "categories" or (
+                isinstance(row, dict) and "name" in row and type(row.get("id")) is int
+            )
+            if not isinstance(rows, list) or not isinstance(row, dict) or not named:
+                raise DatasetError(
+                    f"{words[0]}: {key}[{place}] is {str(row)[:60]}, no record of COCO's format; "
+                    f"correct it (d2freq validate), or leave {key} out"
+                )
+    return content
 
 
 def object_sizes(content: dict | None) -> tuple[float, float] | None:

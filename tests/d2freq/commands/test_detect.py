@@ -149,6 +149,22 @@ def test_a_coco_files_boxes_judge_what_was_searched_for(
     assert (objects and {row[0]: row[3] for row in objects}) == counted
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"categories": [{"id": "x", "name": "ship"}]},
+        {"categories": [{"id": 1}]},
+        {"annotations": None},
+        {"annotations": [3]},
+    ],
+)
+def test_a_faulty_coco_file_is_one_line(fault, detect, pictures, tmp_path):
+    images = [{"id": 7, "file_name": "b.png", "width": 64, "height": 64}]
+    (tmp_path / "gt.json").write_text(json.dumps({"images": images} | fault))
+    code, _, errors = detect(tmp_path / "gt.json", "--images", pictures)
+    assert code == 2 and len(errors) == 1 and f"{next(iter(fault))}[0] is" in errors[0]
+
+
 def test_a_broken_picture_is_reported_and_the_exit_code_is_2(detect, pictures, tmp_path):
     (pictures / "a.png").write_bytes(b"broken")
     code, out, errors = detect(pictures)

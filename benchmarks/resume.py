@@ -10,10 +10,10 @@ momenta, averages, random states, position in the data) is compared with that of
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -127,6 +127,14 @@ def largest_difference(one, other) -> float:
     return 0.0 if one == other else float("inf")
 
 
+def compare(whole: Path, killed: Path) -> float:
+    """The largest difference between the ends of two trainings, last losses included."""
+    ends = [torch.load(f / "model_final.pth", weights_only=True) for f in (whole, killed)]
+    if progress(whole)[-1] != progress(killed)[-1]:
+        return float("inf")
+    return largest_difference(*ends)
+
+
 def main() -> None:
     """Print a markdown row a config."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -142,20 +150,22 @@ def main() -> None:
                 folder.mkdir()
             run_through(name, whole)
             moments: list[int] = []
-            while len(moments) < args.kills:
-                before = moments[-1] if moments else 0
-                if before > ITERATIONS - 7:  # the rest is too short: another training
-                    for path in killed.iterdir():
-                        path.unlink() if path.is_file() else None
-                moments.append(run_killed(name, killed, draw, *(["--resume"] if moments else [])))
+            gaps: list[float] = []
+            fresh = True
+            while len(moments) < args.kills or not fresh:
+                # the last of them, or the rest is too short for another: to the end, and compare
+                if not fresh and (len(moments) == args.kills or moments[-1] > ITERATIONS - 7):
+                    run_through(name, killed, "--resume")
+                    gaps.append(compare(whole, killed))
+                    shutil.rmtree(killed)
+                    killed.mkdir()
+                    fresh = True
+                    continue
+                moments.append(run_killed(name, killed, draw, *([] if fresh else ["--resume"])))
+                fresh = False
                 print(name, "killed in iteration", moments[-1], flush=True)
-            run_through(name, killed, "--resume")
-            ends = [torch.load(f / "model_final.pth", weights_only=True) for f in (whole, killed)]
-            losses = [progress(folder)[-1] for folder in (whole, killed)]
-            difference = largest_difference(*ends)
-            tensors = json.dumps(moments)
-        rows.append([name, args.kills, tensors, difference, "equal" * (losses[0] == losses[1])])
-    headers = ["training", "kills", "in iterations", "largest difference", "last losses"]
+        rows.append([name, len(moments), str(moments), len(gaps), max(gaps)])
+    headers = ["training", "kills", "in iterations", "ends compared", "largest difference"]
     print(tabulate(rows, headers, tablefmt="github"))
     print(where(), os.environ.get("OMP_NUM_THREADS", ""))
 

@@ -2,7 +2,8 @@
 
 One NaN in a gradient makes a NaN of every weight, though the loss was finite, and clipping spreads
 it. So gradients are looked at before each update; that costs one pass over them. Under float16 the
-gradient scaler does so itself and leaves such updates out, which stays as it is.
+gradient scaler leaves such updates out itself and halves its factor, which stays as it is; where
+that goes on after the factor has become small, it is no overflow, and training ends, too.
 """
 
 import logging
@@ -23,6 +24,7 @@ __all__ = ["FiniteSteps"]
 logger = logging.getLogger(__name__)
 
 SHOWN = 8  # pictures of a batch that a message names
+HALVINGS = 20  # in a row take a scaler from 65536, where it starts, below 0.1
 
 
 class FiniteSteps(HookBase):
@@ -64,15 +66,16 @@ class FiniteSteps(HookBase):
 
     def _allow(self, step: Step, batches: list[Any], losses: Mapping[str, Tensor]) -> bool:
         scaler = getattr(step, "grad_scaler", None)
-        if scaler is not None and scaler.is_enabled():
-            return True
+        scaled = scaler is not None and scaler.is_enabled()
         if _in_all_processes(_is_finite(step.model, losses), losses):
             self._in_a_row = 0
             return True
         self._in_a_row += 1
+        if scaled and self._in_a_row <= self._most + HALVINGS:
+            return True
         self._left_out += 1
         said = self._describe(step, batches, losses)
-        if self._in_a_row > self._most:
+        if scaled or self._in_a_row > self._most:
             raise NonFiniteError(f"{said}. {self._end(step, batches)}")
         logger.warning("%s: this update is left out", said)
         if self._buffers:

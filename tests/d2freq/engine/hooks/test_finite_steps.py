@@ -1,6 +1,7 @@
 """A NaN in a gradient, a loss or a picture: no weight ever holds it, and the message names it."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from detectron2.engine import HookBase
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
-from d2freq.engine.hooks.finite_steps import FiniteSteps
+from d2freq.engine.hooks.finite_steps import HALVINGS, FiniteSteps
 from d2freq.engine.step import make_step, step_of
 from d2freq.engine.weights.finite import NonFiniteError, check_finite, faults_of
 from d2freq.engine.weights.strict import StrictCheckpointer, load_weights
@@ -193,3 +194,22 @@ def test_an_average_of_weights_that_is_nan_is_not_written(tmp_path):
     with pytest.raises(NonFiniteError, match=r"trainer.hooks.EMA.layer.weight"):
         checkpointer.save("model_0000001")
     assert not list(tmp_path.iterdir())
+
+
+def test_overflows_of_a_scaler_pass_but_not_without_end():
+    """float16 runs on GPUs alone, and a scaler on the CPU as well."""
+    model = nn.Linear(2, 1)
+    step = SimpleNamespace(model=model, iter=3, grad_scaler=torch.amp.GradScaler("cpu"))
+    losses = {"loss": torch.tensor(1.0)}
+    hook = FiniteSteps(most=0)
+
+    def ask(value):
+        model.weight.grad = torch.full_like(model.weight, value)
+        return hook._allow(step, [pictures(1)], losses)
+
+    for _ in range(2):  # as a scaler finds its factor, again and again in a long training
+        assert all(ask(math.inf) for _ in range(HALVINGS)) and ask(1.0)
+    assert hook.state_dict() == {}
+    with pytest.raises(NonFiniteError, match=r"iteration 3.*gradient of weight.*20 in a row"):
+        for _ in range(HALVINGS + 1):
+            ask(math.nan)

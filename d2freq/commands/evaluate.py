@@ -14,6 +14,7 @@ from d2freq.evaluation.coco.guard import (
 )
 from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
 from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
+from d2freq.evaluation.coco.run_names import numbered_as
 from d2freq.evaluation.protocols import get_protocol
 
 SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
@@ -126,7 +127,7 @@ def read_guarded(
     Raises:
         DetectionError: as the reader and the guard; the message names both files.
     """
-    detections = read_detections(path, masks=masks)
+    detections = numbered_as(read_detections(path, masks=masks), path, truth.report.file)
     try:
         return guard_detections(detections, truth, strict=strict)
     except DetectionError as error:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.engine.config.device import present_device
+from d2freq.engine.config.other_kind import named_otherwise
 from d2freq.errors import UserError
 from d2freq.trainer_config import lazy_names
 from d2freq.utils.choices import did_you_mean
@@ -88,6 +89,9 @@ def _check_lazy_keys(cfg: DictConfig, overrides: list[str]) -> None:
         key = word.split("=", 1)[0]
         if word.startswith(("+", "~")) or key in known:
             continue
+        other = named_otherwise(key, lazy=True)
+        if other:
+            raise UserError(f"command line: {key} is a key of YAML configs{other}")
         near = did_you_mean(key, known)
         raise UserError(f"command line: {key} is not in the config{near}; +{word} adds a new key")
 

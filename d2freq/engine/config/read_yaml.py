@@ -10,6 +10,7 @@ from yaml.error import YAMLError
 from d2freq.config import add_d2freq_config
 from d2freq.data.catalog import register_coco
 from d2freq.engine.config.device import present_device
+from d2freq.engine.config.other_kind import named_otherwise
 from d2freq.errors import UserError
 from d2freq.utils.choices import did_you_mean
 
@@ -111,7 +112,11 @@ def _nearest_key(message: str, known: list[str]) -> str:
     # where the parent is misspelt or the leaf misplaced, any key with that leaf will do
     leaf = culprit.rsplit(".", 1)[-1]
     namesakes = [key for key in known if key.rsplit(".", 1)[-1] == leaf]
-    cure = did_you_mean(culprit, known) or did_you_mean(culprit, namesakes, cutoff=0)
+    cure = (
+        named_otherwise(culprit, lazy=False)
+        or did_you_mean(culprit, known)
+        or did_you_mean(culprit, namesakes, cutoff=0)
+    )
     return f"config key {culprit} does not exist{cure}"
 
 

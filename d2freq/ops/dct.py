@@ -29,6 +29,14 @@ ROUNDINGS = ("floor", "ceil")
 PLACES = 10**12  # decimals of alpha that count
 
 
+# Asked once: the torch.compile of 2.6 cannot ask within a graph. Device "meta", say, has none.
+AUTOCAST = frozenset(
+    kind
+    for kind in ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "xla")
+    if torch.amp.is_autocast_available(kind)
+)
+
+
 def dct_matrix(
     size: int,
     rows: int | None = None,
@@ -162,7 +170,7 @@ def _lowest_terms(part: int, whole: int) -> tuple[int, int]:
 def autocast_off(x: Tensor) -> contextlib.AbstractContextManager:
     """A context in which autocast, if it is on for the device of ``x``, does nothing."""
     kind = x.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+    if kind in AUTOCAST and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
     return contextlib.nullcontext()
 

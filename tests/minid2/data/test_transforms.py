@@ -145,3 +145,15 @@ def test_own_augmentations_get_what_their_arguments_name(image):
 def test_wrong_settings_are_refused_at_once(make, message):
     with pytest.raises((ValueError, AssertionError), match=message):
         make()
+
+
+def test_floating_point_images_are_resized_like_bytes(image):
+    resize = T.ResizeTransform(40, 60, 20, 30)
+    smooth = np.tile(np.linspace(0, 255, 60, dtype=np.float32)[None, :, None], (40, 1, 3))
+    found = resize.apply_image(smooth)
+    assert found.shape == (20, 30, 3) and found.dtype == np.float32
+    assert np.abs(np.diff(found[0, :, 0]) - 255 / 29.5).max() < 0.1
+    labels = (image[..., 0] > 127).astype(np.uint8)
+    assert set(np.unique(resize.apply_segmentation(labels))) <= {0, 1}
+    grey = image[..., :1]
+    assert resize.apply_image(grey).shape == (20, 30, 1)

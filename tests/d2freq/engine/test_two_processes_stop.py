@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 
+import pytest
 import torch
 
+import d2freq
 from d2freq.data.scenes.dataset import generate_scenes
 from d2freq.utils.lock import LOCK_FILE
 
@@ -16,6 +18,10 @@ from ...process import ROOT
 from .test_train_net import DEMO, KINDS
 
 
+@pytest.mark.skipif(
+    d2freq.HOST == "detectron2" and torch.cuda.device_count() < 2,
+    reason="launch of the real Detectron2 puts several processes on GPUs alone",
+)
 def test_both_stop_after_the_same_iteration(tmp_path):
     generate_scenes(tmp_path / "tiny_scenes", train=4, val=2, size=64, workers=1, progress=False)
     suffix, options, max_iter, output_dir, _ = KINDS["yaml"]

@@ -54,7 +54,9 @@ def foreground_mask(
         [[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
     choice(rule, RULES, key="SET: mask rule (MODEL.SET.MASK)")
-    corners = pad_sequence(list(boxes), batch_first=True).float()  # filled up with empty boxes
+    # filled up with empty boxes, to one at least: torch.compile of 2.6 cannot pad none at all
+    one = boxes[0].new_zeros(1, 4)
+    corners = pad_sequence([*boxes, one], batch_first=True)[:-1].float()
     left, top, right, bottom = corners.unbind(-1)
     rows = RULES[rule](top, bottom, padded[0], level[0])
     columns = RULES[rule](left, right, padded[1], level[1])

@@ -6,14 +6,13 @@ Shape shorthand: B images, C channels of every level, H x W of a level.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from detectron2.config import CfgNode
 from detectron2.modeling.backbone import Backbone
 from torch import Tensor, nn
 
 from d2freq.modeling.backbones.extents import Extents, extents_of, is_batch_norm_training
 from d2freq.modeling.backbones.fpn import FPN
 
-__all__ = ["FilteredFPN", "filtered_fpn_arguments"]
+__all__ = ["FilteredFPN"]
 
 
 class FilteredFPN(FPN):
@@ -98,18 +97,3 @@ class _FilteredLateral:
         if self.extents is None:
             return self.own(lateral)
         return self.extents.apply(self.own, lateral)
-
-
-def filtered_fpn_arguments(
-    cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None
-) -> dict[str, Any]:
-    """What MODEL.FPN says, for the ``from_config`` of a subclass."""
-    return {
-        "bottom_up": bottom_up,
-        "in_features": cfg.MODEL.FPN.IN_FEATURES,
-        "out_channels": cfg.MODEL.FPN.OUT_CHANNELS,
-        "norm": cfg.MODEL.FPN.NORM,
-        "top_block": top_block,
-        "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
-        "lateral_init": cfg.MODEL.FPN.LATERAL_INIT,
-    }

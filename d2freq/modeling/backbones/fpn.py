@@ -5,6 +5,7 @@ with both.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
@@ -21,6 +22,7 @@ __all__ = [
     "FPN",
     "build_d2freq_resnet_fpn_backbone",
     "build_d2freq_retinanet_resnet_fpn_backbone",
+    "fpn_arguments",
     "fpn_from_config",
     "fpn_keys",
 ]
@@ -80,17 +82,22 @@ def fpn_keys() -> CfgNode:
     return node
 
 
+def fpn_arguments(cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None) -> dict[str, Any]:
+    """What MODEL.FPN says, for FPN and for the ``from_config`` of its subclasses."""
+    return {
+        "bottom_up": bottom_up,
+        "in_features": cfg.MODEL.FPN.IN_FEATURES,
+        "out_channels": cfg.MODEL.FPN.OUT_CHANNELS,
+        "norm": cfg.MODEL.FPN.NORM,
+        "top_block": top_block,
+        "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
+        "lateral_init": cfg.MODEL.FPN.LATERAL_INIT,
+    }
+
+
 def fpn_from_config(cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None) -> FPN:
     """FPN from MODEL.FPN on a backbone."""
-    return FPN(
-        bottom_up=bottom_up,
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=top_block,
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-        lateral_init=cfg.MODEL.FPN.LATERAL_INIT,
-    )
+    return FPN(**fpn_arguments(cfg, bottom_up, top_block))
 
 
 @BACKBONE_REGISTRY.register()

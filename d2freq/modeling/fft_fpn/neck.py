@@ -13,7 +13,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling.backbone import Backbone
 from torch import nn
 
-from d2freq.modeling.backbones.filtered_fpn import FilteredFPN, filtered_fpn_arguments
+from d2freq.modeling.backbones.filtered_fpn import FilteredFPN
+from d2freq.modeling.backbones.fpn import fpn_arguments
 from d2freq.modeling.fft_fpn.radial_gate import RadialGate
 from d2freq.modeling.fft_fpn.switches import Switches
 from d2freq.modeling.switches import takes_switches
@@ -91,6 +92,6 @@ class FFTFPN(FilteredFPN):
     ) -> dict[str, Any]:
         """Arguments from ``MODEL.FPN`` and ``MODEL.FFTFPN``."""
         return {
-            **filtered_fpn_arguments(cfg, bottom_up, top_block),
+            **fpn_arguments(cfg, bottom_up, top_block),
             **Switches.read(cfg.MODEL.FFTFPN),
         }

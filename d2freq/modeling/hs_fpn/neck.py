@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.extents import Extents, extents_of, is_batch_norm_training
-from d2freq.modeling.backbones.fpn import FPN
+from d2freq.modeling.backbones.fpn import FPN, fpn_arguments
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
@@ -126,13 +126,7 @@ class HSFPN(FPN):
     ) -> dict[str, Any]:
         """Arguments from ``MODEL.FPN`` and ``MODEL.HSFPN``."""
         return {
-            "bottom_up": bottom_up,
-            "in_features": cfg.MODEL.FPN.IN_FEATURES,
-            "out_channels": cfg.MODEL.FPN.OUT_CHANNELS,
-            "norm": cfg.MODEL.FPN.NORM,
-            "top_block": top_block,
-            "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
-            "lateral_init": cfg.MODEL.FPN.LATERAL_INIT,
+            **fpn_arguments(cfg, bottom_up, top_block),
             "use_act_checkpoint": cfg.MODEL.HSFPN.USE_ACT_CHECKPOINT,
             **Switches.read(cfg.MODEL.HSFPN),
         }

@@ -13,7 +13,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling.backbone import Backbone
 from torch import nn
 
-from d2freq.modeling.backbones.filtered_fpn import FilteredFPN, filtered_fpn_arguments
+from d2freq.modeling.backbones.filtered_fpn import FilteredFPN
+from d2freq.modeling.backbones.fpn import fpn_arguments
 from d2freq.modeling.switches import takes_switches
 from d2freq.modeling.wavelet_fpn.detail_gate import DetailGate
 from d2freq.modeling.wavelet_fpn.switches import Switches
@@ -89,6 +90,6 @@ class WaveletFPN(FilteredFPN):
     ) -> dict[str, Any]:
         """Arguments from ``MODEL.FPN`` and ``MODEL.WAVELETFPN``."""
         return {
-            **filtered_fpn_arguments(cfg, bottom_up, top_block),
+            **fpn_arguments(cfg, bottom_up, top_block),
             **Switches.read(cfg.MODEL.WAVELETFPN),
         }

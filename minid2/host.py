@@ -5,11 +5,14 @@ whichever name imported them.
 """
 
 import importlib
+import logging
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
+
+from .absent import fill_in, topic_of
 
 ALIAS = "detectron2"
 HOME = __package__  # "minid2"
@@ -28,6 +31,11 @@ def to_home(name: str) -> str:
 def to_alias(name: str) -> str:
     """``minid2.x`` as the name it has for Detectron2's users; every other name unchanged."""
     return ALIAS + name[len(HOME) :] if within(name, HOME) else name
+
+
+def logger_of(module: str) -> logging.Logger:
+    """The logger of a module by the name that it has for Detectron2's users, ``detectron2.x``."""
+    return logging.getLogger(to_alias(module))
 
 
 def refuse(key: str, wanted: Any) -> None:
@@ -62,7 +70,21 @@ def is_installed_as_detectron2() -> bool:
 
 def _share_modules() -> None:
     for name in [name for name in sys.modules if within(name, HOME)]:
-        sys.modules[to_alias(name)] = sys.modules[name]
+        module = sys.modules[to_alias(name)] = sys.modules[name]
+        fill_in(module, _path(name), missing=False)
+
+
+def _path(name: str) -> str:
+    """``structures.boxes`` of ``minid2.structures.boxes``."""
+    return name.partition(".")[2]
+
+
+class _Absent(Loader):
+    """Makes a module that only the real Detectron2 has, full of stand-ins."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        fill_in(module, _path(module.__name__), missing=True)
+        _share_modules()
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -73,6 +95,8 @@ class _Finder(MetaPathFinder, Loader):
         if not within(home, HOME):
             return None
         if PathFinder.find_spec(home, path) is None:
+            if topic_of(_path(home)) is not None:
+                return ModuleSpec(home, _Absent(), is_package=True)
             # `from detectron2 import x` would swallow the error, and say only "cannot import
             # name", if its `name` were that of minid2.
             raise ModuleNotFoundError(

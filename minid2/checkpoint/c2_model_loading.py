@@ -4,11 +4,12 @@ ResNet weights of Caffe2 are renamed first; then each parameter of the model tak
 longest name that its own name ends with.
 """
 
-import logging
 import re
 from collections.abc import Mapping
 
 import torch
+
+from ..host import logger_of
 
 _BLOB = re.compile(r"(?P<layer>.+?)_(?P<norm>bn_)?(?P<kind>w|b|s|rm|riv)")
 _KINDS = {"w": "weight", "s": "weight", "b": "bias", "rm": "running_mean", "riv": "running_var"}
@@ -58,7 +59,7 @@ def align_and_update_state_dicts(
     Raises:
         ValueError: one entry of the checkpoint fits two parameters.
     """
-    logger = logging.getLogger(__name__)
+    logger = logger_of(__name__)
     if c2_conversion:
         ckpt_state_dict, _ = convert_c2_detectron_names(ckpt_state_dict)
     place_of: dict[str, str] = {}  # name in the checkpoint -> name in the model

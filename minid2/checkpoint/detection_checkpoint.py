@@ -1,12 +1,12 @@
 """The checkpointer of detectors: more formats, safe reading, atomic writing."""
 
-import logging
 import os
 from typing import Any
 
 from fvcore.common.checkpoint import Checkpointer
 from torch import nn
 
+from ..host import logger_of
 from ..utils import comm
 from ..utils.file_io import PathManager
 from .c2_model_loading import align_and_update_state_dicts
@@ -44,7 +44,7 @@ class DetectionCheckpointer(Checkpointer):
         if save_to_disk is None:
             save_to_disk = comm.is_main_process()
         super().__init__(model, save_dir, save_to_disk=save_to_disk, **checkpointables)
-        self.logger = logging.getLogger(__name__)
+        self.logger = logger_of(__name__)
         self.path_manager = AtomicPathManager(PathManager)
         self._match_endings = False
 

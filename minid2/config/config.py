@@ -27,8 +27,7 @@ class CfgNode(_CfgNode):
         """Read a YAML file with its bases and take over its values.
 
         Args:
-            cfg_filename: a path or an address.
-            allow_unsafe: permit tags such as ``!!python/object/apply``.
+            cfg_filename, allow_unsafe: a path or an address; permit tags that run code.
 
         Raises:
             AssertionError: there is no such file.
@@ -75,7 +74,12 @@ def configurable(init_func: Callable | None = None, *, from_config: Callable | N
 
         @functools.wraps(init_func)
         def init(self, *args, **kwargs):
-            args, kwargs = _explicit_arguments(type(self).from_config, args, kwargs)
+            translate = getattr(type(self), "from_config", None)
+            if translate is None:
+                raise AttributeError(f"{type(self).__name__}: @configurable needs a 'from_config'")
+            if not inspect.ismethod(translate):
+                raise TypeError(f"{type(self).__name__}.from_config has to be a classmethod")
+            args, kwargs = _explicit_arguments(translate, args, kwargs)
             init_func(self, *args, **kwargs)
 
         return init
@@ -100,6 +104,8 @@ def _explicit_arguments(translate: Callable, args: tuple, kwargs: dict[str, Any]
     if not isinstance(first, (_CfgNode, DictConfig)):
         return args, kwargs
     parameters = inspect.signature(translate).parameters
+    if next(iter(parameters)) != "cfg":
+        raise TypeError(f"{translate.__qualname__}: the first argument has to be called 'cfg'")
     kinds = {parameter.kind for parameter in parameters.values()}
     if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         return (), translate(*args, **kwargs)  # it takes whatever comes

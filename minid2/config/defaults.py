@@ -90,11 +90,7 @@ MODEL_KEYS = {
 }
 
 # What every head takes from its regions: output size, samples a bin (0: adaptive), method.
-_POOLER = {
-    "POOLER_RESOLUTION": 14,
-    "POOLER_SAMPLING_RATIO": 0,
-    "POOLER_TYPE": "ROIAlignV2",
-}
+_POOLER = {"POOLER_RESOLUTION": 14, "POOLER_SAMPLING_RATIO": 0, "POOLER_TYPE": "ROIAlignV2"}
 
 ROI_KEYS = {
     "ROI_HEADS": {
@@ -230,12 +226,7 @@ SOLVER = {
     "CHECKPOINT_PERIOD": 5000,
     "AMP": {"ENABLED": False},
     # CLIP_TYPE: value (every gradient), norm (of each parameter), full_model (all together)
-    "CLIP_GRADIENTS": {
-        "ENABLED": False,
-        "CLIP_TYPE": "value",
-        "CLIP_VALUE": 1.0,
-        "NORM_TYPE": 2.0,
-    },
+    "CLIP_GRADIENTS": {"ENABLED": False, "CLIP_TYPE": "value", "CLIP_VALUE": 1.0, "NORM_TYPE": 2.0},
 }
 
 TEST = {

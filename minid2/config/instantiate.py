@@ -1,12 +1,12 @@
 """From the description of a call to its result."""
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from ..host import logger_of
 from ..utils.registry import locate
 
 
@@ -39,5 +39,5 @@ def instantiate(cfg: Any) -> Any:
         return target(**arguments)
     except TypeError:
         message = "could not call %s with the arguments %s"
-        logging.getLogger(__name__).error(message, cfg["_target_"], sorted(arguments))
+        logger_of(__name__).error(message, cfg["_target_"], sorted(arguments))
         raise

@@ -2,9 +2,9 @@
 
 import builtins
 import dataclasses
-import logging
 import os
 import re
+import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -13,7 +13,7 @@ import cloudpickle
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf, SCMode
 
-from ..host import ALIAS, HOME
+from ..host import ALIAS, HOME, logger_of
 from ..utils.file_io import PathManager
 from ..utils.registry import _convert_target_to_string
 
@@ -86,6 +86,12 @@ class LazyConfig:
         return _as_config(names)
 
     @staticmethod
+    def load_rel(filename: str, keys: str | tuple[str, ...] | None = None) -> Any:
+        """As :meth:`load`, within a config file, of one beside it."""
+        importer = sys._getframe(1).f_code.co_filename
+        return LazyConfig.load(os.path.join(os.path.dirname(importer), filename), keys)
+
+    @staticmethod
     def save(cfg: Any, filename: str) -> None:
         """Write a config as YAML that either host reads.
 
@@ -108,7 +114,7 @@ class LazyConfig:
             with PathManager.open(filename + ".pkl", "wb") as file:
                 cloudpickle.dump(cfg, file)
             message = "%s holds objects that YAML cannot, and cannot be loaded again; see %s.pkl"
-            logging.getLogger(__name__).warning(message, filename, filename)
+            logger_of(__name__).warning(message, filename, filename)
 
     @staticmethod
     def apply_overrides(cfg: DictConfig, overrides: list[str]) -> DictConfig:
@@ -168,8 +174,10 @@ def _import_relative(importer: str, name: str, level: int) -> ModuleType:
     for _ in range(level):
         folder = os.path.dirname(folder)
     target = os.path.join(folder, *name.split(".")) + ".py"
+    if not name:
+        raise ImportError(f"{importer}: relative import of a folder; name a file, from .x import y")
     if not os.path.isfile(target):
-        raise ImportError(f"{importer}: cannot import {name!r}, there is no {target}")
+        raise ImportError(f"{importer}: cannot import {name!r}, {target} does not exist")
     module = ModuleType(name)
     module.__file__ = target
     for key, value in _run_config_file(target).items():

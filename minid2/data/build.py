@@ -1,6 +1,5 @@
 """Loaders of training and test batches."""
 
-import logging
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from ..config import CfgNode, configurable
+from ..host import logger_of
 from ..utils.comm import get_world_size
 from ..utils.env import seed_all_rng
 from .common import AspectRatioGroupedDataset, DatasetFromList, MapDataset, ToIterableDataset
@@ -18,16 +18,12 @@ from .dataset_dicts import (
     print_instances_class_histogram,
 )
 from .dataset_mapper import DatasetMapper
+from .detection_utils import check_metadata_consistency
 from .samplers import InferenceSampler, RepeatFactorTrainingSampler, TrainingSampler
 
-__all__ = [
-    "build_batch_data_loader",
-    "build_detection_test_loader",
-    "build_detection_train_loader",
-    "filter_images_with_only_crowd_annotations",
-    "get_detection_dataset_dicts",
-    "print_instances_class_histogram",
-]
+__all__ = ["check_metadata_consistency", "build_batch_data_loader", "build_detection_test_loader"]
+__all__ += ["build_detection_train_loader", "filter_images_with_only_crowd_annotations"]
+__all__ += ["get_detection_dataset_dicts", "print_instances_class_histogram"]
 
 
 def trivial_batch_collator(batch: list) -> list:
@@ -127,7 +123,7 @@ def _training_sampler(cfg: CfgNode, dataset: Any) -> Sampler:
     """
     loader = cfg.DATALOADER
     name = loader.SAMPLER_TRAIN
-    logging.getLogger(__name__).info("Using training sampler %s", name)
+    logger_of(__name__).info("Using training sampler %s", name)
     if name == "TrainingSampler":
         return TrainingSampler(len(dataset), seed=cfg.SEED)
     if name == "RepeatFactorTrainingSampler":
@@ -187,12 +183,9 @@ def build_detection_train_loader(
         total_batch_size: over all processes.
         aspect_ratio_grouping: put wide images and tall ones in batches of their own; elements
             need "width" and "height".
-        num_workers: loading processes.
-        collate_fn: from a list of elements to a batch; None leaves the list.
-        kwargs: see :func:`build_batch_data_loader`.
+        num_workers, collate_fn, kwargs: see :func:`build_batch_data_loader`.
 
-    Returns:
-        Iterable of lists, ``total_batch_size / processes`` long.
+    Returns an iterable of lists, ``total_batch_size / processes`` long.
     """
     mapped, sampler = _map_and_sample(dataset, mapper, sampler, TrainingSampler)
     return build_batch_data_loader(
@@ -235,8 +228,7 @@ def build_detection_test_loader(
         mapper: from a record to what the model takes.
         sampler: indices; None is an :class:`InferenceSampler`. An iterable data set takes none.
         batch_size: of this process; the last batch may be shorter.
-        num_workers: loading processes.
-        collate_fn: from a list of elements to a batch; None leaves the list.
+        num_workers, collate_fn: see :func:`build_batch_data_loader`.
     """
     mapped, sampler = _map_and_sample(dataset, mapper, sampler, InferenceSampler)
     collate_fn = collate_fn or trivial_batch_collator

@@ -1,7 +1,6 @@
 """Data sets that wrap data sets: lists, maps, index streams and groups by aspect ratio."""
 
 import copy
-import logging
 import pickle
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset, IterableDataset, Sampler, get_worker_info
 
+from ..host import logger_of
 from ..utils.serialize import PicklableWrapper
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class _PickledList:
@@ -131,8 +131,7 @@ class ToIterableDataset(IterableDataset):
         """Wrap.
 
         Args:
-            dataset: map-style.
-            sampler: cheap source of indices; every worker runs all of it.
+            dataset, sampler: map-style; a cheap source of indices, as every worker runs it all.
             shard_sampler: let each worker take its part of the indices. False for a sampler that
                 already knows its worker.
             shard_chunk_size: how many indices in a row a worker takes; the batch size, so that a

@@ -1,6 +1,5 @@
 """From the names of data sets to one list of records."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 from tabulate import tabulate
 from torch.utils.data import ConcatDataset, Dataset
 
-from ..host import refuse
+from ..host import logger_of, refuse
 from .catalog import DatasetCatalog, MetadataCatalog
 from .detection_utils import check_metadata_consistency
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 def filter_images_with_only_crowd_annotations(dataset_dicts: list[dict]) -> list[dict]:
@@ -39,12 +38,10 @@ def get_detection_dataset_dicts(
     Args:
         names: one name or several.
         filter_empty: leave out images with nothing but crowds.
-        min_keypoints: has to be 0.
-        proposal_files: has to be empty.
+        min_keypoints, proposal_files: have to be 0 and empty.
         check_consistency: require the same ``thing_classes`` of all.
 
-    Returns:
-        The records; a torch data set where the registered functions return such.
+    Returns the records; a torch data set where the registered functions return such.
 
     Raises:
         KeyError: a name is not registered.
@@ -81,8 +78,7 @@ def print_instances_class_histogram(dataset_dicts: list[dict], class_names: list
     """Log the number of instances of each class, crowds left out.
 
     Args:
-        dataset_dicts: records with "annotations".
-        class_names: names by class id.
+        dataset_dicts, class_names: records with "annotations", and names by class id.
 
     Raises:
         AssertionError: an annotation has a class id without a name.

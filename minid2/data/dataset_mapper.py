@@ -1,7 +1,6 @@
 """The default way from a record to the input of a model."""
 
 import copy
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 
 from ..config import CfgNode, configurable
-from ..host import refuse
+from ..host import logger_of, refuse
 from . import detection_utils as utils
 from . import transforms as T
 
@@ -61,7 +60,7 @@ class DatasetMapper:
         self.instance_mask_format = instance_mask_format
         self.recompute_boxes = recompute_boxes
         mode = "training" if is_train else "inference"
-        logging.getLogger(__name__).info("Augmentations in %s: %s", mode, self.augmentations)
+        logger_of(__name__).info("Augmentations in %s: %s", mode, self.augmentations)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -88,9 +87,6 @@ class DatasetMapper:
 
     def __call__(self, dataset_dict: dict) -> dict:
         """Map one record, which stays as it is.
-
-        Args:
-            dataset_dict: a standard record.
 
         Returns:
             A copy with "image" (C, H, W), and in training "instances" where the record has

@@ -23,8 +23,7 @@ def read_image(file_name: str, format: str | None = None) -> np.ndarray:
     """Read an image, upright: an orientation in its EXIF data is applied.
 
     Args:
-        file_name: path or address of the image.
-        format: what to convert to; None keeps the mode of the file.
+        file_name, format: path or address, and what to convert to; None keeps the file's mode.
 
     Returns:
         (H, W, C) in [0, 255], uint8; (H, W) where ``format`` is None and the file has one channel.

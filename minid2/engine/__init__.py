@@ -8,12 +8,6 @@ from .defaults import (
     default_setup,
     default_writers,
 )
-from .hooks import (
-    EvalHook,
-    IterationTimer,
-    LRScheduler,
-    PeriodicCheckpointer,
-    PeriodicWriter,
-)
+from .hooks import EvalHook, IterationTimer, LRScheduler, PeriodicCheckpointer, PeriodicWriter
 from .launch import DEFAULT_TIMEOUT, launch
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase

@@ -15,7 +15,7 @@ from ..config import CfgNode
 from ..data import MetadataCatalog, build_detection_test_loader, build_detection_train_loader
 from ..data import transforms as T
 from ..evaluation import DatasetEvaluator, inference_on_dataset, print_csv_format, verify_results
-from ..host import refuse
+from ..host import ALIAS, logger_of, refuse
 from ..modeling import build_model
 from ..solver import build_lr_scheduler, build_optimizer
 from ..utils import comm
@@ -25,14 +25,8 @@ from . import hooks
 from .setup import create_ddp_model, default_argument_parser, default_setup, default_writers
 from .train_loop import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 
-__all__ = [
-    "DefaultPredictor",
-    "DefaultTrainer",
-    "create_ddp_model",
-    "default_argument_parser",
-    "default_setup",
-    "default_writers",
-]
+__all__ = ["DefaultPredictor", "DefaultTrainer", "create_ddp_model", "default_argument_parser"]
+__all__ += ["default_setup", "default_writers"]
 
 
 def _of_inner_loop(name: str) -> Any:
@@ -75,8 +69,7 @@ class DefaultTrainer(TrainerBase):
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__()
-        project_logger = logging.getLogger(__name__.partition(".")[0])
-        if not project_logger.isEnabledFor(logging.INFO):  # default_setup() was not called
+        if not logging.getLogger(ALIAS).isEnabledFor(logging.INFO):  # no default_setup() before
             setup_logger()
         world = cfg.SOLVER.REFERENCE_WORLD_SIZE
         refuse(f"SOLVER.REFERENCE_WORLD_SIZE {world}", world not in (0, comm.get_world_size()))
@@ -173,7 +166,7 @@ class DefaultTrainer(TrainerBase):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """The model, on its device."""
         model = build_model(cfg)
-        logging.getLogger(__name__).info("Model:\n%s", model)
+        logger_of(__name__).info("Model:\n%s", model)
         return model
 
     @classmethod
@@ -210,15 +203,11 @@ class DefaultTrainer(TrainerBase):
     ) -> Any:
         """Evaluate a model, with the weights it has, on every data set in ``DATASETS.TEST``.
 
-        Args:
-            cfg: names the data sets.
-            model: the model.
-            evaluators: one a data set; by default :meth:`build_evaluator` makes them.
+        There is an evaluator a data set; by default :meth:`build_evaluator` makes them.
 
-        Returns:
-            The results by data set; of a single data set, its results themselves.
+        Returns the results by data set; of a single data set, its results themselves.
         """
-        logger = logging.getLogger(__name__)
+        logger = logger_of(__name__)
         names = cfg.DATASETS.TEST
         if isinstance(evaluators, DatasetEvaluator):
             evaluators = [evaluators]

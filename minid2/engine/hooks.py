@@ -1,7 +1,6 @@
 """What happens around the iterations of a training, each as a hook."""
 
 import datetime
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +11,13 @@ from fvcore.common.checkpoint import PeriodicCheckpointer as _PeriodicCheckpoint
 from fvcore.common.param_scheduler import ParamScheduler
 
 from ..evaluation.testing import flatten_results_dict
+from ..host import logger_of
 from ..solver import LRMultiplier
 from ..utils import comm
 from ..utils.events import EventWriter
 from .trainer_base import HookBase
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 TorchScheduler = torch.optim.lr_scheduler.LRScheduler
 

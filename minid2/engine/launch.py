@@ -33,16 +33,13 @@ def launch(
 
     Args:
         main_func: importable by name, since new processes import it.
-        num_gpus_per_machine: processes on each machine.
-        num_machines: machines in all.
+        num_gpus_per_machine, num_machines: processes on each machine, and machines.
         machine_rank: this machine among them, from 0.
         dist_url: where the processes meet, as ``tcp://host:port`` on machine 0 or ``file://``;
             "auto" looks for a free port, for one machine only.
-        args: passed to ``main_func``.
-        timeout: how long a process waits for the others.
+        args, timeout: passed to ``main_func``, and how long a process waits for the others.
 
-    Returns:
-        What ``main_func`` returned when it ran in this process, else None.
+    Returns what ``main_func`` returned when it ran in this process, else None.
 
     Raises:
         torch.multiprocessing.ProcessRaisedException: a process failed; the message holds its

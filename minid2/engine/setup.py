@@ -30,8 +30,7 @@ Examples:
 def default_argument_parser(epilog: str | None = None) -> argparse.ArgumentParser:
     """A parser for the arguments that training scripts have in common.
 
-    Args:
-        epilog: text below the list of arguments; examples by default.
+    ``epilog`` is the text below their list; examples by default.
     """
     parser = argparse.ArgumentParser(
         epilog=_EXAMPLES.format(script=sys.argv[0]) if epilog is None else epilog,
@@ -87,9 +86,7 @@ def create_ddp_model(
 def default_writers(output_dir: str, max_iter: int | None = None) -> list[EventWriter]:
     """Writers to the terminal, to ``metrics.json`` and to tensorboard's format.
 
-    Args:
-        output_dir: folder of the files; it is made if missing.
-        max_iter: the length of the training, from which the time left is told.
+    ``output_dir`` is made if missing; from ``max_iter``, the length, the time left is told.
     """
     PathManager.mkdirs(output_dir)
     return [

@@ -1,13 +1,13 @@
 """A loop over iterations that calls hooks around each of them."""
 
-import logging
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from ..host import logger_of
 from ..utils.events import EventStorage
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class HookBase:

@@ -5,7 +5,6 @@ import copy
 import io
 import itertools
 import json
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ import torch
 from tabulate import tabulate
 
 from ..data.catalog import MetadataCatalog
-from ..host import refuse
+from ..host import logger_of, refuse
 from ..structures import Instances
 from ..utils import comm
 from ..utils.file_io import PathManager
@@ -84,7 +83,7 @@ class COCOEvaluator(DatasetEvaluator):
         self._tasks = None if tasks is None else list(tasks)
         others = set(self._tasks or ()) - {"bbox", "segm"}
         refuse(f"tasks={sorted(others)} of COCOEvaluator, beside bbox and segm", others)
-        self._logger = logging.getLogger(__name__)
+        self._logger = logger_of(__name__)
         self._distributed = distributed
         self._output_dir = output_dir
         self._use_fast_impl = use_fast_impl

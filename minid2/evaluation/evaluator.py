@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..host import logger_of
 from ..utils.comm import get_world_size, is_main_process
 
 WARM_UP = 5  # batches that are not timed, since caches and kernels settle in them
@@ -78,15 +78,13 @@ def inference_on_dataset(
 
     Args:
         model: takes a batch of the loader; a module is in eval mode meanwhile.
-        data_loader: an iterable of batches with a length.
-        evaluator: one, several, or None to measure the speed only.
+        data_loader, evaluator: batches with a length; one, several, None: only the speed.
         callbacks: functions without arguments, called at ``on_start``, ``before_inference`` and
             ``after_inference`` of each batch, and ``on_end``.
 
-    Returns:
-        The evaluator's result; an empty dict where it has none.
+    Returns the evaluator's result; an empty dict where it has none.
     """
-    logger = logging.getLogger(__name__)
+    logger = logger_of(__name__)
     if not isinstance(evaluator, DatasetEvaluator):
         evaluator = DatasetEvaluators(list(evaluator or []))
 

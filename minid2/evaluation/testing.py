@@ -1,12 +1,13 @@
 """Printing results for a spreadsheet, and checking them against expectations."""
 
-import logging
 import pprint
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from ..host import logger_of
 
 
 def print_csv_format(results: Mapping[str, Any]) -> None:
@@ -15,7 +16,7 @@ def print_csv_format(results: Mapping[str, Any]) -> None:
     Args:
         results: metrics by task, ``{"bbox": {"AP": 25.9}}``, or plain numbers by name.
     """
-    logger = logging.getLogger(__name__)
+    logger = logger_of(__name__)
     for task, value in results.items():
         if not isinstance(value, Mapping):
             logger.info("copypaste: %s=%s", task, value)
@@ -35,7 +36,7 @@ def verify_results(cfg: Any, results: Mapping[str, Mapping[str, float]]) -> bool
     expected = cfg.TEST.EXPECTED_RESULTS
     if not expected:
         return True
-    logger = logging.getLogger(__name__)
+    logger = logger_of(__name__)
     for task, metric, value, tolerance in expected:
         actual = results[task].get(metric)
         # written so that NaN fails, too

@@ -46,11 +46,7 @@ class FrozenBatchNorm2d(nn.Module):
         return torch.addcmul(shift, x, factor)
 
     def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: Mapping[str, Any],
-        *args: Any,
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: Mapping[str, Any], *args: Any
     ) -> None:
         if (local_metadata.get("version") or 1) < 2:
             # Such checkpoints may hold folded parameters, which stand for these statistics.
@@ -111,15 +107,10 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def get_norm(norm: str | Callable[[int], nn.Module] | None, out_channels: int) -> nn.Module | None:
-    """Build a norm layer for ``out_channels`` channels.
+    """Build a norm layer for ``out_channels`` channels; None for "" and ``None``.
 
-    ``norm`` is "", BN, SyncBN, FrozenBN or GN (32 groups), or a callable that takes the channels.
-
-    Returns:
-        The layer; ``None`` for "" and ``None``.
-
-    Raises:
-        KeyError: for an unknown name; the message lists the known ones.
+    ``norm`` is "", BN, SyncBN, FrozenBN or GN (32 groups), or a callable that takes the channels;
+    KeyError for another name.
     """
     if norm is None or norm == "":
         return None

@@ -10,10 +10,7 @@ from torch.nn import functional as F
 
 
 def paste_masks_in_image(
-    masks: torch.Tensor,
-    boxes: Any,
-    image_shape: tuple[int, int],
-    threshold: float = 0.5,
+    masks: torch.Tensor, boxes: Any, image_shape: tuple[int, int], threshold: float = 0.5
 ) -> torch.Tensor:
     """Stretch each mask over its box, bilinearly, and cut it at a threshold.
 

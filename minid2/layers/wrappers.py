@@ -1,13 +1,9 @@
-"""Thin wrappers over torch and torchvision.
-
-Shapes: N images, C channels, H x W a feature map, R regions.
-"""
+"""Thin wrappers over torch: N images, C channels, H x W a feature map."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional as F
 
@@ -38,39 +34,6 @@ class Conv2d(nn.Conv2d):
         return x
 
 
-class ROIAlign(torchvision.ops.RoIAlign):
-    """Crops of (N, C, H, W) at regions (R, 5), image index and XYXY in input pixels.
-
-    ``sampling_ratio`` 0 takes as many samples a bin as the region's size asks for. ``aligned``
-    shifts by half a pixel, so that continuous coordinates meet pixel centres.
-    """
-
-    def __init__(
-        self,
-        output_size: int | tuple[int, int],
-        spatial_scale: float,
-        sampling_ratio: int,
-        aligned: bool = True,
-    ):
-        super().__init__(output_size, spatial_scale, sampling_ratio, aligned)
-
-    def forward(self, input: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
-        """Crop to (R, C, height, width), in the dtype of ``input``."""
-        return super().forward(input, rois.to(dtype=input.dtype))
-
-
-def batched_nms(
-    boxes: torch.Tensor, scores: torch.Tensor, idxs: torch.Tensor, iou_threshold: float
-) -> torch.Tensor:
-    """Suppress among the boxes (N, 4) of equal ``idxs`` (N,), a class or level, only.
-
-    Returns:
-        (K,) int64, the boxes that stay, by falling score.
-    """
-    # In float32, as half precision merges neighbours.
-    return torchvision.ops.batched_nms(boxes.float(), scores, idxs, iou_threshold)
-
-
 def cat(tensors: list[torch.Tensor], dim: int = 0) -> torch.Tensor:
     """``torch.cat`` that hands a single tensor through without a copy."""
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim)
@@ -83,3 +46,13 @@ def cross_entropy(
     if reduction == "mean" and target.numel() == 0:
         return 0.0 * input.sum()
     return F.cross_entropy(input, target, reduction=reduction, **kwargs)
+
+
+def nonzero_tuple(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The indices of what is not zero, a vector for each dimension."""
+    return x.nonzero(as_tuple=True)
+
+
+def move_device_like(src: torch.Tensor, dst: torch.Tensor) -> torch.Tensor:
+    """``src`` on the device of ``dst``."""
+    return src.to(dst.device)

@@ -11,7 +11,15 @@ from .backbone import (
     build_resnet_backbone,
     make_stage,
 )
-from .meta_arch import FCOS, META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_model
+from .meta_arch import (
+    FCOS,
+    META_ARCH_REGISTRY,
+    SEM_SEG_HEADS_REGISTRY,
+    GeneralizedRCNN,
+    RetinaNet,
+    build_model,
+    build_sem_seg_head,
+)
 from .postprocessing import detector_postprocess
 from .proposal_generator import (
     PROPOSAL_GENERATOR_REGISTRY,

@@ -61,8 +61,7 @@ class DefaultAnchorGenerator(nn.Module):
         Args:
             sizes: square roots of the anchors' areas, in pixels; a list for all feature maps, or
                 a list of lists, one a feature map.
-            aspect_ratios: height / width, listed likewise.
-            strides: L strides.
+            aspect_ratios, strides: height / width, listed likewise; L strides.
             offset: where the first anchor is centred, in strides from the image's corner, [0, 1).
 
         Raises:

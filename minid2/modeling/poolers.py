@@ -24,14 +24,12 @@ def assign_boxes_to_levels(
     """Choose the pyramid level of each box by its size.
 
     Args:
-        box_lists: N Boxes.
         min_level, max_level: log2 of the finest and of the coarsest stride.
         canonical_box_size: square root of the area of a box that belongs to ``canonical_level``;
             a box of twice that size belongs one level higher.
         canonical_level: log2 of a stride.
 
-    Returns:
-        (M,) int64 in [0, max_level - min_level].
+    Returns (M,) int64 in [0, max_level - min_level] for the boxes of N images.
     """
     sizes = cat([boxes.area() for boxes in box_lists]).sqrt()
     # 1e-8: a box of exactly a power of two stays above the border, and log2 has no zero.

@@ -1,5 +1,8 @@
 """From the pixels that the model saw to the pixels that the user gave."""
 
+import torch
+from torch.nn import functional as F
+
 from ..structures import Instances, ROIMasks
 
 
@@ -32,3 +35,16 @@ def detector_postprocess(
         pasted = regions.to_bitmasks(scaled.get(name), output_height, output_width, mask_threshold)
         scaled.pred_masks = pasted.tensor
     return scaled
+
+
+def sem_seg_postprocess(
+    result: torch.Tensor, img_size: tuple[int, int], output_height: int, output_width: int
+) -> torch.Tensor:
+    """Cut scores (C, H, W) to ``img_size``, the image without its padding, and resize them.
+
+    Returns:
+        (C, output_height, output_width), bilinear.
+    """
+    inside = result[None, :, : img_size[0], : img_size[1]]
+    size = (output_height, output_width)
+    return F.interpolate(inside, size=size, mode="bilinear", align_corners=False)[0]

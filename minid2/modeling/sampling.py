@@ -10,9 +10,7 @@ def subsample_labels(
 
     Args:
         labels: (N,); -1 is never drawn, ``bg_label`` is negative, all else positive.
-        num_samples: how many to draw in all.
-        positive_fraction: largest share of positives, in [0, 1].
-        bg_label: the label of negatives.
+        num_samples, positive_fraction: how many to draw in all; the largest share of positives.
 
     Returns:
         Indices of the positives and of the negatives drawn, int64. Together ``num_samples``, or

@@ -1,6 +1,5 @@
 """Optimizer and schedule as the config's ``SOLVER`` describes them."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +14,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..config import CfgNode
+from ..host import logger_of
 from .lr_scheduler import LRMultiplier, WarmupParamScheduler
 from .param_groups import get_default_optimizer_params
 
-__all__ = [
-    "build_lr_scheduler",
-    "build_optimizer",
-    "get_default_optimizer_params",
-    "maybe_add_gradient_clipping",
-]
+__all__ = ["build_lr_scheduler", "build_optimizer", "get_default_optimizer_params"]
+__all__ += ["maybe_add_gradient_clipping"]
 
 
 def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> Optimizer:
@@ -109,7 +105,7 @@ def _build_schedule(solver: CfgNode) -> ParamScheduler:
     if name == "WarmupMultiStepLR":
         drops = [step for step in solver.STEPS if step <= solver.MAX_ITER]
         if len(drops) < len(solver.STEPS):
-            logging.getLogger(__name__).warning(
+            logger_of(__name__).warning(
                 "SOLVER.STEPS contains values larger than SOLVER.MAX_ITER. "
                 "These values will be ignored."
             )

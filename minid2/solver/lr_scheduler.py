@@ -65,8 +65,7 @@ class LRMultiplier(LRScheduler):
     Args:
         optimizer: its groups' present rates become the base rates.
         multiplier: maps the trained fraction of the run, in [0, 1], to a factor.
-        max_iter: iterations in the whole run.
-        last_iter: index of the last finished iteration, -1 before the first.
+        max_iter, last_iter: iterations of the run; the last one finished, -1 before the first.
     """
 
     def __init__(

@@ -30,17 +30,18 @@ class BoxMode(IntEnum):
 
         Args:
             box: 4 numbers as a list or tuple, or a (..., 4) array or tensor.
-            from_mode: the mode the numbers are in.
-            to_mode: the mode that is wanted.
+            from_mode, to_mode: the mode the numbers are in, and the one that is wanted.
 
-        Returns:
-            A value of the type that came in; the input itself where nothing is to be done.
+        Returns a value of the type that came in; the input itself where nothing is to be done.
 
         Raises:
+            ValueError: a list or tuple is not one box.
             NotImplementedError: a relative mode (the image's size is unknown) or a rotated one.
         """
         if from_mode == to_mode:
             return box
+        if isinstance(box, (list, tuple)) and len(box) not in (4, 5):
+            raise ValueError(f"BoxMode.convert takes one box as a list or tuple, got {box}")
         if max(from_mode, to_mode) > BoxMode.XYWH_ABS:
             raise NotImplementedError(
                 f"BoxMode.convert from {BoxMode(from_mode).name} to {BoxMode(to_mode).name}: "

@@ -1,11 +1,14 @@
-"""The random seed."""
+"""The version of torch, and the random seed."""
 
-import logging
 import os
 import random
 
 import numpy as np
 import torch
+
+from ..host import logger_of
+
+TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
 
 
 def seed_all_rng(seed: int | None = None) -> None:
@@ -16,7 +19,7 @@ def seed_all_rng(seed: int | None = None) -> None:
     """
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "little")
-        logging.getLogger(__name__).info("random seed %d", seed)
+        logger_of(__name__).info("random seed %d", seed)
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  augmentations draw from the global generator
     random.seed(seed)

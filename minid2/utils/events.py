@@ -4,7 +4,7 @@ terminal, a JSON file or tensorboard.
 
 import datetime
 import json
-import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from fvcore.common.history_buffer import HistoryBuffer
 
+from ..host import logger_of
 from .file_io import PathManager
 
 # The innermost `with` is last. Not by thread: metrics may be written from another one.
@@ -24,6 +25,11 @@ def get_event_storage() -> "EventStorage":
     """The storage of the innermost ``with EventStorage(...)``; an AssertionError outside."""
     assert _active, "get_event_storage() needs a surrounding 'with EventStorage(...)'"
     return _active[-1]
+
+
+def has_event_storage() -> bool:
+    """Whether there is a surrounding ``with EventStorage(...)``."""
+    return bool(_active)
 
 
 class EventStorage:
@@ -179,7 +185,7 @@ class TensorboardXWriter(_ScalarWriter):
         self._log_dir, self._options = log_dir, kwargs
 
     @cached_property
-    def _board(self) -> Any:
+    def _writer(self) -> Any:
         from torch.utils.tensorboard import SummaryWriter  # takes a second
 
         return SummaryWriter(self._log_dir, **self._options)
@@ -188,16 +194,16 @@ class TensorboardXWriter(_ScalarWriter):
         """Write the scalars that are new and all images, which are then cleared."""
         for iteration, scalars in self._new_scalars():
             for name, value in scalars.items():
-                self._board.add_scalar(name, value, iteration)
+                self._writer.add_scalar(name, value, iteration)
         storage = get_event_storage()
         for name, image, iteration in storage._vis_data:
-            self._board.add_image(name, image, iteration)
+            self._writer.add_image(name, image, iteration)
         storage.clear_images()
 
     def close(self) -> None:
         """Close the event file."""
-        if "_board" in vars(self):
-            self._board.close()
+        if "_writer" in vars(self):
+            self._writer.close()
 
 
 class CommonMetricPrinter(EventWriter):
@@ -205,8 +211,9 @@ class CommonMetricPrinter(EventWriter):
 
     def __init__(self, max_iter: int | None = None, window_size: int = 20):
         """Print medians over ``window_size``; without ``max_iter`` no time left is known."""
-        self.logger = logging.getLogger(__name__)
+        self.logger = logger_of(__name__)
         self._max_iter = max_iter
+        self._last: tuple[int, float] | None = None  # iteration and time of the last line
         self._window_size = window_size
 
     def write(self) -> None:
@@ -216,9 +223,15 @@ class CommonMetricPrinter(EventWriter):
         if iteration == self._max_iter:
             return
         parts = [f"iter: {iteration}"]
-        if self._max_iter is not None and "time" in storage.histories():
+        seconds, now = None, time.perf_counter()
+        if "time" in storage.histories():
             # A median, which a slow iteration (a checkpoint, an evaluation) does not move
-            left = (self._max_iter - iteration - 1) * storage.history("time").median(1000)
+            seconds = storage.history("time").median(1000)
+        elif self._last is not None and iteration > self._last[0]:  # there is no IterationTimer
+            seconds = (now - self._last[1]) / (iteration - self._last[0])
+        self._last = iteration, now
+        if self._max_iter is not None and seconds is not None:
+            left = (self._max_iter - iteration - 1) * seconds
             storage.put_scalar("eta_seconds", left, smoothing_hint=False)
             parts.insert(0, f"eta: {datetime.timedelta(seconds=int(left))}")
         for name, buffer in storage.histories().items():

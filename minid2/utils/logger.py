@@ -4,11 +4,12 @@ import copy
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 
 from termcolor import colored
 
-from ..host import ALIAS, HOME, within
+from ..host import ALIAS, within
 
 
 def setup_logger(
@@ -28,16 +29,13 @@ def setup_logger(
             gets ``.rankN`` on other ranks. None writes no file.
         distributed_rank: the rank N of this process.
         color: use colours where the output is a terminal.
-        name: the logger. "detectron2" stands for minid2's own loggers as well.
+        name: the logger; minid2's own are below "detectron2".
         abbrev_name: what the name is shortened to; by default "d2" for detectron2.
         enable_propagation: also hand messages to the parent logger.
         configure_stdout: False to leave the terminal alone.
     """
-    # Modules of minid2 log under their own name, and are one with Detectron2 to the user.
-    own = name in (ALIAS, HOME)
-    names = (ALIAS, HOME) if own else (name,)
     if abbrev_name is None:
-        abbrev_name = "d2" if own else name
+        abbrev_name = "d2" if name == ALIAS else name
     logger = logging.getLogger(name)
     handlers: list[logging.Handler] = []
     streams = [getattr(handler, "stream", None) for handler in logger.handlers]
@@ -46,7 +44,7 @@ def setup_logger(
         head = "[%(asctime)s %(name)s]:"
         layout = f"%(prefix)s{colored(head, 'green') if color else head} %(message)s"
         handlers.append(logging.StreamHandler(sys.stdout))
-        handlers[-1].setFormatter(_Formatter(layout, names, abbrev_name, color))
+        handlers[-1].setFormatter(_Formatter(layout, name, abbrev_name, color))
     if output is not None:
         path = os.path.abspath(output)
         if not path.endswith((".txt", ".log")):
@@ -57,29 +55,26 @@ def setup_logger(
             os.makedirs(os.path.dirname(path), exist_ok=True)
             layout = "[%(asctime)s] %(name)s %(levelname)s: %(message)s"
             handlers.append(logging.FileHandler(path))
-            handlers[-1].setFormatter(_Formatter(layout, names, abbrev_name))
+            handlers[-1].setFormatter(_Formatter(layout, name, abbrev_name))
 
-    for each in map(logging.getLogger, names):
-        each.setLevel(logging.DEBUG)
-        each.propagate = enable_propagation
-        for handler in handlers:
-            each.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = enable_propagation
+    for handler in handlers:
+        logger.addHandler(handler)
     return logger
 
 
 class _Formatter(logging.Formatter):
     """Shortens the names of loggers, and offers the layout a ``prefix`` for the graver levels."""
 
-    def __init__(self, layout: str, names: tuple[str, ...], abbreviation: str, color: bool = False):
+    def __init__(self, layout: str, name: str, abbreviation: str, color: bool = False):
         super().__init__(layout, datefmt="%m/%d %H:%M:%S")
-        self.names, self.abbreviation, self.color = names, abbreviation, color
+        self.name, self.abbreviation, self.color = name, abbreviation, color
 
     def format(self, record: logging.LogRecord) -> str:
         record = copy.copy(record)  # the next handler gets the same one
-        for name in self.names:
-            if within(record.name, name):
-                record.name = (self.abbreviation + record.name[len(name) :]).lstrip(".")
-                break
+        if within(record.name, self.name):
+            record.name = (self.abbreviation + record.name[len(self.name) :]).lstrip(".")
         record.prefix = ""
         if record.levelno >= logging.WARNING:
             shade = "red" if record.levelno >= logging.ERROR else "yellow"
@@ -96,3 +91,34 @@ def create_small_table(small_dict: Mapping[str, object]) -> str:
     return tabulate(
         row, list(small_dict), "pipe", floatfmt=".3f", stralign="center", numalign="center"
     )
+
+
+def log_first_n(
+    lvl: int,
+    msg: str,
+    n: int = 1,
+    *,
+    name: str | None = None,
+    key: str | tuple[str, ...] = "caller",
+) -> None:
+    """Log the first ``n`` times only.
+
+    Args:
+        lvl, msg, n: the level, the message, how often.
+        name: the logger; by default the caller's module.
+        key: what counts as the same: the line of the "caller", the "message", or both.
+    """
+    caller = sys._getframe(1)
+    module = caller.f_globals["__name__"]
+    parts = {"caller": (module, caller.f_lineno), "message": msg}
+    seen = tuple(parts[kind] for kind in ((key,) if isinstance(key, str) else key))
+    _counts[seen] += 1
+    if _counts[seen] <= n:
+        logging.getLogger(name or module).log(lvl, msg)
+
+
+_counts: Counter = Counter()
+
+
+def _log_api_usage(identifier: str) -> None:
+    """Detectron2's authors count uses of their API inside their company; here nobody does."""

@@ -1,11 +1,12 @@
 """A second and a third try for functions that run out of GPU memory."""
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import torch
+
+from ..host import logger_of
 
 
 def retry_if_cuda_oom(func: Callable) -> Callable:
@@ -27,7 +28,7 @@ def retry_if_cuda_oom(func: Callable) -> Callable:
                 return func(*args, **kwargs)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
-        logging.getLogger(__name__).info("out of GPU memory; %s goes to the CPU", func)
+        logger_of(__name__).info("out of GPU memory; %s goes to the CPU", func)
         moved = {name: on_cpu(value) for name, value in kwargs.items()}
         return func(*(on_cpu(value) for value in args), **moved)
 

@@ -6,7 +6,6 @@ only seen as a bad average precision.
 
 import datetime
 import json
-import logging
 import os
 from collections import defaultdict
 from typing import Any
@@ -14,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...host import logger_of
 from ...structures import Boxes, BoxMode
 from ...structures.masks import polygon_area
 from ...utils.file_io import PathManager
 from ..catalog import DatasetCatalog, MetadataCatalog
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 def register_coco_instances(
@@ -28,10 +28,8 @@ def register_coco_instances(
     """Register a data set in COCO's format. Nothing is read before it is asked for.
 
     Args:
-        name: a new name.
-        metadata: more attributes for its metadata; may be empty.
-        json_file: the annotation file.
-        image_root: the folder that its file names are relative to.
+        name, metadata: a new name, and more attributes for its metadata; may be empty.
+        json_file, image_root: the annotation file, and the folder of its file names.
     """
     DatasetCatalog.register(name, lambda: load_coco_json(json_file, image_root, name))
     MetadataCatalog.get(name).set(
@@ -48,8 +46,7 @@ def load_coco_json(
     """Read an annotation file into standard records, sorted by image id.
 
     Args:
-        json_file: the annotation file.
-        image_root: the folder of the images.
+        json_file, image_root: the annotation file, and the folder of the images.
         dataset_name: whose metadata receive ``thing_classes`` and
             ``thing_dataset_id_to_contiguous_id``; class ids are then numbered from 0 in the order
             of the file's category ids. None keeps the file's ids.

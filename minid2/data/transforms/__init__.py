@@ -3,15 +3,25 @@
 from fvcore.transforms.transform import (
     BlendTransform,
     CropTransform,
+    GridSampleTransform,
     HFlipTransform,
     NoOpTransform,
     PadTransform,
+    ScaleTransform,
     Transform,
     TransformList,
     VFlipTransform,
 )
 
-from .augmentation import AugInput, Augmentation, AugmentationList
+from .augmentation import (
+    AugInput,
+    Augmentation,
+    AugmentationList,
+    StandardAugInput,
+    TransformGen,
+    apply_augmentations,
+    apply_transform_gens,
+)
 from .augmentation_impl import (
     RandomBrightness,
     RandomContrast,
@@ -21,4 +31,5 @@ from .augmentation_impl import (
     Resize,
     ResizeShortestEdge,
 )
-from .transform import ResizeTransform
+from .geometry import RandomApply, RandomRotation, ResizeScale
+from .transform import ResizeTransform, RotationTransform

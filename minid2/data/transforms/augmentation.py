@@ -62,10 +62,13 @@ class Augmentation:
         return tfm
 
 
+Augmentations = Sequence[Augmentation | Transform]
+
+
 class AugmentationList(Augmentation):
     """Augmentations one after the other; each sees what the ones before it made."""
 
-    def __init__(self, augs: "Sequence[Augmentation | Transform]"):
+    def __init__(self, augs: Augmentations):
         """Keep the sequence; plain transforms are welcome."""
         for item in augs:
             assert isinstance(item, (Augmentation, Transform)), f"not an Augmentation: {item!r}"
@@ -117,3 +120,18 @@ class AugInput:
             self.boxes = tfm.apply_box(self.boxes)
         if self.sem_seg is not None:
             self.sem_seg = tfm.apply_segmentation(self.sem_seg)
+
+    def apply_augmentations(self, augmentations: Augmentations) -> TransformList:
+        """Apply all, in place, and return the list of what was done."""
+        return AugmentationList(augmentations)(self)
+
+
+def apply_augmentations(augmentations: Augmentations, inputs: Any) -> tuple[Any, TransformList]:
+    """Apply all to an image or an :class:`AugInput`; return it as it came, and what was done."""
+    held = AugInput(inputs) if isinstance(inputs, np.ndarray) else inputs
+    done = AugmentationList(augmentations)(held)
+    return (held.image if isinstance(inputs, np.ndarray) else held), done
+
+
+# the names that these had before 2020
+StandardAugInput, TransformGen, apply_transform_gens = AugInput, Augmentation, apply_augmentations

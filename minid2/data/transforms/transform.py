@@ -1,8 +1,8 @@
-"""Resizing, the one transform that fvcore does not have in the form wanted: by Pillow."""
+"""What fvcore does not have in the form wanted: resizing by Pillow, and rotation."""
 
 import numpy as np
 import torch
-from fvcore.transforms.transform import Transform
+from fvcore.transforms.transform import CropTransform, Transform, TransformList
 from PIL import Image
 from torch.nn import functional as F
 
@@ -17,8 +17,7 @@ class ResizeTransform(Transform):
         """Describe the resize.
 
         Args:
-            h, w: height and width of the images that will come.
-            new_h, new_w: height and width to make of them.
+            h, w, new_h, new_w: height and width of the images that will come, and to make of them.
             interp: a Pillow resampling method; None is bilinear.
         """
         super().__init__()
@@ -61,3 +60,74 @@ class ResizeTransform(Transform):
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         """Resize a map of labels: the nearest label, never a mixture."""
         return self.apply_image(segmentation, interp=NEAREST)
+
+
+class RotationTransform(Transform):
+    """Rotate counterclockwise by OpenCV."""
+
+    def __init__(
+        self,
+        h: int,
+        w: int,
+        angle: float,
+        expand: bool = True,
+        center: tuple[float, float] | None = None,
+        interp: int | None = None,
+    ):
+        """Describe the rotation.
+
+        Args:
+            h, w, angle: height and width of the images that will come; degrees.
+            expand: make the image as large as the rotated one, around its middle.
+            center, interp: the point (x, y) that stays in its place, None for the middle;
+                OpenCV's interpolation, None for linear.
+        """
+        import cv2
+
+        super().__init__()
+        middle = np.array([w / 2, h / 2])
+        center = tuple(middle if center is None else center)  # type: ignore[assignment]
+        interp = cv2.INTER_LINEAR if interp is None else interp
+        cos, sin = abs(np.cos(np.deg2rad(angle))), abs(np.sin(np.deg2rad(angle)))
+        bound_w, bound_h = w, h
+        matrix = cv2.getRotationMatrix2D(center, angle, 1.0)  # type: ignore[arg-type]
+        if expand:
+            bound_w, bound_h = np.rint([h * sin + w * cos, h * cos + w * sin]).astype(int).tolist()
+            matrix[:, 2] += (bound_w / 2, bound_h / 2) - matrix @ (*middle, 1.0)
+        self._set_attributes(locals())
+
+    def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
+        """Rotate an image (h, w) or (h, w, C); what comes in from outside is 0."""
+        import cv2
+
+        assert img.shape[:2] == (self.h, self.w), f"made for {self.h}x{self.w}, got {img.shape}"
+        if img.size == 0 or self.angle % 360 == 0:
+            return img
+        # OpenCV counts from the centres of pixels, coordinates from their corners.
+        matrix = self.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+        method = self.interp if interp is None else interp
+        rotated = cv2.warpAffine(img, matrix, (self.bound_w, self.bound_h), flags=method)
+        return rotated.reshape(*rotated.shape[:2], *img.shape[2:])
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        """Rotate points x, y, (N, 2)."""
+        coords = np.asarray(coords, dtype=float)
+        if len(coords) == 0 or self.angle % 360 == 0:
+            return coords
+        return coords @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        """Rotate a map of labels: the nearest label, never a mixture."""
+        import cv2
+
+        return self.apply_image(segmentation, interp=cv2.INTER_NEAREST)
+
+    def inverse(self) -> TransformList:
+        """Rotate back, and cut the old size out of the middle."""
+        if not self.expand:
+            raise NotImplementedError("a rotation that cut corners off has no inverse")
+        back = RotationTransform(self.bound_h, self.bound_w, -self.angle, interp=self.interp)
+        left, top = (back.bound_w - self.w) // 2, (back.bound_h - self.h) // 2
+        crop = CropTransform(left, top, self.w, self.h, back.bound_w, back.bound_h)
+        return TransformList([back, crop])

@@ -5,3 +5,4 @@ from .dense_detector import DenseDetector
 from .fcos import FCOS
 from .rcnn import GeneralizedRCNN
 from .retinanet import RetinaNet
+from .semantic_seg import SEM_SEG_HEADS_REGISTRY, build_sem_seg_head

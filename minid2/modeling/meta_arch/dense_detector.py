@@ -227,9 +227,7 @@ class DenseDetector(Detector):
         """Threshold and choose on each level, suppress within each class, and keep the best.
 
         Args:
-            anchors: L `Boxes`.
-            box_cls: L tensors (R_i, K), probabilities.
-            box_delta: L tensors (R_i, 4).
+            anchors, box_cls, box_delta: L `Boxes`, L (R_i, K), probabilities, and L (R_i, 4).
             image_size: (height, width), for the result alone; while tracing a tensor.
 
         Returns:

@@ -140,11 +140,9 @@ class FCOS(DenseDetector):
         """Losses of a batch, each over a mean number of points with an object.
 
         Args:
-            anchors: L `Boxes`.
-            pred_logits: L tensors (B, R_i, K).
+            anchors, pred_logits: L `Boxes`, and L tensors (B, R_i, K).
             gt_labels, gt_boxes: what `label_anchors` returned.
-            pred_anchor_deltas: L tensors (B, R_i, 4).
-            pred_centerness: L tensors (B, R_i, 1), logits.
+            pred_anchor_deltas, pred_centerness: L tensors (B, R_i, 4), and (B, R_i, 1), logits.
 
         Returns:
             "loss_fcos_cls", focal; "loss_fcos_loc", GIoU; "loss_fcos_ctr", binary cross-entropy.

@@ -58,8 +58,7 @@ class RetinaNet(DenseDetector):
             backbone, head_in_features, pixel_mean, pixel_std: see :class:`DenseDetector`.
             head: L feature maps to logits and deltas, as :class:`RetinaNetHead`.
             anchor_generator: L feature maps to L `Boxes`.
-            box2box_transform: anchors and deltas to boxes.
-            anchor_matcher: anchors to ground truth.
+            box2box_transform, anchor_matcher: anchors with deltas to boxes; to ground truth.
             num_classes: K, without the background.
             focal_loss_alpha: weight of the positives, 1 - it that of the negatives; negative: none.
             focal_loss_gamma: the higher, the less the easy anchors weigh.
@@ -202,8 +201,7 @@ class RetinaNetHead(nn.Module):
         """
         Args:
             input_shape: of the levels, which agree in channels.
-            num_classes: K, without the background.
-            num_anchors: A.
+            num_classes, num_anchors: K, without the background, and A.
             conv_dims: channels of the convolutions of each tower.
             norm: see `get_norm`; between each of these and its ReLU.
             prior_prob: score of every anchor at the start. Without a low one the loss of the many

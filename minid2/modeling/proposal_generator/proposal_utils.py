@@ -42,12 +42,10 @@ def find_top_rpn_proposals(
     """Clip, drop the too small, suppress within each level, and keep the best of each image.
 
     Args:
-        proposals: L tensors (B, R, 4), decoded boxes.
-        pred_objectness_logits: L tensors (B, R).
+        proposals, pred_objectness_logits: L tensors (B, R, 4), decoded boxes, and L (B, R).
         image_sizes: B times (height, width), a tuple or, while tracing, a tensor.
         nms_thresh: IoU over which the lower scored box goes.
-        pre_nms_topk: boxes a level that go into the NMS.
-        post_nms_topk: proposals an image.
+        pre_nms_topk, post_nms_topk: boxes a level that go into the NMS; proposals an image.
         min_box_size: a side must be longer than this, in pixels.
         training: raise on numbers that are not finite. Otherwise such boxes are dropped.
 
@@ -59,7 +57,8 @@ def find_top_rpn_proposals(
     """
     boxes, scores = list(proposals), list(pred_objectness_logits)
     for place, logits in enumerate(scores):
-        if logits.shape[1] > pre_nms_topk:  # the RPN selects before it decodes
+        # The RPN selects before it decodes. A trace selects always: it knows one length only.
+        if torch.jit.is_tracing() or logits.shape[1] > pre_nms_topk:
             scores[place], index = select_top(logits, pre_nms_topk)
             boxes[place] = gather_rows(boxes[place], index)
     # Arithmetic on a score row, not torch.full: a trace must not fix lengths or the device.

@@ -55,12 +55,11 @@ class RPN(nn.Module):
             in_features: names of the feature maps, finest first.
             head: L feature maps to logits and deltas, see `RPN_HEAD_REGISTRY`.
             anchor_generator: L feature maps to L `Boxes`.
-            anchor_matcher: anchors to ground truth.
-            box2box_transform: anchors and deltas to boxes.
+            anchor_matcher, box2box_transform: anchors to ground truth; with deltas to boxes.
             batch_size_per_image: anchors an image that enter the loss.
             positive_fraction: at most this part of them are positives.
-            pre_nms_topk: boxes a level before the NMS, (training, inference).
-            post_nms_topk: proposals an image after it, (training, inference).
+            pre_nms_topk, post_nms_topk: boxes a level before the NMS, and proposals an image
+                after it, each as (training, inference).
             nms_thresh, min_box_size: see `find_top_rpn_proposals`.
             anchor_boundary_thresh: ignore anchors that stick out of the image by more than this
                 in training; negative to use all.

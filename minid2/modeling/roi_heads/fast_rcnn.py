@@ -52,8 +52,7 @@ def fast_rcnn_inference_single_image(
     Args:
         boxes: (N, K * 4), or (N, 4) if one box serves all classes.
         scores: (N, K + 1) probabilities.
-        image_shape: (height, width) to clip to.
-        score_thresh: a score must be higher than this.
+        image_shape, score_thresh: (height, width) to clip to; a score must be higher.
         nms_thresh: IoU over which the lower scored of two detections of a class goes.
         topk_per_image: most detections to return; negative for all.
 
@@ -195,6 +194,8 @@ class FastRCNNOutputLayers(nn.Module):
         The proposals have `proposal_boxes`, `gt_classes` and, on images with objects, `gt_boxes`.
         """
         scores, deltas = predictions
+        if not proposals:  # no image at all: zero, with a gradient
+            return dict.fromkeys(("loss_cls", "loss_box_reg"), 0.0 * (scores.sum() + deltas.sum()))
         gt_classes = cat([p.gt_classes for p in proposals])
         _log_classification_stats(scores, gt_classes)
         sources = cat([p.proposal_boxes.tensor for p in proposals])
@@ -247,6 +248,8 @@ class FastRCNNOutputLayers(nn.Module):
         self, predictions: Predictions, proposals: list[Instances]
     ) -> tuple[torch.Tensor, ...]:
         """Boxes (N_i, K * 4), or (N_i, 4), of each image i."""
+        if not proposals:
+            return ()
         sources = cat([p.proposal_boxes.tensor for p in proposals])
         boxes = self.box2box_transform.apply_deltas(predictions[1], sources)
         return boxes.split(_region_counts(proposals))

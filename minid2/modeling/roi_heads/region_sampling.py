@@ -32,8 +32,7 @@ class ROIHeads(nn.Module):
     ) -> None:
         """
         Args:
-            num_classes: K, without the background.
-            batch_size_per_image: S, proposals an image that enter the loss.
+            num_classes, batch_size_per_image: K, without the background; S, for the loss.
             positive_fraction: at most this part of them are objects.
             proposal_matcher: proposals to ground truth.
             proposal_append_gt: add the true boxes to the proposals in training.

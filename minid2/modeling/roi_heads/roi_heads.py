@@ -19,13 +19,8 @@ from .fast_rcnn import FastRCNNOutputLayers
 from .mask_head import build_mask_head
 from .region_sampling import ROIHeads, select_foreground_proposals
 
-__all__ = [
-    "ROI_HEADS_REGISTRY",
-    "ROIHeads",
-    "StandardROIHeads",
-    "build_roi_heads",
-    "select_foreground_proposals",
-]
+__all__ = ["ROI_HEADS_REGISTRY", "ROIHeads", "StandardROIHeads", "build_roi_heads"]
+__all__ += ["select_foreground_proposals"]
 
 ROI_HEADS_REGISTRY = Registry("ROI_HEADS")
 """Second stages by name. An entry is called with the config and the backbone's output shapes, and

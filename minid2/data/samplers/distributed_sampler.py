@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import Sampler
 
-from ..utils import comm
+from ...utils import comm
 
 
 class _EndlessSampler(Sampler):
@@ -48,8 +48,7 @@ class TrainingSampler(_EndlessSampler):
         """Set up the stream.
 
         Args:
-            size: how many records the data set has.
-            shuffle: whether to shuffle each epoch.
+            size, shuffle: how many records there are, and whether to shuffle each epoch.
             seed: the same on all processes; None draws one and shares it among them.
 
         Raises:
@@ -90,11 +89,9 @@ class RepeatFactorTrainingSampler(_EndlessSampler):
 
         Args:
             dataset_dicts: records with "annotations".
-            repeat_thresh: t, the frequency below which a class is repeated.
-            sqrt: whether to take the square root.
+            repeat_thresh, sqrt: t, and whether to take the square root.
 
-        Returns:
-            (records,) float32, all at least 1.
+        Returns (records,) float32, all at least 1.
         """
         classes = [{ann["category_id"] for ann in rec["annotations"]} for rec in dataset_dicts]
         holders = Counter(category for found in classes for category in found)
@@ -119,10 +116,14 @@ class InferenceSampler(Sampler):
 
     def __init__(self, size: int):
         """Take this process's share of ``size`` indices."""
-        share, rest = divmod(size, comm.get_world_size())
-        rank = comm.get_rank()
+        self._indices = self._get_local_indices(size, comm.get_world_size(), comm.get_rank())
+
+    @staticmethod
+    def _get_local_indices(total_size: int, world_size: int, rank: int) -> range:
+        """The share of one of ``world_size`` processes."""
+        share, rest = divmod(total_size, world_size)
         start = rank * share + min(rank, rest)
-        self._indices = range(start, start + share + (rank < rest))
+        return range(start, start + share + (rank < rest))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._indices)

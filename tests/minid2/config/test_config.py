@@ -118,3 +118,24 @@ def test_configurable_in_empty_brackets_is_the_plain_decorator():
             return {"channels": cfg.MODEL.FPN.OUT_CHANNELS}
 
     assert Neck(3).channels == 3 and Neck(get_cfg()).channels == 256
+
+
+def test_configurable_says_what_is_wrong_with_a_class():
+    class Without:
+        @configurable
+        def __init__(self, depth=1): ...
+
+    class NoClassmethod(Without):
+        def from_config(self, cfg): ...
+
+    class OtherName(Without):
+        @classmethod
+        def from_config(cls, config): ...
+
+    with pytest.raises(AttributeError, match="Without: @configurable needs a 'from_config'"):
+        Without(depth=2)
+    with pytest.raises(TypeError, match="NoClassmethod.from_config has to be a classmethod"):
+        NoClassmethod(depth=2)
+    OtherName(depth=2)
+    with pytest.raises(TypeError, match="first argument has to be called 'cfg'"):
+        OtherName(get_cfg())

@@ -71,13 +71,19 @@ def test_files_import_each_other_relatively_without_sharing_objects(write):
     assert isinstance(train, DictConfig) and model.in_channels == 9
 
 
+def test_a_file_beside_a_config_is_loaded_by_its_name(write):
+    write("sub/part.py", "a = {'b': 3}\n")
+    text = "from minid2.config import LazyConfig\nx = LazyConfig.load_rel('part.py', 'a')\n"
+    assert LazyConfig.load(write("sub/whole.py", text)).x.b == 3
+
+
 def test_bad_files(write):
-    with pytest.raises(ImportError, match=r"bad\.py: cannot import 'nope'.*nope\.py"):
+    with pytest.raises(ImportError, match=r"bad\.py: cannot import 'nope'.*nope\.py does not"):
         LazyConfig.load(write("bad.py", "from .nope import x\n"))
     write("x.py", "a = dict(b=3)\n")
     with pytest.raises(ImportError, match="cannot import name 'b'"):
         LazyConfig.load(write("bad.py", "from .x import a, b\n"))
-    with pytest.raises(ImportError, match=r"bad\.py: cannot import ''"):
+    with pytest.raises(ImportError, match=r"bad\.py: relative import of a folder"):
         LazyConfig.load(write("bad.py", "from . import x\n"))
     with pytest.raises(KeyError, match="'model'"):
         LazyConfig.load(write("bad.py", "modle = {}\n"), "model")

@@ -21,6 +21,7 @@ from minid2.data import (
     get_detection_dataset_dicts,
     samplers,
 )
+from minid2.data.samplers import GroupedBatchSampler
 from minid2.utils import comm
 
 
@@ -187,3 +188,11 @@ def test_loaders_of_a_config(names):
     cfg.DATALOADER.SAMPLER_TRAIN = "Trainingsampler"
     with pytest.raises(ValueError, match=r"sampler Trainingsampler \(DATALOADER.SAMPLER_TRAIN\)"):
         build_detection_train_loader(cfg, mapper=dict)
+
+
+def test_batches_of_one_group_come_in_the_order_they_fill():
+    groups = "abbaabab"
+    batches = list(GroupedBatchSampler(SequentialSampler(groups), groups, 2))
+    assert batches == [[1, 2], [0, 3], [4, 6], [5, 7]]
+    with pytest.raises(ValueError, match="Sampler"):
+        GroupedBatchSampler([0, 1], groups, 2)

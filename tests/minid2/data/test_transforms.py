@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from minid2.data import transforms as T
+from minid2.data.detection_utils import convert_image_to_rgb
 
 # ruff: noqa: NPY002 - augmentations draw from numpy's global generator
 
@@ -157,3 +159,81 @@ def test_floating_point_images_are_resized_like_bytes(image):
     assert set(np.unique(resize.apply_segmentation(labels))) <= {0, 1}
     grey = image[..., :1]
     assert resize.apply_image(grey).shape == (20, 30, 1)
+
+
+@pytest.mark.parametrize("expand", [True, False])
+def test_a_quarter_turn_moves_pixels_and_points(expand):
+    image = np.random.rand(5, 5 if not expand else 8).astype("float32")
+    height, width = image.shape
+    turn = T.RotationTransform(height, width, 90, expand=expand)
+    np.testing.assert_allclose(turn.apply_image(image), np.rot90(image), atol=1e-6)
+    points = np.array([[0.0, 0.0], [width, height], [1.0, 2.0]])
+    moved = [[0, width], [height, 0], [2, width - 1]]
+    np.testing.assert_allclose(turn.apply_coords(points), moved, atol=1e-9)
+    labels = np.arange(image.size, dtype="uint8").reshape(image.shape)
+    np.testing.assert_array_equal(turn.apply_segmentation(labels), np.rot90(labels))
+    if expand:
+        back = turn.inverse()
+        np.testing.assert_allclose(back.apply_image(turn.apply_image(image)), image, atol=1e-6)
+    else:
+        with pytest.raises(NotImplementedError, match="no inverse"):
+            turn.inverse()
+
+
+def test_rotation_keeps_the_channel_of_grey_and_turns_nothing_by_nothing():
+    image = np.random.rand(6, 9, 1).astype("float32")
+    assert T.RotationTransform(6, 9, 30).apply_image(image).ndim == 3
+    assert T.RotationTransform(6, 9, 360).apply_image(image) is image
+    assert isinstance(T.RandomRotation(0).get_transform(image), T.NoOpTransform)
+    around = T.RandomRotation([10, 20], expand=False, center=[[0, 0], [0, 0]])
+    assert np.allclose(around.get_transform(image).apply_coords(np.zeros((1, 2))), 0)
+    choice = T.RandomRotation([90, 270], center=[[0.5, 0.5]], sample_style="choice")
+    assert choice.get_transform(image).apply_image(image).shape == (9, 6, 1)
+
+
+def test_scale_jitter_keeps_the_aspect_ratio():
+    image = np.zeros((40, 60, 3), dtype="uint8")
+    for _ in range(20):
+        jitter = T.ResizeScale(0.5, 2.0, 80, 90).get_transform(image)
+        assert 30 <= jitter.new_h <= 120 and abs(jitter.new_w - 1.5 * jitter.new_h) <= 1
+
+
+def test_a_probability_decides_over_any_augmentation():
+    image = np.arange(12, dtype="uint8").reshape(3, 4)
+    for what in (T.HFlipTransform(4), T.RandomFlip(prob=1.0)):
+        for prob, expected in ((0.0, image), (1.0, image[:, ::-1])):
+            held = T.AugInput(image.copy())
+            done = T.RandomApply(what, prob)(held)
+            np.testing.assert_array_equal(held.image, expected)
+            np.testing.assert_array_equal(done.apply_image(image), expected)
+    with pytest.raises(AssertionError, match="probability"):
+        T.RandomApply(T.NoOpTransform(), 1.5)
+
+
+def test_augmentations_are_applied_to_images_and_inputs():
+    image = np.arange(12, dtype="uint8").reshape(3, 4)
+    flipped, done = T.apply_augmentations([T.HFlipTransform(4)], image)
+    np.testing.assert_array_equal(flipped, image[:, ::-1])
+    held, _ = T.apply_transform_gens([done], T.StandardAugInput(image))
+    np.testing.assert_array_equal(held.image, flipped)
+
+
+def test_by_chance_or_not_at_all(image):
+    flip = T.HFlipTransform(60)
+    assert T.RandomApply(flip, prob=1.0).get_transform(image) is flip
+    assert isinstance(T.RandomApply(flip, prob=0.0).get_transform(image), T.NoOpTransform)
+    chosen = T.RandomApply(T.RandomFlip(1.0), prob=1.0).get_transform(image)
+    assert np.array_equal(chosen.apply_image(image), image[:, ::-1])
+
+
+def test_one_angle_around_one_point_is_certain(image):
+    turn = T.RandomRotation(90, expand=False, center=(0.5, 0.5)).get_transform(image)
+    middle = np.array([[30.0, 20.0]])
+    assert np.allclose(turn.apply_coords(middle), middle)
+
+
+def test_pictures_of_every_kind_are_drawn_in_rgb(image):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    found = convert_image_to_rgb(grey, "L")
+    assert found.shape == (3, 4, 3) and np.array_equal(found[..., 1:2], grey)
+    assert np.array_equal(convert_image_to_rgb(torch.from_numpy(image), "BGR"), image[..., ::-1])

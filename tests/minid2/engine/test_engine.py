@@ -29,7 +29,7 @@ BATCH = torch.arange(8.0).reshape(4, 2) / 8
 @pytest.fixture(autouse=True)
 def _untouched_loggers():
     """Undo what setup_logger() does, so that later tests can capture messages."""
-    loggers = [logging.getLogger(name) for name in ("detectron2", "minid2", "fvcore")]
+    loggers = [logging.getLogger(name) for name in ("detectron2", "fvcore")]
     before = [(logger.propagate, logger.level, list(logger.handlers)) for logger in loggers]
     yield
     for logger, (propagate, level, handlers) in zip(loggers, before, strict=True):

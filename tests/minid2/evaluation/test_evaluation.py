@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -21,6 +22,7 @@ from minid2.evaluation import (
     print_csv_format,
     verify_results,
 )
+from minid2.evaluation.coco_evaluation import instances_to_coco_json
 from minid2.evaluation.testing import flatten_results_dict
 from minid2.structures import Boxes, BoxMode, Instances
 
@@ -253,3 +255,14 @@ def test_csv_and_verification(caplog):
         with pytest.raises(SystemExit) as stop:
             verify_results(expect(row), results)
         assert stop.value.code == 1
+
+
+def test_masks_become_run_lengths():
+    found = make_instances(np.array([[1, 2, 4, 6.0]]), np.array([0.5]), np.array([2]))
+    found.pred_masks = torch.zeros(1, 8, 8, dtype=torch.bool)
+    found.pred_masks[0, 2:6, 1:4] = True
+    (record,) = instances_to_coco_json(found, 7)
+    assert (record["image_id"], record["category_id"], record["bbox"]) == (7, 2, [1, 2, 3, 4])
+    assert isinstance(record["segmentation"]["counts"], str)
+    pixels = mask.decode(record["segmentation"])
+    assert np.array_equal(pixels.astype(bool), found.pred_masks[0].numpy())

@@ -15,7 +15,7 @@ from minid2.modeling.proposal_generator.proposal_utils import (
     find_top_rpn_proposals,
 )
 from minid2.modeling.roi_heads import FastRCNNConvFCHead, ROIHeads
-from minid2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference
+from minid2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
 from minid2.structures import Boxes, Instances
 from minid2.utils.events import EventStorage
 
@@ -112,3 +112,30 @@ def test_box_head_shapes():
     assert convolutions.output_shape == ShapeSpec(channels=64, height=5, width=5)
     both = FastRCNNConvFCHead(region, conv_dims=[4], fc_dims=[7, 9])
     assert both(torch.rand(0, 6, 5, 5)).shape == (0, 9) and both.output_shape.channels == 9
+
+
+def test_no_image_at_all_has_losses_of_zero_with_a_gradient():
+    shape, transform = ShapeSpec(channels=3), Box2BoxTransform((10, 10, 5, 5))
+    layers = FastRCNNOutputLayers(shape, box2box_transform=transform, num_classes=2)
+    predictions = layers(torch.zeros(0, 3))
+    losses = layers.losses(predictions, [])
+    assert set(losses) == {"loss_cls", "loss_box_reg"} and sum(losses.values()) == 0
+    sum(losses.values()).backward()
+    assert layers.cls_score.weight.grad is not None
+    assert layers.inference(predictions, []) == ([], [])
+
+
+def test_a_trace_of_the_choice_of_proposals_takes_any_number_of_anchors():
+    def choose(boxes, logits, size):
+        found = find_top_rpn_proposals([boxes], [logits], [size], 0.7, 100, 50, 0.0, False)[0]
+        return found.proposal_boxes.tensor, found.objectness_logits
+
+    def anchors(count, side):
+        corner = torch.rand(1, count, 2) * side
+        boxes = torch.cat([corner, corner + 1 + torch.rand(1, count, 2) * 9], dim=2)
+        return boxes, torch.rand(1, count), torch.tensor([side, side])
+
+    torch.manual_seed(0)
+    # more than go into the suppression, then fewer: torch compares the graphs and the results
+    others = [anchors(150, 60), anchors(40, 200)]
+    torch.jit.trace(choose, anchors(300, 100), check_inputs=others)

@@ -143,3 +143,20 @@ def test_instances_carry_masks():
     assert len(joined.gt_masks) == 3
     bits = Instances((10, 12), pred_masks=BitMasks(square()))
     assert len(Instances.cat([bits, bits]).pred_masks) == 2
+
+
+def test_masks_are_joined_chosen_moved_and_named():
+    polygons = PolygonMasks([[SQUARE], []])
+    both = PolygonMasks.cat([polygons, polygons])
+    assert [len(each) for each in both] == [1, 0, 1, 0]
+    assert polygons.to("cpu") is polygons and polygons.device == torch.device("cpu")
+    assert len(both[1:3]) == 2 and len(both[0]) == 1
+    assert [len(each) for each in both[torch.tensor([True, False, False, True])]] == [1, 0]
+    assert [len(each) for each in both[torch.tensor([1, 2])]] == [0, 1]
+    assert repr(both) == "PolygonMasks(num_instances=4)"
+    masks = BitMasks(square()).to("cpu")
+    assert torch.equal(BitMasks.cat([masks, masks]).tensor[1:], square())
+    assert repr(masks) == "BitMasks(num_instances=1)"
+    assert repr(ROIMasks(torch.zeros(3, 4, 4)).to("cpu")) == "ROIMasks(num_instances=3)"
+    empty = PolygonMasks([]).crop_and_resize(torch.zeros(0, 4), 5)
+    assert empty.shape == (0, 5, 5) and empty.dtype == torch.bool

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
+from minid2.modeling.postprocessing import sem_seg_postprocess
 from minid2.structures import (
     Boxes,
     BoxMode,
@@ -138,3 +139,36 @@ def test_image_list_traces_for_any_size():
     other = torch.rand(3, 17, 3), torch.rand(3, 2, 30)
     for ours, expected in zip(traced(*other), batch(*other), strict=True):
         assert torch.equal(ours, torch.as_tensor(expected))
+
+
+@pytest.mark.parametrize("box", [[[1, 2, 3, 4]], [1, 2, 3], (), [[1, 2, 3, 4]] * 3])
+def test_a_list_is_one_box(box):
+    with pytest.raises(ValueError, match="one box"):
+        BoxMode.convert(box, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS)
+
+
+def test_instances_and_batches_tell_what_they_are():
+    one = Instances((4, 6), scores=torch.ones(2))
+    assert Instances.cat([one]) is one
+    said = "Instances(num_instances=2, image_height=4, image_width=6, fields=[scores: "
+    assert repr(one) == f"{said}{torch.ones(2)}])"
+    assert repr(Instances((1, 2))).startswith("Instances(num_instances=0,")
+    batch = ImageList.from_tensors([torch.ones(3, 4, 6), torch.ones(3, 5, 2)]).to(torch.float64)
+    assert len(batch) == 2 and batch.tensor.dtype == torch.float64
+    assert batch.device == torch.device("cpu") and batch.image_sizes == [(4, 6), (5, 2)]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the tracer
+def test_a_traced_batch_is_square_whatever_the_image():
+    def pad(image):
+        return ImageList.from_tensors([image], 4, padding_constraints={"square_size": 10}).tensor
+
+    traced = torch.jit.trace(pad, torch.ones(1, 5, 6), check_trace=False)
+    found = traced(torch.ones(1, 9, 3))
+    assert found.shape == (1, 1, 12, 12) and found.sum() == 27
+
+
+def test_scores_of_an_image_lose_their_padding():
+    scores = torch.arange(32.0).reshape(1, 4, 8)
+    assert torch.equal(sem_seg_postprocess(scores, (3, 5), 3, 5), scores[:, :3, :5])
+    assert sem_seg_postprocess(scores, (3, 5), 6, 10).shape == (1, 6, 10)

@@ -5,12 +5,16 @@ import logging
 import os
 import pickle
 import random
+import types
 
 import numpy as np
 import pytest
 import torch
 import torch.multiprocessing
+from torch.nn.parallel import DistributedDataParallel
 
+from minid2.engine import create_ddp_model
+from minid2.host import logger_of
 from minid2.utils import comm
 from minid2.utils.collect_env import collect_env_info
 from minid2.utils.env import seed_all_rng
@@ -20,8 +24,9 @@ from minid2.utils.events import (
     JSONWriter,
     TensorboardXWriter,
     get_event_storage,
+    has_event_storage,
 )
-from minid2.utils.logger import create_small_table, setup_logger
+from minid2.utils.logger import create_small_table, log_first_n, setup_logger
 from minid2.utils.registry import locate
 from minid2.utils.serialize import PicklableWrapper
 
@@ -109,7 +114,7 @@ def test_tensorboard_gets_scalars_and_images(tmp_path):
 
 @pytest.fixture
 def clean_loggers():
-    names = ("detectron2", "minid2", "other")
+    names = ("detectron2", "other")
     before = {
         name: (logging.getLogger(name).propagate, logging.getLogger(name).level) for name in names
     }
@@ -126,16 +131,48 @@ def test_logger_prints_once_and_writes_a_file_for_each_rank(tmp_path, capsys, cl
     for _ in range(2):
         setup_logger(str(tmp_path))
     setup_logger(str(tmp_path), distributed_rank=2, name="other")
-    logging.getLogger("minid2.engine").warning("from minid2")
-    logging.getLogger("detectron2.engine").info("from the alias")
+    logger_of("minid2.engine").warning("from minid2")
     logging.getLogger("other").info("elsewhere")
     printed = capsys.readouterr().out
     assert printed.count("d2.engine]: from minid2") == 1 and "WARNING [" in printed
-    assert "d2.engine]: from the alias" in printed and "elsewhere" not in printed
+    assert "elsewhere" not in printed
     assert "\x1b[" not in printed  # no colours where no terminal is
     written = (tmp_path / "log.txt").read_text()
     assert written.count("d2.engine WARNING: from minid2") == 1
     assert "elsewhere" in (tmp_path / "log.txt.rank2").read_text()
+
+
+def test_messages_that_come_once_for_a_line_a_text_or_both(caplog):
+    caplog.set_level(logging.INFO)
+    for text in ("first", "second", "first"):
+        log_first_n(logging.INFO, f"line {text}")
+        log_first_n(logging.INFO, f"text {text}", key="message")
+        log_first_n(logging.WARNING, f"both {text}", n=2, name="other", key=("caller", "message"))
+    assert [r.message for r in caplog.records] == [
+        *("line first", "text first", "both first"),
+        *("text second", "both second"),
+        "both first",
+    ]
+    assert {r.name for r in caplog.records} == {__name__, "other"}
+
+
+def test_the_time_left_is_told_without_a_timer(caplog, monkeypatch):
+    caplog.set_level(logging.INFO, logger="detectron2.utils.events")
+    clock = iter((100.0, 120.0, 130.0))
+    monkeypatch.setattr("minid2.utils.events.time.perf_counter", lambda: next(clock))
+    printer = CommonMetricPrinter(max_iter=100)
+    assert not has_event_storage()
+    with EventStorage() as storage:
+        assert has_event_storage()
+        for iteration in (19, 39, 99):
+            storage.iter = iteration
+            printer.write()
+    lines = [record.message for record in caplog.records]
+    assert "eta" not in lines[0]  # nothing to measure from
+    assert "eta: 0:01:00" in lines[1]  # 20 s for 20 iterations, 60 to go
+    assert "eta: 0:00:00" in lines[2]
+    # a handler of Detectron2's, left by a test before, shortens the name in the record
+    assert caplog.records[0].name in ("detectron2.utils.events", "d2.utils.events")
 
 
 def test_small_table():
@@ -182,14 +219,44 @@ def _talk(rank: int, address: str) -> None:
     assert comm.gather(rank, dst=1) == ([0, 1] if rank == 1 else [])
     seeds = comm.all_gather(comm.shared_random_seed())
     assert seeds[0] == seeds[1]
+    model = torch.nn.Linear(2, 1)
+    wrapped = create_ddp_model(model, fp16_compression=True, broadcast_buffers=False)
+    assert isinstance(wrapped, DistributedDataParallel) and wrapped.module is model
+    weights = comm.all_gather(model.weight.detach())
+    assert torch.equal(*weights)  # those of rank 0
     torch.distributed.destroy_process_group()
+
+
+def _talk_as_second(index: int, address: str) -> None:
+    _talk(index + 1, address)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts its processes by fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_two_processes(tmp_path):
+def test_two_processes(tmp_path, monkeypatch):
+    """This process is rank 0, and the one that it starts is rank 1."""
+    monkeypatch.setattr(comm, "_local_group", None)
     # Not spawned: a new process would look for this module by name, and the source tree of
     # Detectron2, where that is on the path, has a package 'tests' too.
-    torch.multiprocessing.start_processes(
-        _talk, args=(f"file://{tmp_path}/meet",), nprocs=2, start_method="fork"
+    meet, state = f"file://{tmp_path}/meet", np.random.get_state()  # noqa: NPY002
+    other = torch.multiprocessing.start_processes(
+        _talk_as_second, (meet,), nprocs=1, join=False, daemon=True, start_method="fork"
     )
+    try:
+        _talk(0, meet)
+    finally:
+        comm._object_group.cache_clear()
+        np.random.set_state(state)  # noqa: NPY002
+    while not other.join():
+        pass
+
+
+def test_every_gpu_is_in_the_record_of_the_environment(monkeypatch):
+    gpu = types.SimpleNamespace(name="Some GPU", major=9, minor=0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: gpu)
+    rows = collect_env_info().splitlines()
+    assert [row.split()[:2] for row in rows if "Some GPU (arch 9.0)" in row] == [
+        ["GPU", "0"],
+        ["GPU", "1"],
+    ]

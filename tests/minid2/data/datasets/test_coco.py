@@ -3,10 +3,14 @@
 import json
 import os
 
+import numpy as np
 import pytest
+from pycocotools import mask
 
 from minid2.data import DatasetCatalog, MetadataCatalog
 from minid2.data.datasets import convert_to_coco_json, load_coco_json, register_coco_instances
+from minid2.data.datasets import register_coco
+from minid2.data.datasets.coco import _box_and_shape
 from minid2.structures import BoxMode
 
 
@@ -127,3 +131,19 @@ def test_real_aerial_images_load():
     assert len(mapped["instances"]) == len(records[0]["annotations"])
     boxes = mapped["instances"].gt_boxes
     assert (boxes.area().sqrt() < 32).all()
+
+
+def test_run_lengths_are_written_as_text_with_their_own_area():
+    pixels = np.zeros((8, 8), np.uint8, order="F")
+    pixels[2:6, 1:4] = 1
+    rle = mask.encode(pixels)
+    box = {"bbox": [0, 0, 5, 7], "bbox_mode": BoxMode.XYXY_ABS, "segmentation": rle}
+    text = rle["counts"].decode("ascii")
+    for counts in (rle["counts"], text):
+        written = _box_and_shape({**box, "segmentation": {**rle, "counts": counts}})
+        assert written["segmentation"] == {"size": [8, 8], "counts": text}
+        assert written["area"] == 12 and written["bbox"] == [0, 0, 5, 7]
+
+
+def test_the_former_place_of_the_registration_is_still_one():
+    assert register_coco.register_coco_instances is register_coco_instances

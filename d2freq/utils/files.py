@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from d2freq.errors import DatasetError
+from d2freq.utils.text import read_text
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def write_json(path: str | os.PathLike, data: object, *, indent: int | None = No
 def read_json(path: str | os.PathLike) -> dict | None:
     """The object in a JSON file, None where the file is missing, cut off or holds no object."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     return data if isinstance(data, dict) else None

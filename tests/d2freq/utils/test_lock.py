@@ -139,3 +139,50 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path, name):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file.*is a file, or lies below one"):
         FolderLock(tmp_path / name, "training").acquire()
+
+
+def test_a_file_system_without_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(module.os, "link", refuse)
+    with locked(tmp_path, "training"):
+        held = json.loads((tmp_path / LOCK_FILE).read_text())
+        assert (held["purpose"], held["pid"]) == ("training", os.getpid())
+        assert not module._place(tmp_path / LOCK_FILE, tmp_path / LOCK_FILE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(module.Path, "write_text", refuse)
+    with pytest.raises(UserError, match="cannot be written: Permission denied; name another"):
+        FolderLock(tmp_path, "training").acquire()
+
+
+def test_a_lock_that_another_took_is_left_to_it(tmp_path):
+    lock = FolderLock(tmp_path, "training").acquire()
+    other = json.dumps({"token": "another", "pid": os.getpid()})
+    (tmp_path / LOCK_FILE).write_text(other)
+    lock.release()
+    assert (tmp_path / LOCK_FILE).read_text() == other
+
+
+def test_another_machine_was_quicker_in_taking_over(tmp_path, monkeypatch):
+    (tmp_path / LOCK_FILE).write_text("{}")
+    monkeypatch.setattr(module, "_place", lambda *_: False)
+    with pytest.raises(Locked, match="another process, this very moment, is at work"):
+        FolderLock(tmp_path, "training").acquire()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_of_others_and_of_nobody(monkeypatch):
+    assert module._process_start(2**22 + 1) == "" != module._process_start(os.getpid())
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(module.os, "kill", refuse)
+    assert module._exists(1)

@@ -6,15 +6,14 @@ from detectron2.data.detection_utils import read_image
 from PIL import Image
 
 from d2freq.errors import DatasetError
-from d2freq.utils import pixels
-from d2freq.utils.pixels import any_size, read_rgb, write_rgb
+from d2freq.utils.pixels import any_size, eight_bit, read_rgb, write_rgb
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_8_bit_kind_is_what_detectron2_reads(tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(pixels, "STRIP", 5)
+    monkeypatch.setattr(eight_bit, "STRIP", 5)
     path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
     image = Image.fromarray(PIXELS).convert(mode)
     if mode == "RGBA":
@@ -30,7 +29,7 @@ def test_every_8_bit_kind_is_what_detectron2_reads(tmp_path, mode, monkeypatch):
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_more_than_8_bits_are_refused(tmp_path, dtype):
     Image.fromarray(np.full((12, 20), 3000, dtype)).save(tmp_path / "deep.tif")
-    with pytest.raises(DatasetError, match=r"deep\.tif.*more than 8 bits.*scale the range"):
+    with pytest.raises(DatasetError, match=r"deep\.tif: 1 band of .*lose.*INPUT\.PIXELS\.RANGE"):
         read_rgb(tmp_path / "deep.tif", (20, 12))
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 __all__ = [
     "grid_to_pixel",
     "pixel_response",
+    "pixel_slope",
     "pixel_to_grid",
     "render",
     "sampling_factor",
@@ -64,6 +65,14 @@ def pixel_response(positions: Tensor, size: int, sigma: float = 0.5) -> Tensor:
     borders = torch.arange(size + 1, dtype=positions.dtype, device=positions.device) - 0.5
     reached = torch.erf((borders - positions[..., None]) / (sigma * math.sqrt(2))) / 2
     return reached[..., 1:] - reached[..., :-1]
+
+
+def pixel_slope(positions: Tensor, size: int, sigma: float = 0.5) -> Tensor:
+    """Derivative of :func:`pixel_response` by the position, of the same shape, 1 / pixel."""
+    borders = torch.arange(size + 1, dtype=positions.dtype, device=positions.device) - 0.5
+    away = (borders - positions[..., None]) / sigma
+    density = torch.exp(-away.square() / 2) / (sigma * (2 * torch.pi) ** 0.5)
+    return density[..., :-1] - density[..., 1:]
 
 
 def render(positions: Tensor, intensities: Tensor, *, size: int = 11, sigma: float = 0.5) -> Tensor:

@@ -11,6 +11,7 @@ from d2freq.data.coco.faults_of_images import DEPTHS, Depth, find_image_faults
 from d2freq.data.coco.read import parse
 from d2freq.errors import DatasetError
 from d2freq.utils.choices import choice
+from d2freq.utils.text import is_plain
 
 __all__ = [
     "DatasetError",
@@ -41,6 +42,7 @@ def check_dataset(name: str, *, images: Depth = "size") -> Report | None:
     from detectron2.data import MetadataCatalog
 
     from d2freq.data.catalog import missing_files_error
+    from d2freq.data.plain_copies import read_by_us
 
     metadata = MetadataCatalog.get(name)
     json_file, image_root = metadata.get("json_file"), metadata.get("image_root")
@@ -57,6 +59,8 @@ def check_dataset(name: str, *, images: Depth = "size") -> Report | None:
     report.raise_if_faulty()
     if report.repairs:
         logger.warning(report.warning())
+    if not is_plain(json_file):
+        read_by_us(name)
     _passed[key] = report
     return report
 

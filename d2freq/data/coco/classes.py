@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from d2freq.data.coco.read import read_coco
+from d2freq.errors import DatasetError
 
-__all__ = ["Classes", "Disagreement", "classes_of_file", "compare_classes"]
+__all__ = ["Classes", "Disagreement", "classes_of_file", "compare_classes", "of_categories"]
 
 SHOWN = 12  # classes of a file that a message lists
 
@@ -52,9 +53,15 @@ def classes_of_file(json_file: str | os.PathLike) -> Classes:
     """The categories of a COCO file, by rising id.
 
     Raises:
-        DatasetError: it cannot be read.
+        DatasetError: it cannot be read, or a category has no number as its id.
     """
     categories = read_coco(json_file).get("categories") or []
+    for each in categories if isinstance(categories, list) else [categories]:
+        if not isinstance(each, dict) or type(each.get("id")) is not int:
+            raise DatasetError(
+                f"{json_file}: the category {each!r:.120} has no whole number as its id, so "
+                f"classes cannot be compared; d2freq validate {json_file} names what is wrong"
+            )
     return of_categories(str(json_file), categories)
 
 
@@ -69,28 +76,43 @@ def of_categories(source: str, categories: Sequence[dict]) -> Classes:
 
 
 def compare_classes(first: Classes, second: Classes) -> Disagreement | None:
-    """How ``second`` differs from ``first``; None where ids and names are the same."""
+    """How ``second`` differs from ``first``; None where ids and names are the same.
+
+    A name is the same in another case, and with other blanks, hyphens or underscores.
+    """
     if (first.ids, first.names) == (second.ids, second.names):
         return None
     both = f"{first}; {second}"
-    if first.names == second.names:
+    ours, theirs = map(_plain_names, (first, second))
+    if ours == theirs and first.ids == second.ids:
+        return Disagreement(False, f"the classes are spelt otherwise: {both}")
+    if ours == theirs:
         return Disagreement(
             False,
             f"the classes have other ids: {both}. They are numbered by the order of the ids, which "
             "is the same, so nothing is measured wrongly; a result file has the ids of its own set",
         )
-    moved = next((n for n in first.names if n in second.names and _place(n, first, second)), None)
-    if moved is not None:
-        places = first.names.index(moved), second.names.index(moved)
+    moved = [n for n in ours if n in theirs and ours.index(n) != theirs.index(n)]
+    if moved:
+        places = ours.index(moved[0]), theirs.index(moved[0])
+        lacking = [n for n in first.names + second.names if _plain(n) not in {*ours} & {*theirs}]
+        cure = "give the categories of both files the same ids"
+        if lacking:
+            cure = (
+                f"list {', '.join(lacking[:SHOWN])} in both files, also without a box, or in none"
+            )
         return Disagreement(
             True,
-            f"the same classes stand for other numbers: {both}. {moved} is class {places[0]} of a "
-            f"detector by the one and class {places[1]} by the other: give the categories of both "
-            "files the same ids",
+            f"the same classes stand for other numbers: {both}. {first.names[places[0]]} is class "
+            f"{places[0]} of a detector by the one and class {places[1]} by the other: {cure}",
         )
     return Disagreement(False, f"the classes have other names: {both}. If they do not mean the "
                         "same, nothing that is measured will")  # fmt: skip
 
 
-def _place(name: str, first: Classes, second: Classes) -> bool:
-    return first.names.index(name) != second.names.index(name)
+def _plain_names(classes: Classes) -> list[str]:
+    return [_plain(name) for name in classes.names]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name

@@ -7,8 +7,10 @@ validate`` prints it, and ``d2freq.data.coco.repair`` mends the records that it 
 from collections import Counter
 
 from d2freq.data.coco.faults_of_boxes import Boxes, find_box_faults
+from d2freq.data.coco.faults_of_classes import find_unused
 from d2freq.data.coco.faults_of_records import SINGULAR, find_record_faults, record_name
 from d2freq.data.coco.report import Fault, Report
+from d2freq.data.convert.recognise import hint_of
 
 __all__ = ["SECTIONS", "Boxes", "Fault", "Report", "find_faults"]
 
@@ -24,7 +26,8 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
         found = sorted(data) if isinstance(data, dict) else type(data).__name__
         missing = [k for k in SECTIONS if not (isinstance(data, dict) and k in data)]
         what = f"lacks {missing}" if missing else "a section is not a list"
-        cure = "A COCO file is one object with the lists images, annotations and categories."
+        cure = "A COCO file is one object with the lists images, annotations and categories"
+        cure = f"{cure}{hint_of(data)}."
         report.error("missing section", cure, [f"{what}, found {found}"])
         return None
     images, annotations, categories = (data[key] for key in SECTIONS)
@@ -43,6 +46,7 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
         report.note("no annotation", "AP is NaN without ground truth.", ["annotations is empty"])
     for key, known in (("image_id", images), ("category_id", categories)):
         _find_strangers(report, annotations, key, _column(known, "id")[1])
+    find_unused(report, annotations, categories)
     boxes = find_box_faults(
         report, annotations, sound["annotations"], images, allow_ignore=allow_ignore
     )
@@ -77,7 +81,11 @@ def _find_duplicates(report: Report, section: str, records: list, key: str) -> N
     report.records(
         report.errors,
         f"duplicate {SINGULAR[section]} {key}",
-        f"Number each {SINGULAR[section]} once." if key == "id" else "Name each class once.",
+        (
+            f"Number each {SINGULAR[section]} once."
+            if key == "id"
+            else "Name each class once; --fix drops one that no box has."
+        ),
         section,
         again,
         lambda position: (

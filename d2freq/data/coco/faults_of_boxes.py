@@ -4,11 +4,13 @@ N annotations; positions are those in the file's list of annotations.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from d2freq.data.coco.faults_of_records import is_length, is_number, record_name
+from d2freq.data.coco.areas import as_taken, note_areas
+from d2freq.data.coco.faults_of_records import is_length, record_name
+from d2freq.data.coco.outlines import outline_ill
+from d2freq.data.coco.readings import suspect
 from d2freq.data.coco.report import Fault, Report
 
 # Pixels that a box may lie over the border without a word: more is no rounding.
@@ -16,8 +18,10 @@ ROUNDING = 0.01
 # Ground truth in whole pixels often counts its last row and column twice.
 CUSTOMARY = 1.0
 IGNORE_FLAG = "ignore flag"
-# Areas of masks are smaller than their boxes, and rounded boxes differ a little.
-AREA_SLACK = 1.01
+CROWDS_ALONE = "crowds alone"
+OTHERWISE = "boxes that fit otherwise"  # by another convention than x, y, width, height
+MALFORMED = "malformed segmentation"
+HOLLOW = "segmentation without a polygon"
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Boxes:
     """The annotations as arrays; ``keep`` is False where a repair leaves the record out."""
 
     xywh: np.ndarray  # (N, 4) float64
-    area: np.ndarray  # (N,) float64, w * h where the file gives none
+    area: np.ndarray  # (N,) float64, w * h where the file gives none, or one far from it
     ignore: np.ndarray  # (N,) bool, "ignore" flags
     keep: np.ndarray  # (N,) bool
 
@@ -71,20 +75,17 @@ def find_box_faults(
     note(report.repairs, "box over the border", cure, inside & (over > CUSTOMARY))
     slight = inside & (over > ROUNDING) & (over <= CUSTOMARY)
     note(report.notes, "box up to a pixel over the border", cure, slight)
+    known = finite & np.isfinite(width) & np.isfinite(height)
+    reading, why = suspect(xywh[known], np.stack([width, height], axis=1)[known])
+    if reading:
+        cure = (
+            f"{why[0].upper()}{why[1:]}. They are taken as they are written: --fix OUT.json "
+            f"--boxes {reading} writes the other reading, --boxes xywh keeps this one."
+        )
+        note(report.repairs, OTHERWISE, cure, known)
 
-    given = [a.get("area") for a in sound]
-    area = np.array([value if is_number(value) else np.nan for value in given], np.float64)
-    unmeasured = solid & ~((area > 0) & (area < np.inf))
-    note(report.repairs, "no area", "Taken as width x height.", unmeasured, bare)
-    area = np.where(unmeasured, w * h, area)
-    cure = "A mask is no larger than its box; size classes go by the area as it is written."
-    note(
-        report.repairs,
-        "area larger than the box",
-        cure,
-        solid & (area > w * h * AREA_SLACK),
-        lambda position: f"{boxed(position)} and area {annotations[position]['area']}",
-    )
+    area, odd = as_taken(sound, xywh, solid)
+    note_areas(report, annotations, where, odd)
     ignore = np.array([bool(a.get("ignore", 0)) for a in sound], bool)
     if allow_ignore:
         cure = "Counted as a crowd region: detections on it are neither right nor wrong."
@@ -92,24 +93,62 @@ def find_box_faults(
     else:
         cure = "Detectron2 refuses it: write iscrowd: 1 in place of ignore: 1."
         note(report.errors, IGNORE_FLAG, cure, ignore, bare)
-    outlines = [_outline_fault(a.get("segmentation")) for a in sound]
-    cure = "A segmentation is a list of polygons, each a list [x0, y0, x1, y1, ...]."
-    malformed = np.array([fault == "malformed" for fault in outlines], bool)
-    note(report.errors, "malformed segmentation", cure, malformed, bare)
-    cure = "Detectron2 leaves the object out of training: write [] in its place."
-    hollow = np.array([fault == "hollow" for fault in outlines], bool)
-    note(report.repairs, "segmentation without a polygon", cure, hollow, bare)
+    _find_outline_faults(report, annotations, positions, width, height)
     unflagged = np.array(["iscrowd" not in a for a in sound], bool)
     note(report.notes, "no iscrowd", "Read as 0; pycocotools stops at it.", unflagged, bare)
+    crowd = np.array([bool(a.get("iscrowd")) for a in sound], bool)
+    report.objects = int((inside & ~crowd & ~ignore).sum())
+    if inside.any() and not report.objects:
+        cure = (
+            "Crowds are neither trained on nor counted, so nothing is. Exports of masks flag each "
+            "object so: --fix OUT.json --uncrowd makes objects of them."
+        )
+        note(report.repairs, CROWDS_ALONE, cure, inside & crowd, bare)
     return Boxes(xywh, area, ignore, inside)
 
 
-def _outline_fault(segmentation: Any) -> str:
-    if not segmentation or isinstance(segmentation, dict):  # none, or a mask in run lengths
-        return ""
-    if not isinstance(segmentation, list) or not all(isinstance(p, list) for p in segmentation):
-        return "malformed"
-    return "" if any(len(p) >= 6 and len(p) % 2 == 0 for p in segmentation) else "hollow"
+def _find_outline_faults(
+    report: Report,
+    annotations: list,
+    positions: list[int],
+    width: np.ndarray,
+    height: np.ndarray,
+) -> None:
+    ills: dict[int, tuple[str, str]] = {}
+    for row, position in enumerate(positions):
+        outline = annotations[position].get("segmentation")
+        if not outline:
+            continue
+        known = isinstance(outline, dict) and width[row] < np.inf
+        kind, text = outline_ill(outline, (height[row], width[row]) if known else None)
+        if kind:
+            ills[position] = kind, text
+
+    def described(position: int) -> str:
+        name, text = record_name("annotations", annotations, position), ills[position][1]
+        return f"{name} has {text}" if text else name
+
+    cures = {
+        "malformed": (
+            report.errors,
+            MALFORMED,
+            "A segmentation is a list of polygons, each a list [x0, y0, x1, y1, ...], or run "
+            "lengths with size and counts. --fix writes what has one reading so, and else [].",
+        ),
+        "hollow": (
+            report.repairs,
+            HOLLOW,
+            "Detectron2 leaves the object out of training: write [] in its place.",
+        ),
+        "partly hollow": (
+            report.notes,
+            "polygon of fewer than three points",
+            "Detectron2 leaves this part of the object's mask out.",
+        ),
+    }
+    for of, (faults, name, cure) in cures.items():
+        hits = [position for position, ill in ills.items() if ill[0] == of]
+        report.records(faults, name, cure, "annotations", hits, described)
 
 
 def _borders(annotations: list[dict], images: list) -> tuple[np.ndarray, np.ndarray]:

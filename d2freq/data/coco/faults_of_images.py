@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from d2freq.data.coco.faults_of_records import is_length
+from d2freq.data.coco.near_names import Near, find_near
 from d2freq.data.coco.report import Fault, Report
 from d2freq.utils.jobs import Item, Job
 from d2freq.utils.pixels import EMPTY, MISSING, TRUNCATED, UNREADABLE, Look, look_at
@@ -18,7 +19,10 @@ DEPTHS = ("none", "exist", "size", "decode")
 
 RESIZED = "image of another size"
 HUGE = "image too large to load"
-DEEP = "16-bit image"
+NEAR = "image under another name"  # that is the only one to fit
+SEVERAL = "image under several names"
+DEEP = "image of more bits or bands than 8-bit RGB"
+PAGES = "file of several pictures"
 
 
 def find_image_faults(
@@ -40,21 +44,26 @@ def find_image_faults(
     paths = {
         position: os.path.join(root, record["file_name"])
         for position, record in enumerate(records)
-        if isinstance(record, dict) and isinstance(record.get("file_name"), str)
+        if _is_named(record)
     }
     looks = _look_at_all(paths, depth, workers, progress)
 
     def note(faults: list[Fault], kind: str, cure: str, hits: list[int], describe) -> None:
         report.records(faults, kind, cure, "images", hits, describe)
 
+    lost = [position for position, look in looks.items() if look.fault == MISSING]
+    near = _find_near(report, records, root, lost)
     cures = {
-        MISSING: "Fetch it or remove its record (--fix --drop-missing).",
+        MISSING: (
+            "Fetch it, or name the folder that file_name counts from; --fix --drop-missing would "
+            "drop its record."
+        ),
         EMPTY: "Fetch it again or remove its record.",
         UNREADABLE: "Fetch it again or remove its record.",
         TRUNCATED: "Fetch it again or remove its record.",
     }
     for kind, cure in cures.items():
-        hits = [position for position, look in looks.items() if look.fault == kind]
+        hits = [n for n, look in looks.items() if look.fault == kind and n not in near]
         note(report.errors, kind, cure, hits, lambda i: _why(paths[i], looks[i]))
     if depth == "exist":
         return
@@ -88,12 +97,48 @@ def find_image_faults(
     )
     turned = [position for position, look in seen.items() if look.turned]
     note(report.notes, "image turned by EXIF", cure, turned, seen_as)
-    cure = "Read as 8 bit, values over 255 turn white: convert it to 8 bit."
+
+    def samples_of(position: int) -> str:
+        return f"{paths[position]}: {seen[position].samples or seen[position].mode}"
+
+    cure = "Refused until a reader is chosen: INPUT.PIXELS.RANGE and BANDS, see docs/pixels.md."
     deep = [position for position, look in seen.items() if look.deep]
-    note(report.notes, DEEP, cure, deep, seen_as)
+    note(report.notes, DEEP, cure, deep, samples_of)
+
+    def pages_of(position: int) -> str:
+        return f"{paths[position]} has {seen[position].unread + 1}"
+
+    cure = "The first picture of the file is read: write the others into files of their own."
+    several = [position for position, look in seen.items() if look.unread]
+    note(report.notes, PAGES, cure, several, pages_of)
     cure = "Read as RGB without its colour profile; the colours may differ."
     inks = [position for position, look in seen.items() if look.mode == "CMYK"]
     note(report.notes, "CMYK image", cure, inks, seen_as)
+
+
+def _find_near(report: Report, records: list, root: str, lost: list[int]) -> dict[int, Near]:
+    """Note the missing images that lie there under a name which nearly fits, by position."""
+    without = set(lost)
+    names = {n: r["file_name"] for n, r in enumerate(records) if _is_named(r)}
+    taken = [name for n, name in names.items() if n not in without]
+    found = find_near([names[n] for n in lost], root, taken)
+    near = {n: found[names[n]] for n in lost if names[n] in found}
+    for kind, cure, hits in (
+        (NEAR, "--fix writes the name of the file.", [n for n, each in near.items() if each.only]),
+        (
+            SEVERAL,
+            "Write the one that is meant as file_name.",
+            [n for n, each in near.items() if not each.only],
+        ),
+    ):
+        report.records(
+            report.errors, kind, cure, "images", hits, lambda n: f"{names[n]}: {near[n]}"
+        )
+    return near
+
+
+def _is_named(record: object) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("file_name"), str)
 
 
 def _differs(record: dict, look: Look) -> bool:
@@ -134,4 +179,4 @@ def _look_at_all(
 
 def _decode(path: str) -> list:
     look = look_at(path, decode=True)
-    return [look.fault, look.reason, list(look.size), look.turned, look.mode]
+    return [list(value) if isinstance(value, tuple) else value for value in look]

@@ -21,10 +21,15 @@ IDS = {
 }
 # Boxes of an image in which a protocol may judge nothing: regions, and objects of no class.
 REGION_KEYS = ("ignore_regions", "other_objects")
+# Where an annotation was read, "<path>, line <number>": converters say it for messages alone.
+LABEL_LINE = "label_line"
 _CURES = {
     "record that is no object": "A record is an object, {{...}}.",
     "missing key": "Each {what} needs {needs}.",
-    "id that is no integer": "Write ids as whole numbers under 2^63.",
+    "id that is no integer": (
+        "Write ids as whole numbers under 2^63; --fix numbers images and classes whose ids are "
+        "text anew."
+    ),
     "name that is no text": "Write names in quotation marks.",
     "flag that is neither 0 nor 1": "Write iscrowd and ignore as 0 or 1.",
     "malformed box": "A bbox is four numbers, x, y, width, height.",
@@ -55,13 +60,16 @@ def find_record_faults(report: Report, section: str, records: list) -> list[int]
 
 
 def record_name(section: str, records: list, position: int) -> str:
-    """How a message names a record: by its id, else by its position."""
+    """How a message names a record: by its id, else by its position, and by its line in a label."""
     record = records[position]
     ids = [record.get(key) for key in ("id", "image_id")] if isinstance(record, dict) else [None]
     if type(ids[0]) is not int:
         return f"{SINGULAR[section]} no. {position}"
     name = f"{SINGULAR[section]} {ids[0]}"
-    return f"{name} of image {ids[1]}" if section == "annotations" else name
+    if section != "annotations":
+        return name
+    place = record.get(LABEL_LINE)
+    return f"{name} of image {ids[1]}" + (f" ({place})" if isinstance(place, str) else "")
 
 
 def record_ills(section: str, record: Any) -> list[Ill]:

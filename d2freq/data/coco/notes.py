@@ -7,8 +7,7 @@ from pathlib import Path
 from d2freq.data.builtin import SOURCES
 from d2freq.data.coco.faults_of_records import record_name
 from d2freq.data.coco.report import Report
-
-_PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from d2freq.utils.names import PICTURES
 
 
 def find_notes(
@@ -59,7 +58,7 @@ def _note_forgotten(report: Report, names: list[str], root: str) -> None:
         for folder in folders
         if os.path.isdir(folder)
         for entry in sorted(os.listdir(folder))
-        if entry.lower().endswith(_PICTURES)
+        if entry.lower().endswith(PICTURES)
     ]
     forgotten = [picture for picture in pictures if picture not in known]
     cure = "Nothing is trained or measured on it; as meant where splits share a folder."

@@ -8,13 +8,17 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from d2freq.data.coco.bench import Bench, Drop, Mender
 from d2freq.data.coco.check import check_loaded
 from d2freq.data.coco.faults import SECTIONS
+from d2freq.data.coco.faults_of_boxes import OTHERWISE
 from d2freq.data.coco.faults_of_images import Depth
-from d2freq.data.coco.faults_of_records import SINGULAR, record_name
-from d2freq.data.coco.mend_records import STAGES, Bench, Drop, Mender
+from d2freq.data.coco.faults_of_records import NEEDS, SINGULAR, record_ills, record_name
+from d2freq.data.coco.mend_records import OF_BOXES, STAGES
+from d2freq.data.coco.readings import READINGS
 from d2freq.data.coco.report import EXAMPLES, Fault, Report
 from d2freq.errors import UserError
+from d2freq.utils.choices import choice
 from d2freq.utils.files import write_json
 from d2freq.utils.pixels import TRUNCATED
 
@@ -58,14 +62,25 @@ def repair_coco(
     image_root: str | os.PathLike | None = None,
     images: Depth = "size",
     drop_missing: bool = False,
+    boxes_as: str = "",
+    uncrowd: bool = False,
 ) -> Repaired:
     """Repair a loaded COCO file; ``data`` itself stays as it is.
 
     Args:
         checked: what the check found in it; images are not decoded again.
         images: how far images are looked at, as in check_coco.
-        drop_missing: drop the records of images that are missing or cannot be read.
+        drop_missing: drop the records of images that are missing or cannot be read; those that lie
+            there under another name stay.
+        boxes_as: how boxes were written that do not fit as x, y, width, height ("xywh"): a key of
+            READINGS. Without it no box of such a file is touched.
+        uncrowd: where every box is a crowd, make objects of them.
+
+    Raises:
+        UserError: an unknown ``boxes_as``.
     """
+    if boxes_as:
+        choice(boxes_as, ("xywh", *READINGS), key="--boxes")
     cut_off = {
         data["images"][position]["file_name"]
         for fault in checked.errors
@@ -82,7 +97,11 @@ def repair_coco(
         report = Report(checked.file)
         check_loaded(data, report, root, images=depth)
         _note_cut_off(report, data["images"], cut_off)
-        made = _work(Bench(data, root, drop_missing), report)
+        if boxes_as in READINGS and not any(c.kind == OTHERWISE for c in changes):
+            _ask_for_reading(report, data)
+        if boxes_as == "xywh":
+            report.repairs = [fault for fault in report.repairs if fault.kind != OTHERWISE]
+        made = _work(Bench(data, root, drop_missing, boxes_as, uncrowd), report)
         if not made:
             break
         changes += made
@@ -114,6 +133,31 @@ def _copy(record: object) -> object:
     return dict(record) if isinstance(record, dict) else record
 
 
+def _ask_for_reading(report: Report, data: dict) -> None:
+    """Name the boxes that are to be read otherwise, though the check may have found them to fit."""
+    report.repairs = [fault for fault in report.repairs if fault.kind != OTHERWISE]
+    sized = {
+        image["id"]
+        for image in data["images"]
+        if not record_ills("images", image) and NEEDS["images"] <= image.keys()
+    }
+    hits = [
+        n
+        for n, a in enumerate(data["annotations"])
+        if not record_ills("annotations", a) and a["image_id"] in sized
+    ]
+    records = data["annotations"]
+    cure = "Written as x, y, width, height."
+    report.records(
+        report.repairs,
+        OTHERWISE,
+        cure,
+        "annotations",
+        hits,
+        lambda n: record_name("annotations", records, n),
+    )
+
+
 def _note_cut_off(report: Report, images: list, cut_off: set[str]) -> None:
     names = [image.get("file_name") if isinstance(image, dict) else None for image in images]
     hits = [i for i, name in enumerate(names) if isinstance(name, str) and name in cut_off]
@@ -124,7 +168,8 @@ def _note_cut_off(report: Report, images: list, cut_off: set[str]) -> None:
 def _work(bench: Bench, report: Report) -> list[Change]:
     """Do the first stage that has something to do."""
     faults = [*report.errors, *report.repairs, *report.notes]
-    for stage in STAGES:
+    unclear = not bench.boxes_as and any(fault.kind == OTHERWISE for fault in faults)
+    for stage in STAGES[: -len(OF_BOXES)] if unclear else STAGES:
         work = [(fault, stage[fault.kind]) for fault in faults if fault.kind in stage]
         changes = _do_stage(bench, work)
         if changes:

@@ -43,6 +43,7 @@ class Report:
     images: int = 0
     annotations: int = 0
     categories: int = 0
+    objects: int = 0  # boxes that are trained on: whole, and neither crowds nor flagged ignore
     errors: list[Fault] = field(default_factory=list)
     repairs: list[Fault] = field(default_factory=list)
     notes: list[Fault] = field(default_factory=list)

@@ -144,6 +144,7 @@ ALSO = {
     "category id twice": ["unknown category_id (2)"],
     "name again": ["image that is not in the file (1)"],
     "ignore": ["ignore flag in the measure (1)"],
+    "order of AI-TOD": ["class without a box (6)"],
 }
 
 

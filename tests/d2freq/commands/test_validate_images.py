@@ -95,7 +95,13 @@ CASES = {
         "is 40 x 30, the file says 99 x 30",
     ),
     "turned": (SIZE, "note", turned(30, 40), "image turned by EXIF (1)", "turns it upright"),
-    "16 bit": (DECODE, "note", instead(DEEP), "16-bit image (1)", "turn white"),
+    "16 bit": (
+        DECODE,
+        "note",
+        instead(DEEP),
+        "image of more bits or bands than 8-bit RGB (1)",
+        "INPUT.PIXELS.RANGE",
+    ),
     "CMYK": (
         DECODE,
         "note",

@@ -23,7 +23,9 @@ def truth(tmp_path):
     [
         ("--images {file}", "--images {file}: no such folder"),
         ("--images {folder}/none", "--images {folder}/none: no such folder"),
-        ("--against {file} --images {folder}", "--other-images is missing"),
+        ("--against {file} --images {folder} --pairs x", "--other-images is missing"),
+        ("--against {file} --pairs x", "--images is missing"),
+        ("--against {folder}/gone.json", "--against {folder}/gone.json: no such file"),
         ("--against {file} --other-images {folder}", "--images is missing"),
         ("--images {folder} --other-images {folder}", "--other-images is of --against"),
         ("--images {folder} --pairs x", "--pairs is of --against"),

@@ -10,6 +10,7 @@ from detectron2.data.datasets import register_coco_instances
 from PIL import Image
 
 from d2freq.data import DatasetError, check_coco, check_dataset
+from d2freq.data.coco.faults_of_images import PAGES
 
 GOOD = {
     "images": [
@@ -207,3 +208,23 @@ def test_objects_that_the_loader_leaves_out_are_counted(folder, outline, kept):
     assert len(records[1]["annotations"]) == kept
     kinds = [fault.kind for fault in report.repairs]
     assert kinds == ([] if kept else ["segmentation without a polygon"])
+
+
+@pytest.mark.parametrize("between", ["\n", " ", "\r\n\r\n"])
+def test_json_lines_are_not_called_cut_off(tmp_path, between):
+    path = tmp_path / "lines.json"
+    path.write_bytes(between.join(json.dumps({"id": n}) for n in range(3)).encode())
+    (fault,) = check_coco(path).errors
+    assert "JSON lines; write one value" in str(fault) and "cut off" not in str(fault)
+
+
+def test_files_of_several_pictures_are_noted(tmp_path):
+    pages = [Image.new("L", (20, 10)) for _ in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    images = [{"id": 1, "file_name": "a.tif", "width": 20, "height": 10}]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+    data = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "a"}]}
+    (tmp_path / "gt.json").write_text(json.dumps(data))
+    for depth in ("size", "decode"):
+        (note,) = check_coco(tmp_path / "gt.json", tmp_path, images=depth).notes
+        assert note.kind == PAGES and "a.tif has 3" in str(note)

@@ -115,3 +115,28 @@ def test_validate_against(case, flags, code, level, tmp_path, capsys):
     words += ["--against", str(second), "--other-images", str(tmp_path / "b")]
     assert main([*words, *flags]) == code
     assert f"{level}: the " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(("case", "code"), [("swapped", 2), ("other ids", 0), (None, 0)])
+def test_classes_are_compared_without_images(case, code, own, tmp_path, capsys):
+    first = write(tmp_path, "train", BOATS)
+    second = write(tmp_path, "val", CASES[case][0] if case else BOATS)
+    (tmp_path / "val.png").unlink()
+    images = ["--images", str(tmp_path)] if own else []
+    assert main(["validate", str(first), *images, "--against", str(second)]) == code
+    said = capsys.readouterr().out
+    if case:
+        assert all(f"{i} {n}" in said for i, n in [*BOATS.items(), *CASES[case][0].items()])
+    else:
+        assert f"classes: the same ids and names as in {second}" in said
+    assert "content is not compared: that needs --images DIR and --other-images DIR" in said
+
+
+@pytest.mark.parametrize("bad", [[{"name": "boat"}], ["boat"], {"1": "boat"}, 7, [{"id": "1"}]])
+def test_categories_that_cannot_be_compared(bad, tmp_path, capsys):
+    first, second = write(tmp_path, "train", BOATS), tmp_path / "val.json"
+    second.write_text(json.dumps({"categories": bad}))
+    assert main(["validate", str(first), "--against", str(second)]) == 2
+    said = capsys.readouterr().err
+    assert f"{second}: the category" in said and "d2freq validate" in said

@@ -4,20 +4,23 @@ import argparse
 import sys
 
 from d2freq.commands.convert.formats import FROM_COCO, TO_COCO
+from d2freq.commands.convert.results import TOPICS as RESULTS
 from d2freq.commands.convert.tiles import TOPICS as TILES
+from d2freq.commands.convert.tools import TOPICS as TOOLS
 from d2freq.commands.topics import Options, Topic, add_topics, run_topic
-from d2freq.utils.jobs import FailedItems
 
 SUMMARY = "convert data sets to COCO files, whole or in tiles, and back"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What can be converted."""
-    add_topics(command, (*TO_COCO, *TILES, *FROM_COCO), _convert)
+    add_topics(command, (*TO_COCO, *TOOLS, *TILES, *FROM_COCO, *RESULTS), _convert)
 
 
 def _convert(topic: Topic, options: Options) -> None:
     """Name every file that failed; the error itself, shown after them, names three."""
+    from d2freq.utils.jobs import FailedItems
+
     try:
         run_topic(topic, options)
     except FailedItems as error:

@@ -8,16 +8,12 @@ from typing import Any
 
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
-from d2freq.data.coco.read import read_coco
-from d2freq.data.convert.dota import convert_dota
-from d2freq.data.convert.dotamini10 import compare, convert_dotamini10
-from d2freq.data.convert.tinyperson import convert_tinyperson
-from d2freq.data.tiles.counts import describe_tiles
-from d2freq.data.tiles.ignored_category import as_regions
-from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import UserError
+from d2freq.utils.late import Later
 
 __all__ = ["TOPICS"]
+
+describe_tiles = Later("d2freq.data.tiles.counts", "describe_tiles")
 
 FOLDER = "folder: images, annotations.json, originals.json"
 
@@ -46,6 +42,10 @@ def _tiles(parser: argparse.ArgumentParser) -> None:
 
 
 def _cut_coco(source: str, images: str, output: str, *, ignore_category: str, **given: Any) -> Path:
+    from d2freq.data.coco.read import read_coco
+    from d2freq.data.tiles.ignored_category import as_regions
+    from d2freq.data.tiles.tile_coco import tile_coco
+
     coco: Any = source
     if ignore_category:
         coco = as_regions(read_coco(source), ignore_category, name=source)
@@ -55,8 +55,18 @@ def _cut_coco(source: str, images: str, output: str, *, ignore_category: str, **
 def _dota(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="folder of one split: it holds images and labelTxt")
     _add_labels(parser, difficult="ignore")
+    _dota_of_test(parser)
     _add_cut(parser, size=[1024], overlap=[200], min_visible=0.7)
     _add_output(parser)
+
+
+def _dota_of_test(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-labels",
+        dest="labels",
+        action="store_false",
+        help="images alone, as of the test sets, whose labels are not published",
+    )
 
 
 def _dotamini10(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +86,8 @@ def _dotamini10(parser: argparse.ArgumentParser) -> None:
 
 
 def _cut_dotamini10(source: str, output: str, *, split: str, **given: Any) -> list[str]:
+    from d2freq.data.convert.dotamini10 import compare, convert_dotamini10
+
     file = convert_dotamini10(source, output, split=split, **given)
     return [*describe_tiles(file), compare(file, split)]
 
@@ -135,7 +147,7 @@ TOPICS = (
         "tinyperson",
         "TinyPerson or SeaPerson to tiles with COCO boxes",
         _tinyperson,
-        convert_tinyperson,
+        Later("d2freq.data.convert.tinyperson", "convert_tinyperson"),
         show=describe_tiles,
     ),
     Topic(
@@ -150,7 +162,7 @@ TOPICS = (
         "dota",
         "DOTA 1.0, 1.5, 2.0: oriented labels to tiles with COCO boxes",
         _dota,
-        convert_dota,
+        Later("d2freq.data.convert.dota", "convert_dota"),
         show=describe_tiles,
         words=PAIRS,
     ),

@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from d2freq.data.convert.label_files import read_lines, read_text
+from d2freq.data.convert.label_files import read_lines
 from d2freq.errors import UserError
+from d2freq.utils.text import read_text
 
 YAML = (".yaml", ".yml")
 
@@ -54,15 +55,29 @@ def _from_lines(path: Path) -> list[str]:
 def _from_yaml(path: Path) -> list[str]:
     import yaml
 
+    text = read_text(path)
     try:
-        content = yaml.safe_load(read_text(path))
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            if getattr(event, "tag", None):  # BaseLoader passes over what a tag asks for
+                line = event.start_mark.line + 1
+                raise UserError(f"{path}, line {line}: {event.tag}: names are text, without a tag")
+        # as text: YAML's own rules make False of the class no, and 1.0 of the class 1.0
+        content = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise UserError(f"{path}: names are numbered {sorted(names)}, expected 0, 1, 2, ...")
-        names = [names[number] for number in range(len(names))]
+        numbers = {int(key) if key.isdecimal() else key: name for key, name in names.items()}
+        if set(numbers) != set(range(len(names))):
+            found = ", ".join(map(str, numbers))
+            raise UserError(
+                f"{path}: names are numbered [{found}], expected 0, 1, 2, ... without a gap; name "
+                "the missing classes, too, or number the names, and the rows of the labels, anew"
+            )
+        names = [numbers[number] for number in range(len(names))]
     if not isinstance(names, list):
         raise UserError(f"{path}: no 'names' in it")
-    return [str(name) for name in names]
+    for name in names:
+        if not isinstance(name, str):
+            raise UserError(f"{path}: a name is {name!r}, no text; write it in quotation marks")
+    return names

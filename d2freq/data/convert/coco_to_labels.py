@@ -65,6 +65,31 @@ def write_labels(
     return len(targets)
 
 
+def count_lost(annotations: list[dict], kept: tuple[str, ...] = ()) -> dict[str, int]:
+    """What annotations have that label files of boxes do not hold: {sentence: count}.
+
+    Args:
+        kept: keys that the format has a place for.
+    """
+    kinds = {
+        "segmentation": "segmentations left out: the box alone is written",
+        "keypoints": "sets of keypoints left out",
+        "attributes": "sets of attributes left out",
+        "rotation": "rotations left out",
+        "ellipse": "ellipses left out: the box alone is written",
+        "track_id": "tracks left out",
+        "description": "descriptions left out",
+        "difficult": "flags difficult left out",
+        "truncated": "flags truncated left out",
+        "occluded": "flags occluded left out",
+    }
+    return {
+        sentence: sum(bool(annotation.get(key)) for annotation in annotations)
+        for key, sentence in kinds.items()
+        if key not in kept
+    }
+
+
 def is_ignored(annotation: dict) -> bool:
     """Whether it is neither right nor wrong to find it."""
     return bool(annotation.get("iscrowd") or annotation.get("ignore"))

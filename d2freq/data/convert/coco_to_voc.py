@@ -5,8 +5,9 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from d2freq.data.coco.faults_of_records import count_regions
-from d2freq.data.convert.coco_to_labels import is_ignored, read_checked, write_labels
-from d2freq.data.convert.voc import FLAGS, SIDES
+from d2freq.data.convert.coco_to_labels import count_lost, is_ignored, read_checked, write_labels
+from d2freq.data.convert.voc import FLAGS
+from d2freq.data.convert.voc_shapes import SIDES
 from d2freq.utils.files import write_text
 
 DIGITS = 3  # of a pixel; whole numbers are written as such
@@ -40,6 +41,7 @@ def write_voc(
     left_out = {
         "ignore regions left out: VOC has no such thing": count_regions(data["images"]),
         "boxes left out: empty, negative or outside of their image": faulty,
+        **count_lost(data["annotations"], kept=FLAGS),
     }
     crowds = sum(map(is_ignored, data["annotations"]))
     return [

@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from d2freq.data.builtin import DOTA_V1, DOTA_V2
+from d2freq.data.coco.faults_of_records import LABEL_LINE
 from d2freq.data.coco.report import EXAMPLES
-from d2freq.data.convert.dota_labels import VERSIONS, DotaObject, find_dota, read_labels
+from d2freq.data.convert.dota_labels import (
+    VERSIONS,
+    DotaObject,
+    find_dota,
+    find_images,
+    read_labels,
+)
 from d2freq.data.tiles.tile_coco import tile_coco
 from d2freq.errors import DatasetError
 from d2freq.utils.choices import choice
@@ -23,6 +30,7 @@ def convert_dota(
     *,
     version: str = "1.0",
     difficult: str = "ignore",
+    labels: bool = True,
     size: tuple[int, int] = (1024, 1024),
     overlap: tuple[int, int] = (200, 200),
     scales: Sequence[float] = (1.0,),
@@ -44,7 +52,7 @@ def convert_dota(
     Raises:
         UserError: as read_dota and tile_coco.
     """
-    data, notes = read_dota(source, version=version, difficult=difficult)
+    data, notes = read_dota(source, version=version, difficult=difficult, labels=labels)
     return tile_coco(
         data,
         Path(source) / "images",
@@ -63,7 +71,11 @@ def convert_dota(
 
 
 def read_dota(
-    source: str | os.PathLike, *, version: str = "1.0", difficult: str = "ignore"
+    source: str | os.PathLike,
+    *,
+    version: str = "1.0",
+    difficult: str = "ignore",
+    labels: bool = True,
 ) -> tuple[dict, dict[str, int]]:
     """The COCO content of one split of DOTA, and notes on it: {sentence: count}.
 
@@ -75,6 +87,9 @@ def read_dota(
         difficult: what becomes of objects with this flag. "ignore": ``iscrowd: 1``, since DOTA's
             own tasks follow PASCAL VOC, where they neither count nor do harm. "keep": as any other.
             The flag itself stays as ``difficult``.
+        labels: False: images alone, as of the test sets, whose labels are not published.
+
+    Each annotation says under LABEL_LINE where it stands, for messages; tiles do not keep it.
 
     Raises:
         UserError: an unknown version or choice, files are missing (see find_dota), or lines are
@@ -82,14 +97,17 @@ def read_dota(
     """
     choice(version, VERSIONS, key="version")
     choice(difficult, DIFFICULT, key="difficult")
-    pairs, unlabelled = find_dota(source, version=version)
+    if labels:
+        pairs, unlabelled = find_dota(source, version=version)
+    else:
+        pairs, unlabelled = find_images(source), []
     images: list[dict] = []
     annotations: list[dict] = []
     faults: list[str] = []
     for pair in pairs:
         with any_size():
             images.append({"id": len(images) + 1, **pair.image_record()})
-        objects, wrong = read_labels(pair.label, CLASSES[version])
+        objects, wrong = read_labels(pair.label, CLASSES[version]) if pair.label else ([], [])
         faults += wrong
         for thing in objects:
             numbers = {"id": len(annotations) + 1, "image_id": len(images)}
@@ -105,6 +123,7 @@ def read_dota(
     fate = {"ignore": "ignored", "keep": "kept as any other"}[difficult]
     notes = {
         "images without a label file left out": len(unlabelled),
+        "images whose labels were not asked for": 0 if labels else len(pairs),
         f"objects with the flag difficult, {fate}": sum(a["difficult"] for a in annotations),
     }
     data = {"images": images, "annotations": annotations, "categories": categories}
@@ -121,4 +140,5 @@ def _annotation(thing: DotaObject, classes: tuple[str, ...], difficult: str) -> 
         "iscrowd": int(difficult == "ignore" and thing.difficult),
         "segmentation": [list(thing.corners)],
         "difficult": thing.difficult,
+        LABEL_LINE: thing.place,
     }

@@ -6,11 +6,12 @@ oriented box in pixels; in front there may be ``imagesource:`` and ``gsd:`` line
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from d2freq.data.convert.label_files import IMAGES, Pair, find_files, read_lines, read_number
+from d2freq.data.convert.label_files import Pair, find_files, read_lines, read_number
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.names import PICTURES
 
 VERSIONS = ("1.0", "1.5", "2.0")
 HEADERS = ("imagesource:", "gsd:")
@@ -20,11 +21,15 @@ HORIZONTAL = ("hbb", "reclabel", "task2")
 
 @dataclass(frozen=True)
 class DotaObject:
-    """One line: four corners x1 y1 ... x4 y4 in pixels, the class, and whether it is difficult."""
+    """One line: four corners x1 y1 ... x4 y4 in pixels, the class, and whether it is difficult.
+
+    ``place`` is where it stands, "<path>, line <number>".
+    """
 
     corners: tuple[float, ...]
     category: str
     difficult: int
+    place: str = ""
 
 
 def read_labels(
@@ -41,7 +46,7 @@ def read_labels(
         if not words or words[0].startswith(HEADERS):
             continue
         try:
-            objects.append(_object(words, classes))
+            objects.append(replace(_object(words, classes), place=where))
         except UserError as error:
             faults.append(f"{where}: {error}")
     return objects, faults
@@ -61,7 +66,7 @@ def find_dota(source: str | os.PathLike, *, version: str) -> tuple[list[Pair], l
         UserError: no labels, no images, two of one name, or a label without its image.
     """
     root = Path(source)
-    images = _by_name(root / "images", find_files(root / "images", IMAGES).values())
+    images = _by_name(root / "images", find_files(root / "images", PICTURES).values())
     labels = _by_name(root, _of_version(list(find_files(root, (".txt",)).values()), root, version))
     lost = [str(root / labels[name]) for name in labels if name not in images]
     if lost:
@@ -72,6 +77,19 @@ def find_dota(source: str | os.PathLike, *, version: str) -> tuple[list[Pair], l
     image_root = str(root / "images")
     pairs = [Pair(image_root, images[name], str(root / labels[name])) for name in sorted(labels)]
     return pairs, [images[name] for name in sorted(images) if name not in labels]
+
+
+def find_images(source: str | os.PathLike) -> list[Pair]:
+    """The images of a split without labels, in order of their names.
+
+    Raises:
+        UserError: no images, or two of one name.
+    """
+    root = Path(source) / "images"
+    images = _by_name(root, find_files(root, PICTURES).values())
+    if not images:
+        raise DatasetError(f"{root}: no image there; unpack the images of the split there")
+    return [Pair(str(root), images[name], "") for name in sorted(images)]
 
 
 def _object(words: list[str], classes: tuple[str, ...]) -> DotaObject:
@@ -105,8 +123,8 @@ def _of_version(files: list[str], root: Path, version: str) -> list[str]:
         places = sorted({str(Path(file).parent) for file in files}) or ["none"]
         raise DatasetError(
             f"{root}: no labels of version {version}: looked for labelTxt-v{version} and labelTxt, "
-            f"found text files in: {', '.join(places[:5])}; unpack the labels there, or ask for "
-            "the version that is there"
+            f"found text files in: {', '.join(places[:5])}; unpack the labels there, ask for "
+            "the version that is there, or take the images alone with --no-labels (test sets)"
         )
     return found
 

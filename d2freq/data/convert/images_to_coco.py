@@ -15,6 +15,7 @@ from d2freq.utils.jobs import Item, Job, parts_of
 # What is left out or odd is counted under a sentence; the number stands before it.
 EMPTY = "boxes left out: no width or no height"
 OVER_BORDER = "boxes over the border of their image, kept as they are"
+TWICE = "boxes of one class in one place, kept as they are"
 NO_LABELS = "images without a label file, kept as images without objects"
 
 SLACK = 0.01  # pixels over the border that are rounding; as in the check of COCO files
@@ -29,6 +30,7 @@ def convert_images(
     names: Sequence[str] | None,
     description: str,
     notes: Counter[str] | None = None,
+    root: str | os.PathLike | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -40,6 +42,7 @@ def convert_images(
         names: categories in order, ids from 1 on; None takes the names found, sorted.
         description: what the file says of itself.
         notes: what is to be counted of the source as a whole, see ``image_result``.
+        root: the folder from which file names count, told where the source does not say it.
 
     Returns:
         ``output``; its ``info["notes"]`` counts what was left out.
@@ -56,13 +59,14 @@ def convert_images(
         if not names:
             raise UserError(f"{key['source']}: no object in any image, so no class; pass --names")
         images, annotations = _number(results, names)
+        told = {} if root is None else {"images": os.path.abspath(root)}
         notes = sum((Counter(result["notes"]) for result in results), Counter(notes or ()))
         return write_coco(
             output,
             images=images,
             annotations=annotations,
             categories=[{"id": i, "name": name} for i, name in enumerate(names, start=1)],
-            info={"description": description, "notes": dict(sorted((+notes).items()))},
+            info={"description": description, **told, "notes": dict(sorted((+notes).items()))},
         )
 
 
@@ -78,6 +82,8 @@ def image_result(image: dict, boxes: list[dict], notes: Counter[str] | None = No
     notes = Counter(notes or ())
     solid = [box for box in boxes if box["bbox"][2] > 0 and box["bbox"][3] > 0]
     notes[EMPTY] += len(boxes) - len(solid)
+    places = Counter((box["category"], *box["bbox"]) for box in solid)
+    notes[TWICE] += sum(count - 1 for count in places.values())
     for box in solid:
         x, y, w, h = box["bbox"]
         over = max(-x, -y, x + w - image["width"], y + h - image["height"])
@@ -93,12 +99,14 @@ def describe_coco(json_file: str | os.PathLike) -> list[str]:
     regions = count_regions(data["images"])
     bare = len(data["images"]) - len({a["image_id"] for a in data["annotations"]})
     counts = Counter(a["category_id"] for a in solid)
-    notes = data.get("info", {}).get("notes", {})
+    info = data.get("info", {})
+    root = [f"  file names count from {info['images']}"] if "images" in info else []
     return [
         f"{json_file}: {len(data['images'])} images ({bare} without objects), {len(solid)} boxes, "
         f"{crowds} ignored boxes (iscrowd), {regions} ignore regions",
         *(f"  {counts[c['id']]:>9} {c['name']}" for c in data["categories"]),
-        *(f"  {count} {sentence}" for sentence, count in notes.items()),
+        *(f"  {count} {sentence}" for sentence, count in info.get("notes", {}).items()),
+        *root,
     ]
 
 

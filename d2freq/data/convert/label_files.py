@@ -2,15 +2,15 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from d2freq.errors import UserError
 from d2freq.utils.jobs import Item
+from d2freq.utils.names import PICTURES, folded
 from d2freq.utils.pixels import look_at
-
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+from d2freq.utils.text import read_text
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,26 @@ def pair_files(
 ) -> list[Pair]:
     """Every image and every label file (ending ``suffix``), paired and in order of their names.
 
+    A label file that has no image of its very name belongs to the only one that has no label file
+    and differs in capitals or in how letters are composed: Windows and macOS take both for one.
+
     Args:
         labels: None where there are no label files.
 
     Raises:
         UserError: a folder is missing, or there is no image at all.
     """
-    pictures = find_files(images, IMAGES)
+    pictures = find_files(images, PICTURES)
     if not pictures:
-        raise UserError(f"{images}: no image there; looked for {', '.join(IMAGES)}")
+        raise UserError(f"{images}: no image there; looked for {', '.join(PICTURES)}")
     texts = {} if labels is None else find_files(labels, (suffix,))
+    bare, alone = (
+        _by_folded(one.keys() - other.keys())
+        for one, other in ((pictures, texts), (texts, pictures))
+    )
+    for name, stems in alone.items():
+        if len(stems) == len(bare.get(name, ())) == 1:
+            texts[bare[name][0]] = texts.pop(stems[0])
     return [
         Pair(
             root=str(images),
@@ -103,18 +113,11 @@ def pair_files(
     ]
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """A text file in UTF-8, with or without a byte order mark.
-
-    Raises:
-        UserError: it is no such text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: no text in UTF-8 ({error.reason} at byte {error.start})"
-        ) from error
+def _by_folded(stems: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for stem in stems:
+        found.setdefault(folded(stem), []).append(stem)
+    return found
 
 
 def read_lines(path: str | os.PathLike) -> list[tuple[str, str]]:
@@ -134,5 +137,13 @@ def read_number(text: str | None, what: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"{what}: {text!r} is no number")
+        raise UserError(f"{what}: {text!r} is no number; {_cure(text)}")
     return int(value) if value.is_integer() else value
+
+
+def _cure(text: str | None) -> str:
+    if text is None or not text.strip():
+        return "write one, or remove the object"
+    if "," in text:
+        return "part numbers by blanks in the place of commas, and write decimals with a point"
+    return "correct it, or remove the object"

@@ -5,6 +5,7 @@ w = xmax - xmin + 1, so a box of one pixel has xmin = xmax. Files of labelling t
 edges counted from 0; for those, ``one_based=False``.
 """
 
+import math
 import os
 from collections import Counter
 from functools import partial
@@ -13,13 +14,15 @@ from xml.etree import ElementTree
 
 from d2freq.data.convert.class_names import read_names
 from d2freq.data.convert.images_to_coco import convert_images, image_result
-from d2freq.data.convert.label_files import Pair, pair_files, read_lines, read_number
+from d2freq.data.convert.label_files import Pair, read_lines
+from d2freq.data.convert.voc_layout import find_voc
+from d2freq.data.convert.voc_shapes import box_of
 from d2freq.errors import UserError
+from d2freq.utils.xml import read_xml
 
 NO_XML = "images without an XML file left out"
 OTHER_SIZE = "images of another size than their XML file says; the image is believed"
 FLAGS = ("difficult", "truncated", "occluded")
-SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def convert_voc(
@@ -29,19 +32,29 @@ def convert_voc(
     split: str = "",
     names: str | None = None,
     one_based: bool = True,
+    hull: bool = False,
+    xml_offset: int | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write the COCO file of a VOC folder; ``file_name`` counts from ``source/JPEGImages``.
+    """Write the COCO file of a VOC folder; ``file_name`` counts from ``source/JPEGImages``, or from
+    the folder that stands in its place.
 
     Objects marked ``difficult`` become ``iscrowd: 1``, as VOC's own measure ignores them. The
     flags of FLAGS are kept. The area is width x height.
 
     Args:
-        source: holds ``Annotations`` and ``JPEGImages``, for example VOCdevkit/VOC2007.
+        source: holds ``Annotations`` and ``JPEGImages``, for example VOCdevkit/VOC2007, or another
+            layout of ``find_voc``.
         split: the images that ImageSets/Main/<split>.txt names; "" takes every XML file.
         names: as in ``read_names``; without it the classes found, sorted.
         one_based: VOC's own convention, above; False: edges, counted from 0.
+        hull: an object without a bndbox is one of the box around its robndbox or polygon, which
+            count from 0; else it is refused.
+        xml_offset: what was added to all four numbers of a bndbox, which are edges: a box is [xmin
+            - offset, ymin - offset, xmax - xmin, ymax - ymin]. It takes the place of ``one_based``.
+
+    A box whose xmin is above its xmax has its corners exchanged, which is counted.
 
     Raises:
         UserError: a folder or the list of the split is missing.
@@ -49,7 +62,7 @@ def convert_voc(
             images, XML that breaks off or has entities, a class without a name; all are listed.
     """
     root = Path(source)
-    pairs = pair_files(root / "JPEGImages", root / "Annotations", ".xml")
+    pairs = find_voc(root)
     bare = 0
     if split:
         pairs = _of_split(pairs, root, split)
@@ -57,15 +70,17 @@ def convert_voc(
         bare = sum(not pair.label for pair in pairs)
         pairs = [pair for pair in pairs if pair.label]
     classes = read_names(names) if names else None
-    options = {"split": split, "names": classes, "one_based": one_based}
+    one_based, offset = one_based and xml_offset is None, xml_offset or 0
+    options = {"split": split, "names": classes, "one_based": one_based, "hull": hull}
     return convert_images(
         output,
-        partial(_convert, names=classes, one_based=one_based),
+        partial(_convert, names=classes, one_based=one_based, hull=hull, offset=offset),
         [pair.item() for pair in pairs],
-        key={"format": "voc", "source": os.path.abspath(root), **options},
+        key={"format": "voc", "source": os.path.abspath(root), **options, "offset": offset},
         names=classes,
         description=f"Pascal VOC, {root.resolve().name} {split}".strip(),
         notes=Counter({NO_XML: bare}),
+        root=pairs[0].root if Path(pairs[0].root).name != "JPEGImages" else None,
         workers=workers,
         progress=progress,
     )
@@ -86,12 +101,14 @@ def _of_split(pairs: list[Pair], root: Path, split: str) -> list[Pair]:
     return list(chosen.values())
 
 
-def _convert(pair: Pair, *, names: list[str] | None, one_based: bool) -> dict:
+def _convert(
+    pair: Pair, *, names: list[str] | None, one_based: bool, hull: bool, offset: int
+) -> dict:
     image = pair.image_record()
     if not pair.label:
         path = os.path.join(pair.root, pair.image)
         raise UserError(f"{path}: in the split, but without an XML file in Annotations")
-    tree = _read_xml(pair.label)
+    tree = read_xml(pair.label)
     notes: Counter[str] = Counter()
     said = [tree.findtext(f"size/{side}", "0").strip() for side in ("width", "height")]
     # tools that do not know the size write 0
@@ -100,33 +117,32 @@ def _convert(pair: Pair, *, names: list[str] | None, one_based: bool) -> dict:
     for number, thing in enumerate(tree.iterfind("object"), start=1):
         place = f"{pair.label}, object {number}"
         name = (thing.findtext("name") or "").strip()
-        if not name or (names is not None and name not in names):
-            known = "" if names is None else f"; known are {', '.join(names)}"
-            raise UserError(f"{place}: class {name!r}{known}")
-        texts = [thing.findtext(f"bndbox/{side}") for side in SIDES]
-        left, top, right, bottom = (
-            read_number(text, f"{place}, {side}") for text, side in zip(texts, SIDES, strict=True)
-        )
-        left, top = left - one_based, top - one_based
+        if not name:
+            raise UserError(f"{place}: class {name!r}; give the object a name")
+        if names is not None and name not in names:
+            raise UserError(
+                f"{place}: class {name!r}; known are {', '.join(names)}; name it with --names, "
+                "too, or correct the object"
+            )
+        bbox = box_of(thing, place, notes, one_based=one_based, hull=hull)
+        if thing.find("bndbox") is not None:
+            bbox[:2] = bbox[0] - offset, bbox[1] - offset
         flags = {
-            flag: int(read_number(thing.findtext(flag), f"{place}, {flag}"))
+            flag: _flag(thing, flag, place)
             for flag in FLAGS
             if (thing.findtext(flag) or "").strip()
         }
         crowd = {"iscrowd": int(bool(flags.get("difficult")))}
-        bbox = [left, top, right - left, bottom - top]
         boxes.append({"category": name, "bbox": bbox, **crowd, **flags})
     return image_result(image, boxes, notes)
 
 
-def _read_xml(path: str) -> ElementTree.Element:
-    """The root element. External entities are never fetched; files that define any are refused."""
-    content = Path(path).read_bytes()
-    if b"<!ENTITY" in content:
-        raise UserError(
-            f"{path}: defines entities, which may be made to fill the memory; remove them"
-        )
+def _flag(thing: ElementTree.Element, flag: str, place: str) -> int:
+    text = (thing.findtext(flag) or "").strip()
     try:
-        return ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path}: no whole XML ({error}); fetch it again") from error
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():
+        raise UserError(f"{place}, {flag}: {text!r} is neither 0 nor 1; write one of the two")
+    return int(value)

@@ -1,6 +1,8 @@
 """DOTA's own folders and label files, nasty parts included, to COCO and to tiles."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +156,23 @@ def test_missing_and_doubled_files_are_named(split):
 def test_unknown_choices_are_refused(split, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         convert_dota(split, tmp_path / "out", **options)
+
+
+def test_what_is_left_out_names_label_file_and_line(split, tmp_path, caplog):
+    lines = b"gsd:0.3\n1 1 9 1 9 9 1 9 ship 0\n-9 -9 -1 -9 -1 -1 -9 -1 ship 0\n"
+    (split / "labelTxt-v1.0" / "labelTxt" / "P0001.txt").write_bytes(lines)
+    file = convert_dota(split, tmp_path / "tiles", workers=1, progress=False)
+    said = next(r.getMessage() for r in caplog.records if "outside" in r.getMessage())
+    assert re.search(r"annotation 2 of image 1 \(.*P0001\.txt, line 3\) has bbox", said)
+    assert "label_line" not in file.read_text()
+    assert "label_line" not in file.with_name("originals.json").read_text()
+
+
+def test_images_without_labels_are_cut_as_the_test_set(split, tmp_path, capsys):
+    shutil.rmtree(split / "labelTxt-v1.0")
+    words = ["convert", "dota", str(split), "--output", str(tmp_path / "tiles"), "--workers", "1"]
+    assert main(words) == 2
+    assert "take the images alone with --no-labels (test sets)" in capsys.readouterr().err
+    assert main([*words, "--no-labels"]) == 0
+    data = json.loads((tmp_path / "tiles/annotations.json").read_text())
+    assert len(data["images"]) == 3 and data["annotations"] == []

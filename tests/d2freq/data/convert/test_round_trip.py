@@ -87,6 +87,38 @@ def test_yolo_and_back(truth, tmp_path):
         assert other.read_bytes() == label.read_bytes()
 
 
+def test_polygons_to_yolo_and_back(tmp_path):
+    random = np.random.default_rng(3)
+    images, annotations = [], []
+    for number in range(1, 21):
+        images.append(dict(id=number, file_name=f"{number:03d}.png", width=300, height=200))
+        for _ in range(3):
+            points = random.uniform(1, 199, (int(random.integers(4, 9)), 2))
+            (x, y), (w, h) = points.min(0).tolist(), np.ptp(points, 0).tolist()
+            box = dict(id=len(annotations) + 1, image_id=number, category_id=1, iscrowd=0)
+            ring = points.ravel().tolist()
+            annotations.append(box | dict(bbox=[x, y, w, h], area=w * h, segmentation=[ring]))
+    annotations[0]["attributes"] = {"a": 1}
+    del annotations[1]["segmentation"]
+    truth = tmp_path / "gt.json"
+    categories = [dict(id=1, name="a")]
+    write_coco(truth, images=images, annotations=annotations, categories=categories)
+    lines = write_yolo(truth, tmp_path / "boxes", progress=False)
+    assert lines[1:] == [
+        "  59 segmentations left out: the box alone is written",
+        "  1 sets of attributes left out",
+    ]
+    folder = tmp_path / "yolo"
+    assert not write_yolo(truth, folder, polygons=True, progress=False)[1:]
+    put_images(truth, folder / "images")
+    back = convert_yolo(folder, tmp_path / "back.json", workers=1, progress=False)
+    found = json.loads(back.read_text())["annotations"]
+    for one, other in zip(found, annotations, strict=True):
+        assert one["bbox"] == pytest.approx(other["bbox"], abs=1e-5)
+        ring = np.ravel(other.get("segmentation", []))
+        assert np.ravel(one.get("segmentation", [])) == pytest.approx(ring, abs=1e-5)
+
+
 def test_voc_and_back(truth, tmp_path):
     folder = tmp_path / "voc"
     lines = write_voc(truth, folder, progress=False)

@@ -106,7 +106,7 @@ BAD = {
     "nan": (b"1,2,nan,4,1,4,0,0\n", "'nan' is no number"),
     "category": (b"1,2,3,4,1,12,0,0\n", "line 1: category 12, expected 0 to 11"),
     "score": (b"1,2,3,4,0.91,4,-1,-1\n", "score 0.91.*detections"),
-    "binary": (b"\xff\xfe\x00", "no text in UTF-8"),
+    "binary": (b"\xff\xfe\x00", "no text in UTF-16.*save it as UTF-8"),
 }
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from d2freq.data import check_coco
 from d2freq.data.convert.images_to_coco import EMPTY
 from d2freq.data.convert.voc import NO_XML, OTHER_SIZE, convert_voc
+from d2freq.data.convert.voc_shapes import SWAPPED
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems
 
@@ -95,7 +96,8 @@ def test_flags_stay_and_difficult_is_a_crowd(source, tmp_path):
 def test_edges_from_zero(source, tmp_path):
     _, data = convert(source, tmp_path / "gt.json", one_based=False)
     assert data["annotations"][0]["bbox"] == [11, 21, 9, 1]
-    assert data["info"]["notes"][EMPTY] == 2  # 5 to 5 has no width
+    assert data["info"]["notes"][EMPTY] == 1  # 5 to 5 has no width
+    assert data["info"]["notes"][SWAPPED] == 1  # 9 to 8 has one, read from right to left
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_names_give_order_and_refuse_others(source, tmp_path):
     _, data = convert(source, tmp_path / "gt.json", names="ship,plane,car,bus")
     assert [c["name"] for c in data["categories"]] == ["ship", "plane", "car", "bus"]
     assert data["annotations"][0]["category_id"] == 1
-    with pytest.raises(FailedItems, match="class 'plane'; known are ship, car"):
+    with pytest.raises(FailedItems, match="class 'plane'; known are ship, car; name it"):
         convert(source, tmp_path / "gt.json", names="ship,car")
 
 
@@ -129,18 +131,22 @@ def test_every_bad_file_is_named_with_its_object(source, tmp_path):
     bomb = "<!DOCTYPE a [<!ENTITY b 'ha'><!ENTITY c '&b;&b;'>]>"
     bad = {
         "cut": (document(thing("ship", 1, 1, 2, 2))[:90], "no whole XML"),
-        "empty": ("", "no whole XML"),
+        "empty": ("", "an empty file"),
         "bomb": (bomb + document(), "defines entities"),
-        "nobox": (document("<object><name>ship</name></object>"), "object 1, xmin: None is no num"),
+        "nobox": (document("<object><name>ship</name></object>"), "object 1: no bndbox, but name"),
         "text": (document(thing("a", 1, 1, 2, 2), thing("b", 1, "?", 2, 2)), "object 2, ymin: '.'"),
-        "nameless": (document(thing("", 1, 1, 2, 2)), "object 1: class ''"),
+        "nameless": (document(thing("", 1, 1, 2, 2)), "object 1: class ''; give the object a name"),
+        "flag": (
+            document(thing("a", 1, 1, 2, 2, "<difficult>yes</difficult>")),
+            "object 1, difficult: 'yes' is neither 0 nor 1; write one",
+        ),
         "lonely": (document(), r"lonely\.xml: no image"),
     }
     for name, (text, _) in bad.items():
         (source / "Annotations" / f"{name}.xml").write_text(text)
         if name != "lonely":
             Image.new("RGB", (60, 40)).save(source / "JPEGImages" / f"{name}.png")
-    with pytest.raises(FailedItems, match="7 of 11") as caught:
+    with pytest.raises(FailedItems, match="8 of 12") as caught:
         convert(source, tmp_path / "gt.json")
     said = [str(failure) for failure in caught.value.failures]
     for _, message in bad.values():
@@ -156,3 +162,17 @@ def test_two_processes_same_bytes(source, tmp_path):
     one, _ = convert(source, tmp_path / "one.json")
     two, _ = convert(source, tmp_path / "two.json", workers=2)
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("space", ['xmlns="x"', 'xmlns:v="x"'])
+def test_objects_are_found_in_every_namespace(tmp_path, space):
+    prefix = "v:" if ":v" in space else ""
+    sides = dict(xmin=3, ymin=4, xmax=8, ymax=9)
+    box = "".join(f"<{prefix}{k}>{v}</{prefix}{k}>" for k, v in sides.items())
+    thing = f"<{prefix}name>ship</{prefix}name><{prefix}bndbox>{box}</{prefix}bndbox>"
+    text = f"<{prefix}object>{thing}</{prefix}object>"
+    (tmp_path / "a.xml").write_text(f"<{prefix}annotation {space}>{text}</{prefix}annotation>")
+    Image.new("L", (20, 10)).save(tmp_path / "a.png")
+    file = convert_voc(tmp_path, tmp_path / "gt.json", workers=1, progress=False)
+    (found,) = json.loads(file.read_text())["annotations"]
+    assert found["bbox"] == [2, 3, 6, 6]

@@ -9,7 +9,8 @@ from PIL import Image
 
 from d2freq.data import check_coco
 from d2freq.data.convert.images_to_coco import NO_LABELS, OVER_BORDER
-from d2freq.data.convert.yolo import CONFIDENCE, POLYGON, convert_yolo
+from d2freq.data.convert.yolo import convert_yolo
+from d2freq.data.convert.yolo_rows import CONFIDENCE
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems
 
@@ -65,7 +66,9 @@ def test_boxes_are_pixels_and_classes_count_from_one(source, tmp_path):
         ]
     ]
     assert data["annotations"][0]["area"] == pytest.approx(400)
-    wish = {NO_LABELS: 1, CONFIDENCE: 1, POLYGON: 1, OVER_BORDER: 1}
+    triangle = data["annotations"][3]["segmentation"]
+    assert triangle == [pytest.approx([20, 10, 60, 20, 40, 40])]
+    wish = {NO_LABELS: 1, CONFIDENCE: 1, OVER_BORDER: 1}
     assert data["info"]["notes"] == wish
     check_coco(file, source / "images", images="decode").raise_if_faulty()
     records = load_coco_json(str(file), str(source / "images"))
@@ -137,15 +140,18 @@ def test_every_bad_file_is_named_with_its_line(source, tmp_path):
         "few": (b"0 0.5 0.5 0.1\n", r"few\.txt, line 1: 4 numbers"),
         "even": (b"0 0.1 0.1 0.2 0.2 0.3 0.3 0.4\n", "line 1: 8 numbers"),
         "pixels": (b"0 0.5 0.5 0.1 0.1\n0 90 45 20 10\n", "line 2: .*no shares"),
-        "class": (b"3 0.5 0.5 0.1 0.1\n", "class 3, known are 0 to 2"),
-        "half": (b"0.5 0.5 0.5 0.1 0.1\n", r"class 0\.5"),
-        "name": (b"ship 0.5 0.5 0.1 0.1\n", "'ship' is no number"),
+        "class": (b"3 0.5 0.5 0.1 0.1\n", "class 3, known are 0 to 2; add its name"),
+        "half": (b"0.5 0.5 0.5 0.1 0.1\n", r"class 0\.5 .*columns stand in order"),
+        "name": (b"ship 0.5 0.5 0.1 0.1\n", "'ship' is no number; write its place"),
+        "nan": (b"0 0.5 nan 0.1 0.1\n", "'nan' is no number; correct it, or remove the object"),
+        "commas": (b"0,.5,.5,.1,.1\n", "'0,.5,.5,.1,.1' is no number; part numbers by blanks"),
+        "decimals": (b"0 0,5 0,5 0,1 0,1\n", "'0,5' is no number; .*decimals with a point"),
         "infinite": (b"0 0.5 inf 0.1 0.1\n", "'inf' is no number"),
     }
     for name, (lines, _) in bad.items():
         add(source, name, lines)
     (source / "labels" / "lonely.txt").write_text("0 0.5 0.5 0.1 0.1\n")
-    with pytest.raises(FailedItems, match="8 of 13") as caught:
+    with pytest.raises(FailedItems, match="11 of 16") as caught:
         convert(source, tmp_path / "gt.json")
     said = [str(failure) for failure in caught.value.failures]
     for message in [*(message for _, message in bad.values()), r"lonely\.txt: no image"]:
@@ -164,3 +170,16 @@ def test_two_processes_same_bytes(source, tmp_path):
     one, _ = convert(source, tmp_path / "one.json")
     two, _ = convert(source, tmp_path / "two.json", workers=2)
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_labels_whose_names_differ_as_windows_and_macos_do_not_tell(tmp_path):
+    for image, label in (("IMG.JPG", "img.txt"), ("caf\u00e9.png", "cafe\u0301.txt")):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        Image.new("L", (10, 10)).save(tmp_path / "images" / image)
+        (tmp_path / "labels" / label).write_text("0 .5 .5 .2 .2\n")
+    assert len(convert(tmp_path, tmp_path / "gt.json", names="a")[1]["annotations"]) == 2
+    # two that fit leave the choice to the user
+    (tmp_path / "labels/Img.txt").write_text("0 .5 .5 .2 .2\n")
+    with pytest.raises(FailedItems, match=r"no image of this name"):
+        convert(tmp_path, tmp_path / "gt.json", names="a")

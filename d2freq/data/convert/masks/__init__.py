@@ -1,0 +1,1 @@
+"""From masks, a picture beside each image, to boxes."""

@@ -51,16 +51,20 @@ SODA_D = (
     *("people", "rider", "bicycle", "motor", "vehicle"),
     *("traffic-sign", "traffic-light", "traffic-camera", "warning-cone"),
 )
+SODA_A = (
+    *("airplane", "helicopter", "small-vehicle", "large-vehicle", "ship"),
+    *("container", "storage-tank", "swimming-pool", "windmill"),
+)
 
 _README = "datasets/README.md says where it comes from and how to prepare it"
 _SCENES = "'d2freq generate scenes' writes it"
 _KIT_AIS = (
-    "it is KIT AIS (vehicles) at half resolution with COCO boxes, CC BY 3.0; datasets/README.md "
-    "says where it comes from: put the folder there"
+    "it is KIT AIS (vehicles) at half resolution with COCO boxes, CC BY 3.0; 'd2freq convert "
+    "kit-ais' writes it from a copy of github.com/jekhor/aerial-cars-dataset"
 )
 _SIRST = (
-    "it is SIRST-V2 (YimianDai/open-sirst-v2), the images that have targets, with COCO boxes; "
-    "datasets/README.md says how its boxes are read: put the folder there"
+    "it is SIRST, the images that have targets, with COCO boxes; 'd2freq convert sirst' writes it "
+    "from a copy of github.com/YimianDai/open-sirst-v2"
 )
 # Words for a split, in the order in which they are tried.
 _WORDS = {
@@ -100,12 +104,22 @@ def _sources() -> dict[str, CocoSource]:
         table[f"tiny_scenes_{split}"] = CocoSource(
             (f"tiny_scenes/annotations/{split}.json",), (f"tiny_scenes/{split}",), _SCENES
         )
+        for bands in (1, 3, 4):
+            folder = f"tiny_scenes_16bit_{bands}band"
+            table[f"{folder}_{split}"] = CocoSource(
+                (f"{folder}/annotations/{split}.json",),
+                (f"{folder}/{split}",),
+                f"'d2freq generate scenes --bits 16 --bands {bands}' writes it",
+            )
         table[f"kit_ais_half_{split}"] = CocoSource(
             (f"kit-ais-half/{split}.json",), ("kit-ais-half/images",), _KIT_AIS, ("vehicle",)
         )
     for split in ("train", "val", "test"):
         table[f"sirst_v2_{split}"] = CocoSource(
             (f"sirst-v2/{split}.json",), ("sirst-v2/images",), _SIRST, ("target",)
+        )
+        table[f"sirst_v1_{split}"] = CocoSource(
+            (f"sirst-v2/v1_{split}.json",), ("sirst-v2/images",), _SIRST, ("target",)
         )
     for split in ("train", "val"):  # Detectron2 knows them itself, by the same names and places
         table[f"coco_2017_{split}"] = CocoSource(

@@ -18,6 +18,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.catalog import Metadata
 
 from d2freq.data.builtin import SOURCES, CocoSource
+from d2freq.data.plain_copies import load_records
 from d2freq.errors import DatasetError, UserError
 
 __all__ = [
@@ -168,14 +169,12 @@ def _register(name: str, source: CocoSource) -> None:
 
 
 def _load(name: str, source: CocoSource) -> list[dict]:
-    from detectron2.data.datasets import load_coco_json
-
     json_file, image_root = _first(source.json_files), _first(source.image_roots)
     for path in (json_file, image_root):
         if not os.path.exists(path):
             raise missing_files_error(name, path)
     _warn_of_others(name, json_file, source)
-    records = load_coco_json(json_file, image_root, name)
+    records = load_records(json_file, image_root, name)
     _check_classes(name, json_file, source)
     return records
 

@@ -1,4 +1,4 @@
-"""Augmentations for tiny objects: rotation, mosaic, copy-paste and crops around objects.
+"""Augmentations for tiny objects: rotation, mosaic, copy-paste and crops; DETR's two policies.
 
 All chance comes from numpy's global generator, as in Detectron2's augmentations.
 """
@@ -7,6 +7,7 @@ from d2freq.data.augmentation.copy_paste import CopyPaste
 from d2freq.data.augmentation.mapper import AugmentingDatasetMapper
 from d2freq.data.augmentation.mosaic import Mosaic
 from d2freq.data.augmentation.object_crop import RandomObjectCrop
+from d2freq.data.augmentation.resize_crop import ResizeThenRandomCrop
 from d2freq.data.augmentation.rotation import RandomAngle, RandomRotation90
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "RandomAngle",
     "RandomObjectCrop",
     "RandomRotation90",
+    "ResizeThenRandomCrop",
 ]

@@ -12,8 +12,11 @@ from d2freq.data.augmentation.copy_paste import CopyPaste
 from d2freq.data.augmentation.mapper import AugmentingDatasetMapper
 from d2freq.data.augmentation.mosaic import Mosaic
 from d2freq.data.augmentation.object_crop import RandomObjectCrop
+from d2freq.data.augmentation.resize_crop import ResizeThenRandomCrop
 from d2freq.data.augmentation.rotation import RandomAngle, RandomRotation90
+from d2freq.data.pixels.config import reader_of
 from d2freq.errors import UserError
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["augment_keys", "augmenting_mapper"]
 
@@ -23,13 +26,24 @@ def augment_keys() -> CN:
     node = CN()
     # Four windows of four images, at their own scale.
     node.MOSAIC = 0.0
-    # Copies of tiny objects at free places; "image": of the image itself, "dataset": of another.
+    # Copies of tiny objects at free places.
     node.COPY_PASTE = 0.0
+    # How many copies an image gets at most.
     node.COPY_PASTE_COPIES = 3
+    # "image" | "dataset": copies are of objects of the image itself, or of another one.
     node.COPY_PASTE_SOURCE = "image"
-    # A window of (height, width) pixels that holds a tiny object; in the place of INPUT.CROP.
+    # A window that holds a tiny object; in the place of INPUT.CROP.
     node.OBJECT_CROP = 0.0
+    # Height and width of that window in pixels.
     node.OBJECT_CROP_SIZE = [256, 256]
+    # DETR's second policy, 0.5 there: the shorter side is brought to one of the lengths, and a
+    # window is cut whose height and width are drawn from the range; INPUT's resize follows, as for
+    # the other images. In the place of INPUT.CROP and OBJECT_CROP.
+    node.RESIZE_CROP = 0.0
+    # Those lengths in pixels.
+    node.RESIZE_CROP_SIDES = [400, 500, 600]
+    # The least and the greatest side of the window in pixels.
+    node.RESIZE_CROP_RANGE = [384, 600]
     # Square root of a box's area in pixels up to which an object is copied, or cropped around.
     node.MAX_OBJECT_SIZE = 32.0
     # 90, 180 or 270 degrees; 0.75 makes the four directions equally likely.
@@ -48,7 +62,7 @@ def augmenting_mapper(cfg: CN) -> AugmentingDatasetMapper | None:
     Raises:
         UserError: a value that no augmentation takes, or two kinds of crop.
     """
-    keys, crop = cfg.INPUT.AUGMENT, cfg.INPUT.CROP
+    keys, crop = own_keys(cfg, "INPUT.AUGMENT", augment_keys()), cfg.INPUT.CROP
     steps: list = []
     if keys.MOSAIC:
         steps.append(Mosaic(keys.MOSAIC))
@@ -61,12 +75,24 @@ def augmenting_mapper(cfg: CN) -> AugmentingDatasetMapper | None:
                 source=keys.COPY_PASTE_SOURCE,
             )
         )
-    if keys.OBJECT_CROP and crop.ENABLED:
-        raise UserError("INPUT.AUGMENT.OBJECT_CROP and INPUT.CROP.ENABLED are two crops: take one")
+    crops = {
+        "INPUT.AUGMENT.OBJECT_CROP": keys.OBJECT_CROP,
+        "INPUT.AUGMENT.RESIZE_CROP": keys.RESIZE_CROP,
+        "INPUT.CROP.ENABLED": crop.ENABLED,
+    }
+    on = [name for name, value in crops.items() if value]
+    if len(on) > 1:
+        raise UserError(f"{on[0]} and {on[1]} are two crops: take one")
     if keys.OBJECT_CROP:
         steps.append(
             RandomObjectCrop(
                 keys.OBJECT_CROP_SIZE, max_size=keys.MAX_OBJECT_SIZE, prob=keys.OBJECT_CROP
+            )
+        )
+    if keys.RESIZE_CROP:
+        steps.append(
+            ResizeThenRandomCrop(
+                keys.RESIZE_CROP_SIDES, keys.RESIZE_CROP_RANGE, prob=keys.RESIZE_CROP
             )
         )
     if keys.ROTATE_90:
@@ -83,6 +109,7 @@ def augmenting_mapper(cfg: CN) -> AugmentingDatasetMapper | None:
     return AugmentingDatasetMapper(
         augmentations=[*steps, *build_augmentation(cfg, is_train=True)],
         image_format=cfg.INPUT.FORMAT,
+        pixels=reader_of(cfg),
         use_instance_mask=cfg.MODEL.MASK_ON,
         instance_mask_format=cfg.INPUT.MASK_FORMAT,
         min_visible=keys.MIN_VISIBLE,

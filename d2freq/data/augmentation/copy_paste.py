@@ -95,7 +95,8 @@ def _paste(sample: Sample, donor: np.ndarray, each: SeenObject) -> None:
     target = sample.image[y : y + high, x : x + wide]
     weight = alpha.reshape(*alpha.shape, *[1] * (target.ndim - 2))
     mixed = patch * weight + target * (1 - weight)
-    sample.image[y : y + high, x : x + wide] = np.rint(mixed).astype(target.dtype)
+    whole = np.rint(mixed) if target.dtype.kind in "iu" else mixed
+    sample.image[y : y + high, x : x + wide] = whole.astype(target.dtype)
     copy = copy.shifted(x, y)
     if isinstance(copy.mask, np.ndarray):
         whole = np.zeros(sample.size, copy.mask.dtype)

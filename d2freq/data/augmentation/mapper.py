@@ -16,7 +16,9 @@ from detectron2.data.transforms import Augmentation
 from fvcore.transforms.transform import Transform
 
 from d2freq.data.augmentation.sample import BadPartner, Sample, SampleStep, SeenObject
-from d2freq.errors import UserError
+from d2freq.data.pixels.channels import check_augmentations, read_channels
+from d2freq.errors import DatasetError, UserError
+from d2freq.utils.pixels import PixelReader
 
 # ruff: noqa: NPY002 - the global generator is the one that the loader seeds
 
@@ -37,6 +39,7 @@ class AugmentingDatasetMapper:
         *,
         augmentations: Sequence[Augmentation | Transform | SampleStep],
         image_format: str,
+        pixels: PixelReader | None = None,
         use_instance_mask: bool = False,
         instance_mask_format: str = "polygon",
         min_visible: float = 0.3,
@@ -47,6 +50,7 @@ class AugmentingDatasetMapper:
             is_train: has to be True; what is measured is not augmented.
             augmentations: in their order; Detectron2's, and those of d2freq.data.augmentation.
             image_format: "RGB", "BGR", ...; see Detectron2's ``read_image``.
+            pixels: the reader of pictures of other depths and bands; None reads 8 bits.
             use_instance_mask: keep segmentations, as ``gt_masks``.
             instance_mask_format: "polygon" or "bitmask".
             min_visible: an object of which a smaller share is seen is left out.
@@ -61,6 +65,7 @@ class AugmentingDatasetMapper:
         self.is_train = is_train
         self.augmentations = list(augmentations)
         self.image_format = image_format
+        self.pixels = pixels
         self.use_instance_mask = use_instance_mask
         self.instance_mask_format = instance_mask_format
         self.min_visible = min_visible
@@ -78,12 +83,15 @@ class AugmentingDatasetMapper:
         """Map one record, which stays as it is.
 
         Raises:
-            OSError: the record's own image is missing or damaged.
+            OSError, DatasetError: the record's own image is missing or damaged, or of more bits or
+                bands than is read.
             SizeMismatchError: it is not as large as the record says.
             BadPartner: either, of an image that mosaic or copy-paste has drawn.
         """
         record = copy.deepcopy(dataset_dict)
         sample = self._read(record)
+        channels = sample.image.shape[2] if sample.image.ndim == 3 else 1
+        check_augmentations([type(step).__name__ for step in self.augmentations], channels)
         for step in self.augmentations:
             if isinstance(step, SampleStep):
                 step(sample, self._partner)
@@ -106,8 +114,7 @@ class AugmentingDatasetMapper:
         return record
 
     def _read(self, record: dict) -> Sample:
-        image = utils.read_image(record["file_name"], format=self.image_format)
-        utils.check_image_size(record, image)
+        image = read_channels(record, self.image_format, self.pixels)
         objects = [
             SeenObject.read(each, image.shape[:2], with_mask=self.use_instance_mask)
             for each in record.get("annotations", ())
@@ -123,5 +130,5 @@ class AugmentingDatasetMapper:
         record = self.partners[int(np.random.randint(len(self.partners)))]
         try:
             return self._read(record)
-        except (OSError, utils.SizeMismatchError) as error:
+        except (OSError, DatasetError, utils.SizeMismatchError) as error:
             raise BadPartner(record, error) from error

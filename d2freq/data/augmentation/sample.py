@@ -16,6 +16,7 @@ from detectron2.structures import BoxMode
 from fvcore.transforms.transform import Transform
 from pycocotools import mask as coco_mask
 
+from d2freq.data.pixels.channels import transformed
 from d2freq.data.tiles.objects import clip_polygon, polygon_area
 
 __all__ = ["BadPartner", "Partner", "Sample", "SampleStep", "SeenObject"]
@@ -145,7 +146,7 @@ class Sample:
     """An image with its objects; what Detectron2's augmentations take as their ``AugInput``.
 
     Attributes:
-        image: (H, W, C) uint8.
+        image: (H, W, C) uint8, or float32 of a reader.
         objects: N of them, crowds included.
     """
 
@@ -166,7 +167,7 @@ class Sample:
 
     def transform(self, transform: Transform) -> None:
         """Apply a transform to the image and all objects, in place."""
-        self.image = transform.apply_image(self.image)
+        self.image = transformed(transform, self.image)
         self.objects = [each.moved(transform, self.size) for each in self.objects]
 
     def seen(

@@ -15,10 +15,10 @@ from detectron2.data.catalog import Metadata
 
 from d2freq.data.catalog import VARIABLE, dataset_root
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.names import PICTURES
 
 __all__ = [
     "EVALUATOR_TYPE",
-    "IMAGE_SUFFIXES",
     "class_folders",
     "register_image_folder",
     "register_image_folders",
@@ -27,7 +27,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 EVALUATOR_TYPE = "image_folder"  # what the metadata of such a data set says
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 FOLDERS = {f"imagenet_{split}": f"imagenet/{split}" for split in ("train", "val")}
 LAYOUT = "one folder a class, and that class's images in it"
 
@@ -130,14 +129,14 @@ def _load(name: str) -> list[dict]:
     if empty:
         raise DatasetError(
             f"data set {name}: no image in {len(empty)} class folders, such as {empty[0]}. Put its "
-            f"images ({', '.join(IMAGE_SUFFIXES)}) there, or remove the folder from all splits, "
+            f"images ({', '.join(PICTURES)}) there, or remove the folder from all splits, "
             "which numbers the classes behind it anew"
         )
     if others:
         logger.warning(
             "data set %s: %d entries of class folders are left out, for they are no image files "
             "(%s), such as %s",
-            *(name, len(others), ", ".join(IMAGE_SUFFIXES), others[0]),
+            *(name, len(others), ", ".join(PICTURES), others[0]),
         )
     logger.info("data set %s: %d images of %d classes", name, len(records), label + 1)
     return records
@@ -166,4 +165,4 @@ def _is_hidden(entry: os.DirEntry) -> bool:
 
 def _is_image(entry: os.DirEntry) -> bool:
     suffix = os.path.splitext(entry.name)[1].lower()
-    return suffix in IMAGE_SUFFIXES and entry.is_file() and not _is_hidden(entry)
+    return suffix in PICTURES and entry.is_file() and not _is_hidden(entry)

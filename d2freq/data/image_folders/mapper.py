@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice
-from d2freq.utils.pixels import read_rgb
+from d2freq.utils.pixels import PixelReader, read_rgb
 
 __all__ = ["ImageMapper"]
 
@@ -35,6 +35,7 @@ class ImageMapper:
         aspect: least and largest ratio of its width to its height.
         flip: probability of a horizontal flip in training.
         image_format: "RGB" or "BGR", the order of the planes.
+        pixels: the reader of pictures of other depths and bands; None reads 8-bit RGB.
 
     Raises:
         UserError: a number out of range.
@@ -50,6 +51,7 @@ class ImageMapper:
         aspect: Sequence[float] = (3 / 4, 4 / 3),
         flip: float = 0.5,
         image_format: str = "RGB",
+        pixels: PixelReader | None = None,
     ) -> None:
         at = "INPUT.CLASSIFICATION."
         if crop < 1 or (resize < crop and not is_train):
@@ -63,7 +65,9 @@ class ImageMapper:
             raise UserError(f"{at}ASPECT is {list(aspect)}: take two ratios, 0 < least <= largest")
         if not 0 <= flip <= 1:
             raise UserError(f"{at}FLIP is {flip}: a probability is in [0, 1]")
-        choice(image_format, FORMATS, key="INPUT.FORMAT")
+        if pixels is None:
+            choice(image_format, FORMATS, key="INPUT.FORMAT")
+        self.pixels = pixels
         self.image_format = image_format
         self.crop = crop
         self.steps = (
@@ -76,11 +80,17 @@ class ImageMapper:
         )
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
-        """The record with ``image`` uint8 (3, S, S).
+        """The record with ``image`` uint8 (3, S, S), or by the reader float32 (C, S, S).
 
         Raises:
             DatasetError: the file cannot be read, see :func:`d2freq.utils.pixels.read_rgb`.
         """
+        if self.pixels is not None:
+            channels = self.pixels.read(record["file_name"]).transpose(2, 0, 1)
+            tensor = torch.from_numpy(np.ascontiguousarray(channels))
+            for step in self.steps:
+                tensor = step(tensor)
+            return {**record, "image": tensor.contiguous()}
         image = Image.fromarray(read_rgb(record["file_name"]))
         for step in self.steps:
             image = step(image)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from d2freq.data.coco.near_names import near_hint
 from d2freq.data.coco.read import read_coco
 from d2freq.data.leaks.align import Alignment, align
 from d2freq.data.leaks.anchors import Fingerprint, fingerprint
@@ -90,12 +91,14 @@ def _pictures(json_file: str | os.PathLike, root: str | os.PathLike) -> list[Pic
     if not isinstance(records, list) or not records:
         raise DatasetError(f"{json_file}: no images; a COCO file has a list of them")
     try:
-        names = [(record["id"], record["file_name"]) for record in records]
-        return [Picture(key, name, os.path.join(root, name)) for key, name in names]
+        names = [(record["id"], str(record["file_name"])) for record in records]
     except (KeyError, TypeError) as error:
         raise DatasetError(
             f"{json_file}: an image lacks an id or a file_name; 'd2freq validate' names it"
         ) from error
+    if hint := near_hint([name for _, name in names], root, json_file):
+        raise DatasetError(hint)
+    return [Picture(key, name, os.path.join(root, name)) for key, name in names]
 
 
 def _leak(image: Picture, other: Picture, found: Alignment, prints: dict[str, Fingerprint]) -> Leak:

@@ -14,10 +14,11 @@ from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
 from d2freq.data.scenes.objects import KINDS
 from d2freq.data.scenes.scene import VERSION, render_scene
+from d2freq.data.scenes.sensor import as_sensor, check_sensor
 from d2freq.errors import UserError
 from d2freq.utils.files import read_json
 from d2freq.utils.jobs import Item, Job, read_key
-from d2freq.utils.pixels import write_rgb
+from d2freq.utils.pixels import write_rgb, write_samples
 
 CATEGORIES = [
     {"id": number, "name": kind, "supercategory": "tiny object"}
@@ -32,6 +33,8 @@ def generate_scenes(
     train: int = 160,
     val: int = 40,
     size: int = 256,
+    bits: int = 8,
+    bands: int = 3,
     workers: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -41,6 +44,8 @@ def generate_scenes(
     Args:
         output: the folder; it is created. What is already there of the same seed and size stays,
             but for scenes without outlines, which older versions wrote: they are made again.
+        bits: 8, or 16 for 12-bit numbers up to 4095 in files of 16.
+        bands: 1 (grey), 3 (red, green, blue) or 4 (and near infrared, in TIFF files).
         workers: processes, by default one a core. The bytes do not depend on it.
         overwrite: replace scenes of another seed, size or count instead of refusing.
 
@@ -57,21 +62,25 @@ def generate_scenes(
         raise UserError(f"size={size}: a scene has 64 to 2048 pixels a side")
     if seed < 0:
         raise UserError(f"seed={seed}: a seed is a whole number from 0 on")
+    check_sensor(bits, bands)
     root = Path(output)
     files = {split: root / "annotations" / f"{split}.json" for split in counts}
-    wishes = {split: _info(seed, split, count, size) for split, count in counts.items()}
+    wishes = {
+        split: _info(seed, split, count, size, bits, bands) for split, count in counts.items()
+    }
     todo = [split for split in counts if not _is_there(root, files[split], wishes[split])]
     for split in todo:
         _make_room(root, split, files[split], wishes[split], overwrite=overwrite)
     for split in todo:
         with Job(_parts(root, split), key=wishes[split]) as job:
-            wanted = [(root, seed, split, index, size) for index in range(counts[split])]
+            sensor = (bits, bands)
+            wanted = [(root, seed, split, index, size, sensor) for index in range(counts[split])]
             objects = job.run(
                 _render_to_disk,
-                [Item(_name(scene[3]), scene) for scene in wanted],
+                [Item(_name(scene[3], bands), scene) for scene in wanted],
                 workers=workers,
                 intact=lambda scene, found: (
-                    (root / scene[2] / _name(scene[3])).is_file()
+                    (root / scene[2] / _name(scene[3], bands)).is_file()
                     and all(len(thing) == 3 for thing in found)  # older versions had no outlines
                 ),
                 label=f"scenes {split}",
@@ -90,7 +99,8 @@ def describe(json_file: str | os.PathLike) -> str:
     return f"{json_file}: {len(data['images'])} pictures, {len(data['annotations'])} boxes ({text})"
 
 
-def _info(seed: int, split: str, count: int, size: int) -> dict:
+def _info(seed: int, split: str, count: int, size: int, bits: int, bands: int) -> dict:
+    deep = {} if (bits, bands) == (8, 3) else {"bits": bits, "bands": bands}
     return {
         "description": "d2freq tiny scenes: synthetic aerial pictures",
         "version": str(VERSION),
@@ -98,11 +108,12 @@ def _info(seed: int, split: str, count: int, size: int) -> dict:
         "split": split,
         "count": count,
         "size": size,
+        **deep,
     }
 
 
-def _name(index: int) -> str:
-    return f"{index + 1:06d}.png"
+def _name(index: int, bands: int = 3) -> str:
+    return f"{index + 1:06d}.{'tif' if bands == 4 else 'png'}"
 
 
 def _parts(root: Path, split: str) -> Path:
@@ -126,7 +137,9 @@ def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite
     if found is None and (root / split).is_dir() and any((root / split).iterdir()):
         found = {"description": "files of unknown origin"}
     if found is not None and found != wish and not overwrite:
-        differs = ", ".join(f"{k}={found[k]}" for k in ("seed", "size", "count") if k in found)
+        differs = ", ".join(
+            f"{k}={found[k]}" for k in ("seed", "size", "count", "bits", "bands") if k in found
+        )
         raise UserError(
             f"{root / split} holds other scenes ({differs or found['description']}); choose "
             "another --output, ask for the same seed, size and count, or pass --overwrite"
@@ -140,11 +153,14 @@ def _make_room(root: Path, split: str, json_file: Path, wish: dict, *, overwrite
 
 def _render_to_disk(scene: tuple) -> list:
     """Write one picture; its objects, [category id, box, polygons] each."""
-    root, seed, split, index, size = scene
+    root, seed, split, index, size, sensor = scene
     cv2.setNumThreads(1)  # the processes share the cores
     rendered = render_scene(seed, split, index, size)
-    picture = root / split / _name(index)
-    write_rgb(picture, rendered.image[:, :, ::-1], compression=4)
+    picture = root / split / _name(index, sensor[1])
+    if sensor == (8, 3):
+        write_rgb(picture, rendered.image[:, :, ::-1], compression=4)
+    else:
+        write_samples(picture, as_sensor(rendered.image, *sensor))
     labels = enumerate(zip(rendered.kinds, rendered.boxes, strict=True))
     return [[KINDS.index(kind) + 1, box, rendered.segmentation(k)] for k, (kind, box) in labels]
 
@@ -152,9 +168,10 @@ def _render_to_disk(scene: tuple) -> list:
 def _write_coco(json_file: Path, info: dict, objects: list[list]) -> None:
     images: list[dict] = []
     annotations: list[dict] = []
-    side = info["size"]
+    side, bands = info["size"], info.get("bands", 3)
     for index, found in enumerate(objects):
-        images.append({"id": index + 1, "file_name": _name(index), "width": side, "height": side})
+        name = _name(index, bands)
+        images.append({"id": index + 1, "file_name": name, "width": side, "height": side})
         for category, box, segmentation in found:
             annotations.append(
                 {

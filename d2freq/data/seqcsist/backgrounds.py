@@ -9,7 +9,7 @@ and ``test``; otherwise its images are dealt out 70:15:15.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,20 +18,28 @@ import numpy as np
 
 from d2freq.data.seqcsist.trajectories import generator
 from d2freq.errors import DatasetError, UserError
-from d2freq.utils.pixels import read_grey
+from d2freq.utils.pixels import PixelReader, read_grey, refuse_deep
 
 Backgrounds = Callable[[int], np.ndarray]
 """From the number of a trajectory to its (T, m, m) background in grey levels, float64."""
 
 CLUTTER = "clutter"
 FASTEST = 0.1  # pixels a frame on each axis
+RANGE = "say which of its numbers become grey levels 0 and 255: --background-range LOW HIGH"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _SHARES = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}
 _CANVAS = 64  # side of a picture of clutter at least
 
 
 def backgrounds(
-    source: str | os.PathLike, split: str, *, seed: int, frames: int, size: int, gain: float = 1.0
+    source: str | os.PathLike,
+    split: str,
+    *,
+    seed: int,
+    frames: int,
+    size: int,
+    gain: float = 1.0,
+    value_range: Sequence[float] | None = None,
 ) -> Backgrounds:
     """Backgrounds of one split, each a function of the seed, the split and the trajectory alone.
 
@@ -40,6 +48,8 @@ def backgrounds(
         frames: T.
         size: m.
         gain: factor on the grey levels.
+        value_range: the numbers of the images that become grey levels 0 and 255; without it they
+            are of 8 bits, and others are refused.
 
     Raises:
         DatasetError: the folder is missing, has no images for the split, or one that cannot be
@@ -48,12 +58,15 @@ def backgrounds(
     margin = int(np.ceil(FASTEST * frames)) + 1
     if not gain > 0:
         raise UserError(f"background gain {gain}: above 0; without a background leave it out")
+    if value_range is not None and source == CLUTTER:
+        raise UserError("--background-range is of images; clutter has grey levels of its own")
     files = [] if source == CLUTTER else _images(Path(source), split)
 
     def background(index: int) -> np.ndarray:
         rng = generator(seed, split, index, "background")
         if files:
-            picture = _read(files[int(rng.integers(len(files)))], size + 2 * margin)
+            file = files[int(rng.integers(len(files)))]
+            picture = _read(file, size + 2 * margin, value_range)
         else:
             picture = clutter(rng, max(_CANVAS, size + 2 * margin))
         return gain * _glide(picture, rng, frames=frames, size=size, margin=margin)
@@ -123,9 +136,13 @@ def _images(folder: Path, split: str) -> list[Path]:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, least: int) -> np.ndarray:
-    """An image as float32 grey levels of eight bits."""
-    picture = read_grey(path)
+def _read(path: Path, least: int, value_range: Sequence[float] | None) -> np.ndarray:
+    """An image as float32 grey levels from 0 to 255."""
+    if value_range is None:
+        refuse_deep(path, cure=RANGE)
+        picture = read_grey(path)
+    else:
+        picture = PixelReader(value_range, order="L").read(path)[:, :, 0]
     if picture is None:
         raise DatasetError(f"{path}: cannot be read as an image; remove or replace it")
     if min(picture.shape) < least:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def generate_seqcsist(
     uint8: bool = False,
     background: str | os.PathLike | None = None,
     background_gain: float = 1.0,
+    background_range: Sequence[float] | None = None,
     factor: int = 3,
     overwrite: bool = False,
     progress: bool = True,
@@ -50,6 +52,8 @@ def generate_seqcsist(
         uint8: round and cut to eight bits, as a camera does, instead of float32.
         background: "clutter", or a folder of images, see d2freq.data.seqcsist.backgrounds.
         background_gain: factor on its grey levels.
+        background_range: low and high of the images' numbers, which become grey levels 0 and 255;
+            images of more than 8 bits need it.
         factor: grid cells per pixel and axis of Q_init.
         overwrite: replace splits that were made otherwise instead of refusing.
 
@@ -71,6 +75,8 @@ def generate_seqcsist(
     for split, count in counts.items():
         scenery = fingerprint(background, split)
         made = {"uint8": uint8, "background": scenery, "background_gain": background_gain}
+        if background_range is not None:
+            made["background_range"] = list(background_range)
         head = {"description": "d2freq SeqCSIST", "version": VERSION, "split": split}
         wish = head | {"count": count} | made | rules.as_dict()
         wishes[split] = json.loads(json.dumps(wish))  # as it comes back from a file
@@ -79,7 +85,10 @@ def generate_seqcsist(
         behind = None
         if background is not None:
             shape = {"seed": rules.seed, "frames": rules.frames, "size": rules.size}
-            behind = backgrounds(background, split, gain=background_gain, **shape)
+            levels = None if background_range is None else (*map(float, background_range),)
+            behind = backgrounds(
+                background, split, gain=background_gain, value_range=levels, **shape
+            )
         with one_thread():
             made_split = _make(wishes[split], rules, behind, progress=progress)
         write_split(files[split], made_split)

@@ -4,6 +4,7 @@ Shape shorthand: T frames of m x m pixels, K targets, g = factor * m grid cells 
 """
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ class SequenceMapper:
         size: pixels a side that the model expects.
         factor: grid cells per pixel and axis.
         noise: standard deviation in grey levels.
+        noise_range: least and largest standard deviation in training, in the place of ``noise``:
+            each trajectory draws its own, anew each time. () for ``noise``.
         window: frames that a model looks at together.
 
     Raises:
-        UserError: the window is even, or the noise negative.
+        UserError: the window is even, the noise negative, or its range none.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class SequenceMapper:
         size: int = 11,
         factor: int = 3,
         noise: float = 0.0,
+        noise_range: Sequence[float] = (),
         window: int = 5,
     ) -> None:
         if window < 1 or window % 2 == 0:
@@ -47,7 +51,13 @@ class SequenceMapper:
             )
         if not noise >= 0:
             raise UserError(f"noise={noise}: a standard deviation in grey levels is not below 0")
+        if noise_range and not (len(noise_range) == 2 and 0 <= noise_range[0] <= noise_range[1]):
+            raise UserError(
+                f"noise_range={tuple(noise_range)}: the least and the largest standard deviation "
+                "in grey levels, such as (0, 5), or () for one level"
+            )
         self.is_train = is_train
+        self.noise_range = tuple(noise_range)
         self.size = size
         self.factor = factor
         self.noise = noise
@@ -83,7 +93,7 @@ class SequenceMapper:
             "file_name": record["file_name"],
             "height": self.size,  # the train loader groups by shape
             "width": self.size,
-            "frames": add_noise(frames, self.noise, self._numbers(record))[:, None],
+            "frames": add_noise(frames, self._level(), self._numbers(record))[:, None],
             "positions": positions,
             "intensities": intensities,
         }
@@ -94,6 +104,12 @@ class SequenceMapper:
                 raise DatasetError(f"{where}: {error}") from error
             mapped["target"] = grid[:, None].float()
         return mapped
+
+    def _level(self) -> float:
+        if not (self.is_train and self.noise_range):
+            return self.noise
+        least, largest = self.noise_range
+        return least + (largest - least) * float(torch.rand(()))
 
     def _numbers(self, record: dict[str, Any]) -> torch.Generator | None:
         """Where noise comes from: in evaluation the trajectory alone decides."""

@@ -18,6 +18,7 @@ from d2freq.data.seqcsist.files import Split
 from d2freq.data.seqcsist.frames import saturated
 from d2freq.errors import DatasetError
 from d2freq.ops.psf import sampling_matrix
+from d2freq.utils.xml import read_xml
 
 FRAMES = 20
 _LARGE = 2000  # frames above which a bar is shown
@@ -82,7 +83,7 @@ def published_info(folder: str | os.PathLike) -> dict:
     """``size`` and ``sigma`` by the first annotation, and what tells the folder from another."""
     labels = _numbered(Path(folder) / "annotation", ".xml")
     first = next(iter(labels.values()))
-    root = _parse(first)
+    root = read_xml(first)
     newest = max(file.stat().st_mtime_ns for file in labels.values())
     return {
         "description": "SeqCSIST, published layout",
@@ -148,13 +149,6 @@ def _read_picture(path: Path, size: int) -> np.ndarray:
     return picture.astype(np.float32)
 
 
-def _parse(path: Path) -> ElementTree.Element:
-    try:
-        return ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise DatasetError(f"{path}: no XML ({error}); unpack the archive anew") from error
-
-
 def _number(element: ElementTree.Element, name: str, path: Path, of: str = "") -> float:
     text = (element.findtext(name) or "").strip()
     try:
@@ -169,7 +163,7 @@ def _number(element: ElementTree.Element, name: str, path: Path, of: str = "") -
 
 def _read_targets(path: Path, info: dict) -> np.ndarray:
     """(K, 3) float64: row, column, brightness, in the order of the file."""
-    root, size = _parse(path), info["size"]
+    root, size = read_xml(path), info["size"]
     for name, expected in (("size/width", size), ("size/height", size), ("sigma", info["sigma"])):
         value = _number(root, name, path)
         if value != expected:

@@ -37,11 +37,11 @@ def describe_fault(record: Any, error: Exception) -> str:
     if not isinstance(path, str):
         return ""
     look = look_at(path, decode=True)
-    of_picture = (OSError, SizeMismatchError, Image.DecompressionBombError)
+    of_picture = (OSError, SizeMismatchError, Image.DecompressionBombError, DatasetError)
     if look.fault:
         reason = f"{look.fault} ({look.reason})" if look.reason else look.fault
     elif isinstance(error, of_picture):
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).removeprefix(f"{path}: ")
     else:
         return ""
     return f"{path} (image_id {record.get('image_id')}): {reason}"

@@ -65,7 +65,7 @@ def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def resize_exactly(pixels: np.ndarray, scale: float) -> np.ndarray:
-    """Scale (H, W, 3) uint8 so that point p becomes ``p * scale``, also where H or W is odd.
+    """Scale (H, W, C) of any type so that point p becomes ``p * scale``, also where H or W is odd.
 
     Rounding the size alone would change the scale a little and shift far boxes by up to half a
     pixel. So the border is repeated until the sides are whole after scaling, then cut off.
@@ -75,13 +75,17 @@ def resize_exactly(pixels: np.ndarray, scale: float) -> np.ndarray:
         return pixels
     height, width = pixels.shape[:2]
     right, bottom = -width % ratio.denominator, -height % ratio.denominator
+    if pixels.shape[2] not in (1, 3):  # more channels than OpenCV takes at once
+        planes = np.split(pixels, pixels.shape[2], axis=2)
+        return np.concatenate([resize_exactly(plane, scale) for plane in planes], axis=2)
     if right or bottom:
-        pixels = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        pixels = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge")
     size = int((width + right) * ratio), int((height + bottom) * ratio)
     # averaging keeps what a tiny object leaves in each pixel; enlarging has nothing to average
     method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
     wide, high = scaled_size((width, height), scale)
-    return cv2.resize(pixels, size, interpolation=method)[:high, :wide]
+    resized = cv2.resize(pixels, size, interpolation=method)
+    return resized.reshape(*resized.shape[:2], -1)[:high, :wide]
 
 
 def _ratio(scale: float) -> Fraction:

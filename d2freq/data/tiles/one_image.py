@@ -13,7 +13,16 @@ from d2freq.data.coco.faults_of_records import REGION_KEYS
 from d2freq.data.tiles.geometry import Window, resize_exactly, scaled_size, windows
 from d2freq.data.tiles.objects import ImageObjects, cut_regions
 from d2freq.errors import DatasetError
-from d2freq.utils.pixels import read_rgb, write_rgb
+from d2freq.utils.pixels import (
+    Layout,
+    check_size,
+    read_layout,
+    read_rgb,
+    read_samples,
+    write_rgb,
+    write_samples,
+)
+from d2freq.utils.pixels.write import holding_suffix
 
 # (pixels of the original, its record, its annotations) -> pixels
 Edit = Callable[[np.ndarray, dict, list[dict]], np.ndarray]
@@ -53,7 +62,7 @@ def cut_image(job: tuple[dict, list[dict], str], plan: TilePlan) -> dict:
     image, annotations, stem = job
     cv2.setNumThreads(1)  # the processes share the cores
     size = int(image["width"]), int(image["height"])
-    original = read_rgb(plan.image_root / image["file_name"], size)
+    original, layout = _read(plan.image_root / image["file_name"], size, plan)
     if plan.edit is not None:
         original = plan.edit(original, image, annotations)
         if original.shape != (size[1], size[0], 3) or original.dtype != np.uint8:
@@ -73,9 +82,17 @@ def cut_image(job: tuple[dict, list[dict], str], plan: TilePlan) -> dict:
                 empty += 1
                 continue
             masks += sum(a["original_id"] in masked and "segmentation" not in a for a in seen)
-            record = _record(image, stem, scale, window, plan)
+            suffix = plan.image_format if layout.plain else holding_suffix(original)[1:]
+            record = _record(image, stem, scale, window, plan, suffix)
             crop = _crop(pixels, window, record)
-            write_rgb(plan.folder / record["file_name"], crop)
+            if layout.plain:
+                write_rgb(plan.folder / record["file_name"], crop)
+            else:
+                write_samples(
+                    *(plan.folder / record["file_name"], crop),
+                    alpha=layout.alpha,
+                    nodata=layout.nodata,
+                )
             tiles.append({"record": record, "annotations": seen})
             tiles += _write_copies(crop, record, seen, plan)
     return {"tiles": tiles, "empty": empty, "masks_left_out": masks}
@@ -100,13 +117,32 @@ def name_function(function: Callable | None) -> str | None:
     return None if function is None else f"{function.__module__}.{function.__qualname__}"
 
 
-def _record(image: dict, stem: str, scale: float, window: Window, plan: TilePlan) -> dict:
+def _read(path: Path, size: tuple[int, int], plan: TilePlan) -> tuple[np.ndarray, Layout]:
+    """(H, W, 3) uint8 RGB, or the samples (H, W, B) of what no 8-bit RGB holds: tiles keep them."""
+    layout = read_layout(path)
+    if layout.plain:
+        return read_rgb(path, size), layout
+    if plan.image_format == "jpg":
+        raise DatasetError(f"{path}: {layout}, which no JPEG holds: take --format png")
+    if plan.edit is not None or plan.copies is not None:
+        raise DatasetError(
+            f"{path}: {layout}; this conversion paints in 8-bit RGB alone: write such pictures, or "
+            "cut them with 'd2freq convert tiles', which keeps bits and bands"
+        )
+    values, layout = read_samples(path)
+    check_size(path, values, size)
+    return values, layout
+
+
+def _record(
+    image: dict, stem: str, scale: float, window: Window, plan: TilePlan, suffix: str
+) -> dict:
     x, y = window.x, window.y
     width, height = window.width, window.height
     if plan.pad:
         width, height = plan.size
     record = {
-        "file_name": f"{stem}__{scale:g}__{x}__{y}.{plan.image_format}",
+        "file_name": f"{stem}__{scale:g}__{x}__{y}.{suffix}",
         "width": width,
         "height": height,
         "tile": {

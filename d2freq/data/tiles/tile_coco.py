@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from d2freq.data.coco.check import refuse_faulty
+from d2freq.data.coco.faults_of_records import LABEL_LINE
+from d2freq.data.coco.near_names import near_hint
 from d2freq.data.coco.read import read_coco
 from d2freq.data.coco.write import write_coco
 from d2freq.data.tiles.counts import count_tiles
@@ -58,7 +60,8 @@ def tile_coco(
     Args:
         coco: a COCO file or its content. Boxes that nothing can overlap (empty, negative, outside
             of their image) are left out with a warning. ``ignore: 1`` becomes ``iscrowd: 1``.
-        image_root: where its ``file_name`` begin. Any kind of 8-bit image; see d2freq.utils.pixels.
+        image_root: where its ``file_name`` begin. Pictures of more bits or
+            bands keep them in their tiles, as PNG or TIFF; see d2freq.utils.pixels.
         output: the folder to write.
         size: (width, height) of a tile in pixels. A smaller image is one tile of its own size.
         overlap: of neighbours, (horizontal, vertical) in pixels. An object up to this size is whole
@@ -116,6 +119,9 @@ def tile_coco(
         "edit": name_function(edit),
         "copies": name_function(copies),
     }
+    names = [image["file_name"] for image in data["images"]]
+    if hint := near_hint(names, plan.image_root, "GT.json" if isinstance(coco, dict) else coco):
+        raise DatasetError(hint)
     content = sha256(json.dumps([data, info]).encode()).hexdigest()
     key = {"images": str(plan.image_root.absolute()), "coco": content, **options}
     items = _items(data, plan.image_root)
@@ -162,7 +168,7 @@ def _clean(data: dict, name: str) -> tuple[dict, int]:
     if again:
         raise DatasetError(f"{name}: {again[0]} has several image records; keep one of them")
     annotations = [
-        _without_ignore(annotation) if ignored else {"iscrowd": 0, **annotation}
+        _without_ignore(annotation) if ignored else {"iscrowd": 0, **_without_line(annotation)}
         for annotation, ignored, keep in zip(
             data["annotations"], boxes.ignore, boxes.keep, strict=True
         )
@@ -173,9 +179,13 @@ def _clean(data: dict, name: str) -> tuple[dict, int]:
     return clean, int((~boxes.keep).sum())
 
 
+def _without_line(annotation: dict) -> dict:
+    return {key: value for key, value in annotation.items() if key != LABEL_LINE}
+
+
 def _without_ignore(annotation: dict) -> dict:
     # under its own name Detectron2's loader would refuse it
-    rest = {key: value for key, value in annotation.items() if key != "ignore"}
+    rest = {key: value for key, value in _without_line(annotation).items() if key != "ignore"}
     return {**rest, "iscrowd": 1, "source_ignore": 1}
 
 

@@ -57,15 +57,34 @@ def coco(path: Path, names, folder: Path, *, seed: int, size=(96, 64), suffix=".
 
 
 def kit_ais(root: Path) -> None:
-    for seed, split in enumerate(("train", "val"), start=1):
-        folder = root / "kit-ais-half"
-        coco(folder / f"{split}.json", ["vehicle"], folder / "images", seed=seed, suffix=".jpg")
+    """As published: YOLO labels beside PNG files, among pictures of other sources."""
+    folder = root / "aerial-cars-dataset"
+    for seed, stem in enumerate(("MOS74", "MOS155", "MunichStreet02-MOS74", "harlem-1")):
+        name = picture(folder / f"{stem}.png", 96, 65, seed=seed)
+        Path(folder / name).with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.3\n3 0.1 0.2 0.1 0.1\n")
+    (folder / "train.txt").write_text("aerial/MOS155.png\n")
 
 
 def sirst(root: Path) -> None:
-    for seed, split in enumerate(("train", "val", "test"), start=1):
-        folder = root / "sirst-v2"
-        coco(folder / f"{split}.json", ["target"], folder / "images", seed=seed)
+    """As published: masks beside images, XML whose numbers are the mask's box plus 1."""
+    folder = root / "open-sirst-v2"
+    box = "<xmin>11</xmin><ymin>6</ymin><xmax>14</xmax><ymax>8</ymax>"
+    for place in ("annotations/masks", "annotations/bboxes", "splits"):
+        (folder / place).mkdir(parents=True)
+    for seed, split in enumerate(("train", "val", "test")):
+        names = [f"Misc_{seed}", f"sky_{seed}"]
+        for name in names:
+            target = name.startswith("Misc")
+            kind = "targets" if target else "backgrounds"
+            picture(folder / f"images/{kind}/{name}.png", 40, 30, seed=seed + 10 * target)
+            mask = np.zeros((30, 40), np.uint8)
+            mask[5:7, 10:13] = 255 * target
+            assert cv2.imwrite(str(folder / f"annotations/masks/{name}_pixels0.png"), mask)
+            thing = f"<object><name>Target</name><bndbox>{box}</bndbox></object>" * target
+            xml = folder / f"annotations/bboxes/{name}.xml"
+            xml.write_text(f"<annotation>{thing}</annotation>")
+        (folder / f"splits/{split}_full.txt").write_text("\n".join(names))
+        (folder / f"splits/{split}_v1.txt").write_text(names[0])
 
 
 def aitod(root: Path) -> None:
@@ -145,13 +164,22 @@ def own(root: Path) -> None:
         "<annotation><filename>b.jpg</filename><size><width>96</width><height>64</height>"
         f"</size><object><name>buoy</name><bndbox>{box}</bndbox></object></annotation>"
     )
+    gulls(root)
+
+
+def gulls(root: Path) -> None:
+    """As labelme leaves them."""
+    name = picture(root / "gulls/c.jpg", 96, 64, seed=6)
+    shape = dict(label="gull", points=[[10, 10], [20, 22]], shape_type="rectangle")
+    size = dict(imagePath=name, imageWidth=96, imageHeight=64)
+    (root / "gulls/c.json").write_text(json.dumps(dict(shapes=[shape], **size)))
 
 
 MINIATURES = {
     "tiny_scenes: synthetic aerial pictures": (lambda root: None, ("tiny_scenes",)),
     "SeqCSIST: closely spaced infrared targets": (lambda root: None, ()),
     "kit-ais-half: real aerial images": (kit_ais, ("kit_ais_half",)),
-    "SIRST-V2: real infrared images": (sirst, ("sirst_v2",)),
+    "SIRST-V2: real infrared images": (sirst, ("sirst_v1", "sirst_v2")),
     "AI-TOD and AI-TOD-v2": (aitod, ("aitod", "aitodv2")),
     "VisDrone2019-DET": (visdrone, ("visdrone",)),
     "DOTA-v1.0 and DOTA-v2.0 in tiles": (dota, ("dota_v1", "dota_v2")),
@@ -168,6 +196,7 @@ SMALLEST = {"scenes": ("--size", "96"), "seqcsist": ("--test", "2")}
 def test_every_section_and_every_name_is_tried():
     assert set(MINIATURES) | NO_COMMANDS == set(SECTIONS)
     prefixes = [prefix for _, names in MINIATURES.values() for prefix in names]
+    prefixes += [f"tiny_scenes_16bit_{bands}band" for bands in (1, 3, 4)]  # test_pixels.py
     assert {name.rsplit("_", 1)[0] for name in SOURCES} == set(prefixes)
     table = README.split("## ")[0]
     for prefix in prefixes:
@@ -240,8 +269,8 @@ def commands(section: str) -> list[list[str]]:
     """The d2freq commands of a section's bash blocks, as arguments of main."""
     lines = "\n".join(re.findall(r"```bash\n(.*?)```", section, re.DOTALL)).splitlines()
     words = [shlex.split(os.path.expandvars(line), comments=True) for line in lines]
-    assert words and all(line[0] == "d2freq" for line in words)
-    return [line[1:] for line in words]
+    assert words and all(line[0] in ("d2freq", "git") for line in words)
+    return [line[1:] for line in words if line[0] == "d2freq"]
 
 
 def detect_everything(command: list[str]) -> None:

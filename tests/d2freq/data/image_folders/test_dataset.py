@@ -115,3 +115,11 @@ def test_training_draws_part_and_flip_from_torch(tmp_path):
 def test_wrong_numbers_are_refused(options, key):
     with pytest.raises(UserError, match=key):
         ImageMapper(False, **options)
+
+
+def test_metadata_as_a_dict_has_what_is_looked_up(colours):
+    found = MetadataCatalog.get("imagenet_train").as_dict()
+    assert found["folder"] == str(colours / "train") and found["name"] == "imagenet_train"
+    assert found["thing_classes"] == ["blue", "green", "red"]
+    (colours / "train").rename(colours / "away")
+    assert "thing_classes" not in MetadataCatalog.get("imagenet_train").as_dict()

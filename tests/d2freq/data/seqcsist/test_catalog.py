@@ -104,6 +104,18 @@ def test_noise_is_fixed_in_evaluation_and_new_in_training(root):
     assert torch.equal(torch.from_numpy(record["frames"]), clean[:, 0])  # the record is untouched
 
 
+def test_a_range_of_noise_is_drawn_anew_in_training_alone(root):
+    record = get_detection_dataset_dicts("seqcsist_train")[0]
+    clean = SequenceMapper(False)(record)["frames"]
+    assert torch.equal(SequenceMapper(False, noise_range=(2.0, 6.0))(record)["frames"], clean)
+    mapper = SequenceMapper(True, noise=9.0, noise_range=[2.0, 6.0])
+    levels = [float((mapper(record)["frames"] - clean).std()) for _ in range(30)]
+    assert 1.9 < min(levels) < 3 and 5 < max(levels) < 6.2
+    for wrong in ((5.0, 2.0), (-1.0, 2.0), (3.0,)):
+        with pytest.raises(UserError, match="noise_range.*least and the largest"):
+            SequenceMapper(True, noise_range=wrong)
+
+
 def test_what_does_not_fit_is_refused_by_file_and_cure(root):
     record = get_detection_dataset_dicts("seqcsist_val")[2]
     with pytest.raises(UserError, match="window=4.*odd"):

@@ -105,7 +105,7 @@ def test_frames_of_another_size_are_named(folder):
         ("<yc>[^<]*", "<yc>-0.7", "object 1 at .*outside the frame"),
         ("<yc>[^<]*", "<yc>nan", "<yc> of object 1 is 'nan'"),
         ("<object>.*?</object>", "", r"targets, the first frame of its trajectory has"),
-        ("</annotation>", "", "no XML"),
+        ("</annotation>", "", "no whole XML"),
     ],
 )
 def test_faulty_annotations_are_named(folder, pattern, by, message):

@@ -117,7 +117,7 @@ def test_equal_to_the_loader_it_was_made_of_and_exact_from_every_position(name, 
         positions.append((loader.state_dict(), pack_random_states()))
     assert seen == whole
 
-    for used in (1, 2, 4):
+    for used in (1, 2, 4) if workers < 3 else (4,):  # a process for each worker, each time
         # another seed, as of a run whose config has none
         resumed, _ = exact_loader(start(LOADERS[name], workers, seed=100))
         state, sources = positions[used - 1]

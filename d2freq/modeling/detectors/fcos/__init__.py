@@ -1,6 +1,6 @@
 """FCOS with keys for YAML configs, and its backbone."""
 
 from d2freq.modeling.detectors.fcos.builders import build_fcos_resnet_fpn_backbone
-from d2freq.modeling.detectors.fcos.meta_arch import FCOS, register_fcos
+from d2freq.modeling.detectors.fcos.meta_arch import FCOS
 
-__all__ = ["FCOS", "build_fcos_resnet_fpn_backbone", "register_fcos"]
+__all__ = ["FCOS", "build_fcos_resnet_fpn_backbone"]

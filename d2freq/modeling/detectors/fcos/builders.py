@@ -7,11 +7,12 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from d2freq.modeling.backbones.fpn import FPN, fpn_from_config
 from d2freq.modeling.backbones.last_levels import levels_above
 from d2freq.modeling.backbones.resnet import build_d2freq_resnet_backbone
+from d2freq.modeling.registration import register
 
 __all__ = ["build_fcos_resnet_fpn_backbone"]
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_fcos_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """ResNet with FPN and five levels, the upper ones by 3x3 convolutions of stride 2 from P5.
 

@@ -25,6 +25,8 @@ def fcos_keys() -> CN:
     node.PRIOR_PROB = 0.01
     # A point belongs to an object if it is nearer to its centre than so many strides.
     node.CENTER_SAMPLING_RADIUS = 1.5
+    # Of the focal loss: the weight of objects (the background has 1 - alpha), and the power of
+    # what is still wrong.
     node.FOCAL_LOSS_ALPHA = 0.25
     node.FOCAL_LOSS_GAMMA = 2.0
     # Detections must score higher; see SCORE and INFERENCE.
@@ -32,9 +34,11 @@ def fcos_keys() -> CN:
     # Candidates of a level before suppression; MODEL.FCOS has no limit of its own for the
     # detections of an image, which is TEST.DETECTIONS_PER_IMAGE.
     node.TOPK_CANDIDATES_TEST = 1000
+    # Overlap (IoU) from which on the better one of two detections of a class suppresses the other.
     node.NMS_THRESH_TEST = 0.6
 
-    # "giou" | "diou": loss of the boxes. The released baseline of SET has "diou".
+    # "giou" | "diou" | "iou" | "nwd": loss of the boxes. The released baseline of SET has "diou".
+    # "iou" is 1 - IoU; "nwd" 1 - NWD, of boxes as Gaussians (Wang et al. 2021).
     node.BOX_LOSS = "giou"
     # True | False. True: a point's box loss is weighed by how central the point is, and divided by
     # the sum of these weights, as in FCOS's paper and in SET's baseline.

@@ -4,12 +4,45 @@ Shapes: R points of a level, K classes, D candidates.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from detectron2.layers import batched_nms
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
-__all__ = ["candidates_by_probability", "suppress"]
+__all__ = ["candidates_by_probability", "detect_by_probability", "suppress"]
+
+
+def detect_by_probability(
+    model: Any, images: ImageList, features: list[Tensor], predictions: list[list[Tensor]]
+) -> list[Instances]:
+    """Detections of each of B images, highest score first.
+
+    Args:
+        model: an FCOS, or another detector with one prior a cell and its attributes:
+            anchor_generator, box2box_transform, score and those of test time.
+        features: L maps (B, C, H_i, W_i).
+        predictions: logits, deltas and centerness, each L tensors (B, K or 4 or 1, H_i, W_i).
+    """
+    anchors = model.anchor_generator(features)
+    rows = [[level.flatten(2).transpose(1, 2) for level in levels] for levels in predictions]
+    found = []
+    for place, image_size in enumerate(images.image_sizes):
+        candidates = [
+            candidates_by_probability(
+                points,
+                *(part[place] for part in level),
+                decode=model.box2box_transform.apply_deltas,
+                threshold=model.test_score_thresh,
+                topk=model.test_topk_candidates,
+                root=model.score == "root",
+                image_size=image_size,
+            )
+            for points, *level in zip(anchors, *rows, strict=True)
+        ]
+        joined = Instances.cat(candidates)
+        found.append(suppress(joined, model.test_nms_thresh, model.max_detections_per_image))
+    return found
 
 
 def candidates_by_probability(

@@ -14,9 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import distance_box_iou_loss
 
+from d2freq.ops.box_losses import iou_loss, nwd_loss
+
 __all__ = ["BOX_LOSSES", "box_losses", "centerness_loss", "class_loss", "mean_over_processes"]
 
-BOX_LOSSES: dict[str, Callable[..., Tensor]] = {"giou": giou_loss, "diou": distance_box_iou_loss}
+BOX_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "giou": giou_loss,
+    "diou": distance_box_iou_loss,
+    "iou": iou_loss,
+    "nwd": nwd_loss,
+}
 
 
 def class_loss(logits: list[Tensor], labels: Tensor, *, alpha: float, gamma: float) -> Tensor:

@@ -3,7 +3,6 @@
 Shapes: B images, L levels of H_i x W_i, R points over all levels, K classes.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +14,12 @@ from detectron2.modeling.meta_arch.fcos import FCOS as PlainFCOS
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
-from fvcore.common.registry import Registry
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.assignment.points import label_points_in_chunks
-from d2freq.modeling.detectors.fcos.inference import candidates_by_probability, suppress
+from d2freq.modeling.detectors.fcos.config import fcos_keys
+from d2freq.modeling.detectors.fcos.inference import detect_by_probability
 from d2freq.modeling.detectors.fcos.losses import (
     BOX_LOSSES,
     box_losses,
@@ -28,11 +27,11 @@ from d2freq.modeling.detectors.fcos.losses import (
     class_loss,
     mean_over_processes,
 )
+from d2freq.modeling.registration import register
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
-__all__ = ["FCOS", "register_fcos"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["FCOS"]
 
 CHOICES = {
     "box_loss": tuple(BOX_LOSSES),
@@ -42,6 +41,7 @@ CHOICES = {
 }
 
 
+@register(META_ARCH_REGISTRY)
 class FCOS(PlainFCOS):
     """Detectron2's FCOS with keys, MODEL.FCOS; with default options it is that class bit by bit.
 
@@ -95,7 +95,7 @@ class FCOS(PlainFCOS):
     ) -> None:
         """
         Args:
-            box_loss: "giou" or "diou".
+            box_loss: "giou", "diou", "iou" or "nwd".
             centerness_weighted: a point's box loss counts as much as the point is central; their
                 sum is divided by the sum of these weights.
             normalizer: "average", of the number of positive points, or "batch", their number now.
@@ -141,7 +141,7 @@ class FCOS(PlainFCOS):
         Raises:
             UserError: MODEL.FCOS.IN_FEATURES asks for what the backbone does not give.
         """
-        keys = cfg.MODEL.FCOS
+        keys = own_keys(cfg, "MODEL.FCOS", fcos_keys())
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
         missing = [name for name in keys.IN_FEATURES if name not in shapes]
@@ -263,28 +263,7 @@ class FCOS(PlainFCOS):
         """
         if self.inference == "detectron2":
             return super().forward_inference(images, features, predictions)
-        anchors = self.anchor_generator(features)
-        rows = [[level.flatten(2).transpose(1, 2) for level in levels] for levels in predictions]
-        found = []
-        for place, image_size in enumerate(images.image_sizes):
-            candidates = [
-                candidates_by_probability(
-                    points,
-                    *(part[place] for part in level),
-                    decode=self.box2box_transform.apply_deltas,
-                    threshold=self.test_score_thresh,
-                    topk=self.test_topk_candidates,
-                    root=self.score == "root",
-                    image_size=image_size,
-                )
-                for points, *level in zip(anchors, *rows, strict=True)
-            ]
-            found.append(
-                suppress(
-                    Instances.cat(candidates), self.test_nms_thresh, self.max_detections_per_image
-                )
-            )
-        return found
+        return detect_by_probability(self, images, features, predictions)
 
     def inference_single_image(
         self,
@@ -303,24 +282,3 @@ class FCOS(PlainFCOS):
         if self.score == "product":
             box_cls = [level.square() for level in box_cls]
         return super().inference_single_image(anchors, box_cls, box_delta, image_size)
-
-
-def register_fcos(registry: Registry) -> str:
-    """Register :class:`FCOS` for MODEL.META_ARCHITECTURE; returns the name it got.
-
-    That is "FCOS", or "D2FreqFCOS" where the host or another extension has taken that name: theirs
-    is not replaced behind its users' back.
-    """
-    if "FCOS" not in registry:
-        registry.register(FCOS)
-        return "FCOS"
-    name = "D2FreqFCOS"
-    logger.warning(
-        "MODEL.META_ARCHITECTURE FCOS is %s; d2freq's, which reads MODEL.FCOS, is %s",
-        *(registry.get("FCOS").__module__, name),
-    )
-    registry.register(type(name, (FCOS,), {"__module__": __name__}))
-    return name
-
-
-register_fcos(META_ARCH_REGISTRY)

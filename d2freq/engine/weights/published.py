@@ -35,7 +35,8 @@ def fit_published(checkpoint: dict[str, Any], model: nn.Module) -> dict[str, Any
     ours = buffers.get("pixel_mean")
     if theirs is not None and ours is not None and not ours.is_meta:
         pair = [np.asarray(mean, np.float64).ravel() for mean in (theirs, ours.cpu())]
-        if pair[0].shape != pair[1].shape or np.abs(pair[0] - pair[1]).max() > 0.01:
+        # of other bands than three the first convolution is adapted, which is told then
+        if pair[0].shape == pair[1].shape and np.abs(pair[0] - pair[1]).max() > 0.01:
             learned, given = (np.round(mean, 3).tolist() for mean in pair)
             logger.warning(
                 "the checkpoint expects MODEL.PIXEL_MEAN %s, and the config has %s: set it, "

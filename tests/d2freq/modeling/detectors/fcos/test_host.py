@@ -1,17 +1,14 @@
 """By default d2freq's FCOS is Detectron2's, bit by bit; and it has a name in YAML."""
 
-import logging
-
 import pytest
 import torch
 from detectron2.modeling import build_model
 from detectron2.modeling.meta_arch.fcos import FCOS as PlainFCOS
 from detectron2.modeling.meta_arch.fcos import FCOSHead
 from detectron2.utils.events import EventStorage
-from fvcore.common.registry import Registry
 
 from d2freq.errors import UserError
-from d2freq.modeling.detectors.fcos import FCOS, register_fcos
+from d2freq.modeling.detectors.fcos import FCOS
 
 
 @pytest.fixture
@@ -87,28 +84,12 @@ def test_defaults_are_those_of_the_class(fcos_cfg):
     assert {n: getattr(model, n) for n in names} == {n: getattr(plain, n) for n in names}
 
 
-def test_a_host_that_has_the_name_keeps_it(caplog):
-    registry = Registry("META_ARCH")
-
-    class Theirs:
-        pass
-
-    registry._do_register("FCOS", Theirs)
-    with caplog.at_level(logging.WARNING):
-        assert register_fcos(registry) == "D2FreqFCOS"
-    assert registry.get("FCOS") is Theirs and issubclass(registry.get("D2FreqFCOS"), FCOS)
-    assert "D2FreqFCOS" in caplog.text
-
-    free = Registry("META_ARCH")
-    assert register_fcos(free) == "FCOS" and free.get("FCOS") is FCOS
-
-
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
         (
-            {"MODEL__FCOS__BOX_LOSS": "iou"},
-            r"MODEL\.FCOS\.BOX_LOSS\): 'iou' is unknown; choose one of giou, diou",
+            {"MODEL__FCOS__BOX_LOSS": "siou"},
+            r"MODEL\.FCOS\.BOX_LOSS\): 'siou' is unknown; choose one of giou, diou, iou, nwd",
         ),
         ({"MODEL__FCOS__NORMALIZER": "sum"}, "average, batch"),
         ({"MODEL__FCOS__SCORE": "mean"}, "root, product"),

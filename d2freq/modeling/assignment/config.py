@@ -2,7 +2,7 @@
 
 from detectron2.config import CfgNode as CN
 
-__all__ = ["max_iou_rpn_keys", "nwd_keys", "rfla_keys"]
+__all__ = ["dotd_keys", "max_iou_rpn_keys", "nwd_keys", "rfla_keys"]
 
 
 def max_iou_rpn_keys() -> CN:
@@ -16,6 +16,20 @@ def max_iou_rpn_keys() -> CN:
     # minimum: every object has an anchor. 0 is refused: an object that no anchor overlaps would
     # take them all.
     node.MIN_POS_IOU = 0.3
+    return node
+
+
+def dotd_keys() -> CN:
+    """MODEL.DOTD: MODEL.PROPOSAL_GENERATOR.NAME DotDRPN, anchors by the distance of centres.
+
+    MODEL.RPN.IOU_THRESHOLDS are similarities: negative, positive.
+    """
+    node = CN()
+    # S of exp(-D / S), in pixels: the root of the mean area of the data set's objects, here
+    # AI-TOD's.
+    node.CONSTANT = 12.7
+    # Similarity that an object's nearest anchors must have to become positive.
+    node.MIN_POS = 0.3
     return node
 
 

@@ -81,12 +81,12 @@ class MaxIoUAssigner:
         if count == 0 or total == 0:
             return matches, matches.to(torch.int8)
         check_finite(truth)
-        best = anchors.new_full((total,), -1.0)
+        best = anchors.new_full((total,), -torch.inf)
         taken = torch.full_like(matches, -1)
         rows = max(1, PAIRS_PER_CHUNK // total)
         for start in range(0, count, rows):
             chunk = truth[start : start + rows].to(anchors.dtype)
-            overlaps = pairwise_iou(Boxes(chunk), Boxes(anchors))
+            overlaps = self.similarity(chunk, anchors)
             highest, owner = overlaps.max(dim=0)
             better = highest > best  # not at a tie: the first object keeps it
             best = torch.where(better, highest, best)
@@ -99,3 +99,10 @@ class MaxIoUAssigner:
         labels[best < self.negative_iou] = 0
         labels[(best >= self.positive_iou) | (taken >= 0)] = 1
         return torch.where(taken >= 0, taken, matches), labels
+
+    def similarity(self, truth: Tensor, anchors: Tensor) -> Tensor:
+        """IoU (n, M) of objects (n, 4) and anchors (M, 4); a derived class may have another.
+
+        A part of its rows has to have the bits of the whole.
+        """
+        return pairwise_iou(Boxes(truth), Boxes(anchors))

@@ -1,4 +1,4 @@
-"""Region proposal networks whose anchors are labelled by NWD-RKA, RFLA or the MaxIoU rule.
+"""Region proposal networks whose anchors are labelled by NWD-RKA, RFLA, DotD or the MaxIoU rule.
 
 Shape shorthand: B images, T anchors over all levels.
 """
@@ -14,11 +14,20 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from d2freq.errors import UserError
+from d2freq.modeling.assignment.config import (
+    dotd_keys,
+    max_iou_rpn_keys,
+    nwd_keys,
+    rfla_keys,
+)
+from d2freq.modeling.assignment.dotd import DotDAssigner
 from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
 from d2freq.modeling.assignment.nwd import RankingAssigner
 from d2freq.modeling.assignment.rfla import HierarchicalAssigner
+from d2freq.modeling.registration import register
+from d2freq.utils.own_keys import own_keys
 
-__all__ = ["NWDRPN", "RFLARPN", "AssignedRPN", "MaxIoURPN"]
+__all__ = ["NWDRPN", "RFLARPN", "AssignedRPN", "DotDRPN", "MaxIoURPN"]
 
 
 class AssignedRPN(RPN):
@@ -70,7 +79,7 @@ class AssignedRPN(RPN):
         return matches, labels
 
 
-@PROPOSAL_GENERATOR_REGISTRY.register()
+@register(PROPOSAL_GENERATOR_REGISTRY)
 class MaxIoURPN(AssignedRPN):
     """RPN with the MaxIoU rule of published baselines, from MODEL.MAX_IOU_RPN and MODEL.RPN."""
 
@@ -82,21 +91,39 @@ class MaxIoURPN(AssignedRPN):
             UserError: MODEL.RPN.IOU_LABELS are not [0, -1, 1], or a threshold is out of range.
         """
         arguments = super().from_config(cfg, input_shape)
-        if list(cfg.MODEL.RPN.IOU_LABELS) != [0, -1, 1]:
-            raise UserError(
-                f"MODEL.RPN.IOU_LABELS: MaxIoURPN takes [0, -1, 1] alone, got "
-                f"{list(cfg.MODEL.RPN.IOU_LABELS)}; Detectron2's RPN takes others"
-            )
-        negative, positive = cfg.MODEL.RPN.IOU_THRESHOLDS
+        negative, positive = _thresholds(cfg, "MaxIoURPN")
         arguments["anchor_matcher"] = MaxIoUAssigner(
             positive_iou=positive,
             negative_iou=negative,
-            min_positive_iou=cfg.MODEL.MAX_IOU_RPN.MIN_POS_IOU,
+            min_positive_iou=own_keys(cfg, "MODEL.MAX_IOU_RPN", max_iou_rpn_keys()).MIN_POS_IOU,
         )
         return arguments
 
 
-@PROPOSAL_GENERATOR_REGISTRY.register()
+@register(PROPOSAL_GENERATOR_REGISTRY)
+class DotDRPN(AssignedRPN):
+    """RPN with the MaxIoU rule by the distance of centres, from MODEL.DOTD and MODEL.RPN."""
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+        """MODEL.RPN's IOU_THRESHOLDS are the negative and the positive similarity.
+
+        Raises:
+            UserError: MODEL.RPN.IOU_LABELS are not [0, -1, 1], or a value is out of range.
+        """
+        arguments = super().from_config(cfg, input_shape)
+        negative, positive = _thresholds(cfg, "DotDRPN")
+        keys = own_keys(cfg, "MODEL.DOTD", dotd_keys())
+        arguments["anchor_matcher"] = DotDAssigner(
+            constant=keys.CONSTANT,
+            positive=positive,
+            negative=negative,
+            min_positive=keys.MIN_POS,
+        )
+        return arguments
+
+
+@register(PROPOSAL_GENERATOR_REGISTRY)
 class NWDRPN(AssignedRPN):
     """RPN with the ranking assignment of NWD-RKA, from MODEL.NWD and MODEL.RPN."""
 
@@ -104,7 +131,7 @@ class NWDRPN(AssignedRPN):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
         """MODEL.RPN's IOU_THRESHOLDS and IOU_LABELS are without effect."""
         arguments = super().from_config(cfg, input_shape)
-        keys = cfg.MODEL.NWD
+        keys = own_keys(cfg, "MODEL.NWD", nwd_keys())
         arguments["anchor_matcher"] = RankingAssigner(
             topk=keys.TOPK,
             constant=keys.CONSTANT,
@@ -113,7 +140,7 @@ class NWDRPN(AssignedRPN):
         return arguments
 
 
-@PROPOSAL_GENERATOR_REGISTRY.register()
+@register(PROPOSAL_GENERATOR_REGISTRY)
 class RFLARPN(AssignedRPN):
     """RPN with the hierarchical assignment of RFLA, from MODEL.RFLA and MODEL.RPN.
 
@@ -124,7 +151,7 @@ class RFLARPN(AssignedRPN):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
         """MODEL.RPN's IOU_THRESHOLDS and IOU_LABELS are without effect."""
         arguments = super().from_config(cfg, input_shape)
-        keys = cfg.MODEL.RFLA
+        keys = own_keys(cfg, "MODEL.RFLA", rfla_keys())
         arguments["anchor_matcher"] = HierarchicalAssigner(
             metric=keys.METRIC,
             topk=keys.TOPK,
@@ -132,3 +159,14 @@ class RFLARPN(AssignedRPN):
             negative_threshold=keys.NEGATIVE_THRESHOLD,
         )
         return arguments
+
+
+def _thresholds(cfg: CfgNode, name: str) -> tuple[float, float]:
+    """MODEL.RPN.IOU_THRESHOLDS, negative and positive, of a rule with these two alone."""
+    if list(cfg.MODEL.RPN.IOU_LABELS) != [0, -1, 1]:
+        raise UserError(
+            f"MODEL.RPN.IOU_LABELS: {name} takes [0, -1, 1] alone, got "
+            f"{list(cfg.MODEL.RPN.IOU_LABELS)}; Detectron2's RPN takes others"
+        )
+    negative, positive = cfg.MODEL.RPN.IOU_THRESHOLDS
+    return negative, positive

@@ -14,6 +14,9 @@ from detectron2.modeling.anchor_generator import (
 )
 
 from d2freq.errors import UserError
+from d2freq.modeling.assignment.config import rfla_keys
+from d2freq.modeling.registration import register
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["RFLAAnchorGenerator", "receptive_fields"]
 
@@ -75,7 +78,7 @@ def receptive_fields(depth: int, levels: Sequence[int]) -> list[int]:
     return [fields[level] for level in levels]
 
 
-@ANCHOR_GENERATOR_REGISTRY.register()
+@register(ANCHOR_GENERATOR_REGISTRY)
 class RFLAAnchorGenerator(DefaultAnchorGenerator):
     """Anchors of the effective receptive field: at each cell one area, in several shapes.
 
@@ -128,12 +131,13 @@ class RFLAAnchorGenerator(DefaultAnchorGenerator):
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: list[ShapeSpec]) -> dict[str, Any]:
         """Read MODEL.RFLA and MODEL.ANCHOR_GENERATOR, and the strides from ``input_shape``."""
+        keys = own_keys(cfg, "MODEL.RFLA", rfla_keys())
         strides = [int(shape.stride) for shape in input_shape]
         return {
-            "receptive_fields": cfg.MODEL.RFLA.RECEPTIVE_FIELDS or _of_resnet(cfg, strides),
+            "receptive_fields": keys.RECEPTIVE_FIELDS or _of_resnet(cfg, strides),
             "aspect_ratios": cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS,
             "strides": strides,
-            "fraction": cfg.MODEL.RFLA.FRACTION,
+            "fraction": keys.FRACTION,
             "offset": cfg.MODEL.ANCHOR_GENERATOR.OFFSET,
         }
 

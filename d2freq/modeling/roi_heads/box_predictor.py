@@ -16,7 +16,9 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from d2freq.errors import UserError
+from d2freq.modeling.roi_heads.config import box_loss_keys
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["WeightedOutputLayers", "classification_loss"]
 
@@ -29,6 +31,7 @@ class WeightedOutputLayers(FastRCNNOutputLayers):
 
     Args:
         cls_loss: "cross_entropy", or "focal" (Lin et al., 2017, of a softmax).
+        cls_loss_weight: factor of "loss_cls", beside ``loss_weight``.
         focal_gamma: how much less well-known regions count; 0 is the cross entropy.
         class_weights: K factors, or none for 1 each.
         background_weight: the background's factor.
@@ -56,6 +59,7 @@ class WeightedOutputLayers(FastRCNNOutputLayers):
         box_reg_loss_type: str = "smooth_l1",
         loss_weight: float | dict[str, float] = 1.0,
         cls_loss: str = "cross_entropy",
+        cls_loss_weight: float = 1.0,
         focal_gamma: float = 2.0,
         class_weights: Sequence[float] = (),
         background_weight: float = 1.0,
@@ -85,6 +89,7 @@ class WeightedOutputLayers(FastRCNNOutputLayers):
                 f"FOCAL_GAMMA {focal_gamma} are 0 or more, and one of the weights is above 0"
             )
         self.gamma = focal_gamma if cls_loss == "focal" else 0.0
+        self.cls_loss_weight = cls_loss_weight
         # not part of a checkpoint: that of a plain predictor fits
         self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
 
@@ -96,10 +101,11 @@ class WeightedOutputLayers(FastRCNNOutputLayers):
                 key = f"MODEL.ROI_BOX_HEAD.{name.upper()}"
                 raise UserError(f"{key} is a loss of its own: leave it, or the ROI heads of d2freq")
         own = ("use_sigmoid_ce", "use_fed_loss", "get_fed_loss_cls_weights", "fed_loss_num_classes")
-        head = cfg.MODEL.ROI_BOX_HEAD
+        head = own_keys(cfg, "MODEL.ROI_BOX_HEAD", box_loss_keys(), shared=True)
         return {
             **{name: value for name, value in arguments.items() if name not in own},
             "cls_loss": head.CLS_LOSS,
+            "cls_loss_weight": head.CLS_LOSS_WEIGHT,
             "focal_gamma": head.FOCAL_GAMMA,
             "class_weights": head.CLASS_WEIGHTS,
             "background_weight": head.BACKGROUND_WEIGHT,
@@ -114,7 +120,8 @@ class WeightedOutputLayers(FastRCNNOutputLayers):
         classes = [each.gt_classes for each in proposals]
         gt_classes = torch.cat(classes) if classes else scores.new_empty(0, dtype=torch.long)
         loss = classification_loss(scores, gt_classes, self.class_weights, self.gamma)
-        return {**found, "loss_cls": loss * self.loss_weight.get("loss_cls", 1.0)}
+        factor = self.cls_loss_weight * self.loss_weight.get("loss_cls", 1.0)
+        return {**found, "loss_cls": loss * factor}
 
 
 def classification_loss(scores: Tensor, classes: Tensor, weights: Tensor, gamma: float) -> Tensor:

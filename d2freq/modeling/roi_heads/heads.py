@@ -1,17 +1,22 @@
 """Detectron2's ROI heads with :class:`WeightedOutputLayers` as their box predictors."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.modeling import ROI_HEADS_REGISTRY
 from detectron2.modeling.roi_heads import CascadeROIHeads, StandardROIHeads
 
+from d2freq.errors import UserError
+from d2freq.modeling.registration import register
 from d2freq.modeling.roi_heads.box_predictor import WeightedOutputLayers
+from d2freq.modeling.roi_heads.config import cascade_loss_keys
+from d2freq.utils.own_keys import own_keys
 
-__all__ = ["D2FreqCascadeROIHeads", "D2FreqROIHeads"]
+__all__ = ["D2FreqCascadeROIHeads", "D2FreqROIHeads", "weigh_stages"]
 
 
-@ROI_HEADS_REGISTRY.register()
+@register(ROI_HEADS_REGISTRY)
 class D2FreqROIHeads(StandardROIHeads):
     """StandardROIHeads that reads MODEL.ROI_BOX_HEAD.CLS_LOSS and the keys beside it.
 
@@ -25,9 +30,12 @@ class D2FreqROIHeads(StandardROIHeads):
         return {**made, "box_predictor": WeightedOutputLayers(cfg, shape)}
 
 
-@ROI_HEADS_REGISTRY.register()
+@register(ROI_HEADS_REGISTRY)
 class D2FreqCascadeROIHeads(CascadeROIHeads):
-    """CascadeROIHeads that reads them, at every stage."""
+    """CascadeROIHeads that reads them, at every stage, and MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS.
+
+    A lazy config weighs stages by the ``loss_weight`` of their predictors.
+    """
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict) -> dict[str, Any]:
@@ -38,4 +46,26 @@ class D2FreqCascadeROIHeads(CascadeROIHeads):
             )
             for head, predictor in zip(made["box_heads"], made["box_predictors"], strict=True)
         ]
+        keys = own_keys(cfg, "MODEL.ROI_BOX_CASCADE_HEAD", cascade_loss_keys(), shared=True)
+        weigh_stages(predictors, keys.LOSS_WEIGHTS)
         return {**made, "box_predictors": predictors}
+
+
+def weigh_stages(predictors: Sequence[Any], weights: Sequence[float]) -> None:
+    """Multiply both losses of each stage's predictor by the stage's factor; none leaves them.
+
+    Raises:
+        UserError: another number of factors, one below 0, or all of them 0.
+    """
+    if not weights:
+        return
+    numbers = all(isinstance(weight, int | float) for weight in weights)
+    fits = numbers and len(weights) == len(predictors) and min(weights) >= 0 and max(weights) > 0
+    if not fits:
+        raise UserError(
+            f"MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS {list(weights)}: a factor from 0 on for each "
+            f"of the {len(predictors)} stages of IOUS, one of them above 0"
+        )
+    for predictor, factor in zip(predictors, weights, strict=True):
+        usual = {"loss_cls": 1.0, "loss_box_reg": 1.0, **predictor.loss_weight}
+        predictor.loss_weight = {name: weight * factor for name, weight in usual.items()}

@@ -13,6 +13,7 @@ from detectron2.utils.events import EventStorage
 
 import d2freq
 from d2freq.errors import UserError
+from d2freq.idle_keys import idle_keys
 from d2freq.modeling.roi_heads import WeightedOutputLayers
 from d2freq.modeling.roi_heads.box_predictor import classification_loss
 from d2freq.modeling.roi_heads.config import check_box_loss
@@ -126,6 +127,21 @@ def test_a_detector_by_keys(name):
     assert sum(other.values()).requires_grad
 
 
+def test_the_weight_of_the_whole_classification():
+    """Beside the other losses, as in the published Cascade RPN."""
+    words = ("MODEL.ROI_HEADS.NAME", "D2FreqROIHeads", "MODEL.ROI_BOX_HEAD.CLS_LOSS_WEIGHT")
+    losses = []
+    for weight in (1.0, 1.5):
+        heads = build_model(configured(*words, weight)).roi_heads.box_predictor
+        torch.manual_seed(2)
+        given = regions()
+        given[0].gt_classes = torch.arange(12) % 3
+        with EventStorage():
+            losses.append(heads.losses((torch.randn(12, 3), torch.randn(12, 4)), given))
+    assert losses[1]["loss_cls"] == 1.5 * losses[0]["loss_cls"] > 0
+    assert losses[1]["loss_box_reg"] == losses[0]["loss_box_reg"]
+
+
 def test_keys_that_nothing_reads_are_refused():
     words = ("MODEL.ROI_HEADS.NAME", "StandardROIHeads", "MODEL.ROI_BOX_HEAD.CLS_LOSS", "focal")
     with pytest.raises(UserError, match="CLS_LOSS is 'focal', which .*StandardROIHeads does not"):
@@ -135,3 +151,52 @@ def test_keys_that_nothing_reads_are_refused():
     # minid2 refuses the key itself
     with pytest.raises((UserError, NotImplementedError), match="USE_SIGMOID_CE"):
         build_model(configured(*sigmoid))
+
+
+def test_stages_of_a_cascade_weigh_what_the_key_says():
+    """By factors of their losses; without the key they are the same to the last bit."""
+    heads = ("MODEL.ROI_HEADS.NAME", "D2FreqCascadeROIHeads")
+    key = "MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS"
+    torch.manual_seed(0)
+    model = build_model(configured(*heads)).train()
+    weighted = build_model(configured(*heads, key, [1.0, 0.5, 0.25])).roi_heads.box_predictor
+    truth = Instances((64, 64))
+    truth.gt_boxes = Boxes(torch.tensor([[10.0, 12, 30, 28]]))
+    truth.gt_classes = torch.tensor([1])
+    batch = [{"image": torch.randint(0, 255, (3, 64, 64)), "instances": truth}]
+    losses = []
+    for predictors in (model.roi_heads.box_predictor, weighted):
+        for own, other in zip(model.roi_heads.box_predictor, predictors, strict=True):
+            own.loss_weight = other.loss_weight
+        torch.manual_seed(1)
+        with EventStorage():
+            losses.append(model(batch))
+    usual, ours = losses
+    for stage, factor in enumerate((1.0, 0.5, 0.25)):
+        for name in ("loss_cls", "loss_box_reg"):
+            full = f"{name}_stage{stage}"
+            assert usual[full].item() > 0 and torch.equal(ours[full], usual[full] * factor)
+
+
+@pytest.mark.parametrize(
+    "weights", [[1.0, 0.5], [1.0, -0.5, 0.25], [0.0, 0.0, 0.0], [1.0, "half", 0.25]]
+)
+def test_bad_weights_of_stages_are_refused(weights):
+    words = ("MODEL.ROI_HEADS.NAME", "D2FreqCascadeROIHeads")
+    words += ("MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS", weights)
+    with (
+        torch.device("meta"),
+        pytest.raises(UserError, match="LOSS_WEIGHTS .* each of the 3 stage"),
+    ):
+        build_model(configured(*words))
+
+
+@pytest.mark.parametrize("name", ["CascadeROIHeads", "D2FreqROIHeads"])
+def test_weights_of_stages_that_nothing_reads_are_refused(name):
+    words = ("MODEL.ROI_HEADS.NAME", name, "MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS", [1, 0.5, 0.2])
+    with pytest.raises(
+        UserError, match=rf"LOSS_WEIGHTS is .*{name} does not read: set that to D2F"
+    ):
+        check_box_loss(configured(*words))
+    assert any("LOSS_WEIGHTS" in line for line in idle_keys(configured(*words)))
+    check_box_loss(configured("MODEL.ROI_HEADS.NAME", name))

@@ -12,7 +12,6 @@ a tensor from elsewhere has none and is taken as it is.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
 import torch
@@ -116,27 +115,39 @@ def _is_channels_last(x: Tensor) -> bool:
     return not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
 
 
-def _note_extents(make_batch: Callable[..., ImageList]) -> Callable[..., ImageList]:
+def _noting_extents(make_batch: Callable[..., ImageList]) -> Callable[..., ImageList]:
     """``ImageList.from_tensors``, whose batch tells how far each image alone would reach."""
 
-    @wraps(make_batch)
+    # Detectron2's scripting compiles the method with its class: hence the host's signature, no
+    # functools.wraps, by which the host's source would be compiled here, and nothing but the call.
     def from_tensors(
-        tensors: Sequence[Tensor],
+        tensors: list[Tensor],
         size_divisibility: int = 0,
         pad_value: float = 0.0,
-        padding_constraints: Any = None,
+        padding_constraints: dict[str, int] | None = None,
     ) -> ImageList:
         images = make_batch(tensors, size_divisibility, pad_value, padding_constraints)
-        if len(tensors) > 1 and not torch.jit.is_tracing():
-            constraints = padding_constraints or {}
-            divisor = max(constraints.get("size_divisibility", size_divisibility), 1)
-            square = constraints.get("square_size", 0)
-            sizes = [(square, square) if square > 0 else tuple(t.shape[-2:]) for t in tensors]
-            extents = [tuple(-(-side // divisor) * divisor for side in size) for size in sizes]
-            setattr(images.tensor, NOTE, extents)
+        if not torch.jit.is_scripting():
+            _note_extents(images, tensors, size_divisibility, padding_constraints)
         return images
 
+    from_tensors.__doc__ = make_batch.__doc__
     return from_tensors
 
 
-ImageList.from_tensors = staticmethod(_note_extents(ImageList.from_tensors))
+def _note_extents(
+    images: ImageList,
+    tensors: Sequence[Tensor],
+    size_divisibility: int,
+    padding_constraints: dict[str, int] | None,
+) -> None:
+    if len(tensors) > 1 and not torch.jit.is_tracing():
+        constraints = padding_constraints or {}
+        divisor = max(constraints.get("size_divisibility", size_divisibility), 1)
+        square = constraints.get("square_size", 0)
+        sizes = [(square, square) if square > 0 else tuple(t.shape[-2:]) for t in tensors]
+        extents = [tuple(-(-side // divisor) * divisor for side in size) for size in sizes]
+        setattr(images.tensor, NOTE, extents)
+
+
+ImageList.from_tensors = staticmethod(_noting_extents(ImageList.from_tensors))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from d2freq.modeling.backbones.extents import Extents, extents_of, is_batch_norm_training
 from d2freq.modeling.backbones.fpn import FPN
+from d2freq.modeling.backbones.scripting import TracedBackbone
 
 __all__ = ["FilteredFPN"]
 
@@ -78,6 +79,9 @@ class FilteredFPN(FPN):
             return super().forward(x)
         finally:
             self._tell(None)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return TracedBackbone(self)
 
     def _tell(self, extents: Extents | None) -> None:
         for lateral in self.lateral_convs:

@@ -16,7 +16,9 @@ from torch import nn
 
 from d2freq.modeling.backbones.last_levels import levels_above
 from d2freq.modeling.backbones.resnet import build_d2freq_resnet_backbone
+from d2freq.modeling.registration import register
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
 __all__ = [
     "FPN",
@@ -91,7 +93,7 @@ def fpn_arguments(cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None
         "norm": cfg.MODEL.FPN.NORM,
         "top_block": top_block,
         "fuse_type": cfg.MODEL.FPN.FUSE_TYPE,
-        "lateral_init": cfg.MODEL.FPN.LATERAL_INIT,
+        "lateral_init": own_keys(cfg, "MODEL.FPN", fpn_keys(), shared=True).LATERAL_INIT,
     }
 
 
@@ -100,14 +102,14 @@ def fpn_from_config(cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | No
     return FPN(**fpn_arguments(cfg, bottom_up, top_block))
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_d2freq_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """ResNet with FPN, and a level more by pooling: P2 to P6 of res2 to res5."""
     bottom_up = build_d2freq_resnet_backbone(cfg, input_shape)
     return fpn_from_config(cfg, bottom_up, LastLevelMaxPool())
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_d2freq_retinanet_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """ResNet with FPN and five levels, the upper ones by convolutions on C5, as mmdet's RetinaNet.
 

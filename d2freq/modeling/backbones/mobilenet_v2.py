@@ -10,13 +10,16 @@ from detectron2.config import CfgNode
 from detectron2.layers import CNNBlockBase, FrozenBatchNorm2d, ShapeSpec, get_norm
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import models
 
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.fpn import FPN, fpn_from_config
 from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS, norm_layer
+from d2freq.modeling.backbones.scripting import TracedBackbone
+from d2freq.modeling.registration import register
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
 __all__ = [
     "MobileNetV2",
@@ -52,6 +55,7 @@ class MobileNetV2(Backbone):
         freeze_at: how many stages are fixed, see :meth:`freeze`.
         first_layers: what stands in the place of the first layers of ``features``; with a stride of
             its first layer other than 2 the strides above change by the same factor.
+        in_channels: of the pictures, where no first layers are given.
 
     Raises:
         UserError: an unknown feature or norm.
@@ -71,6 +75,7 @@ class MobileNetV2(Backbone):
         norm: str = "FrozenBN",
         freeze_at: int = 0,
         first_layers: Sequence[CNNBlockBase] = (),
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
         if not out_features or not set(out_features) <= set(STAGES):
@@ -87,6 +92,12 @@ class MobileNetV2(Backbone):
         last = max(STAGES[name][0] for name in out_features)
         network = models.MobileNetV2(norm_layer=partial(get_norm, norm_layer(norm)))
         self.features = network.features[:last]
+        if in_channels != 3:  # of pictures of other bands; see d2freq.engine.weights.bands
+            rgb = self.features[0][0]
+            self.features[0][0] = nn.Conv2d(
+                in_channels, rgb.out_channels, 3, stride=2, padding=1, bias=False
+            )
+            nn.init.kaiming_normal_(self.features[0][0].weight, mode="fan_out")
         for index, layer in enumerate(first_layers):
             self.features[index] = layer
         self.freeze(freeze_at)
@@ -97,7 +108,7 @@ class MobileNetV2(Backbone):
         return getattr(self.features[0], "size_divisibility", 0)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) -> the features asked for, each (B, C_i, ceil(H / s_i), ceil(W / s_i))."""
+        """(B, C, H, W) -> the features asked for, each (B, C_i, ceil(H / s_i), ceil(W / s_i))."""
         ends = {STAGES[name][0]: name for name in self._out_features}
         found = {}
         for number, layer in enumerate(self.features, start=1):
@@ -105,6 +116,9 @@ class MobileNetV2(Backbone):
             if number in ends:
                 found[ends[number]] = x
         return found
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return TracedBackbone(self)
 
     def freeze(self, freeze_at: int = 0) -> "MobileNetV2":
         """Fix the first stages: no gradients, batch norms as FrozenBatchNorm2d.
@@ -135,25 +149,23 @@ def mobilenetv2_keys() -> CfgNode:
     return node
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> MobileNetV2:
     """MobileNetV2 from MODEL.MOBILENETV2, its first MODEL.BACKBONE.FREEZE_AT stages fixed.
 
     Raises:
-        UserError: for images of other than three channels, or a wrong key.
+        UserError: for a wrong key.
     """
-    if input_shape.channels != 3:
-        raise UserError(
-            f"MobileNetV2 takes images of 3 channels, not {input_shape.channels}; "
-            "MODEL.PIXEL_MEAN has one number a channel"
-        )
-    keys = cfg.MODEL.MOBILENETV2
+    keys = own_keys(cfg, "MODEL.MOBILENETV2", mobilenetv2_keys())
     return MobileNetV2(
-        out_features=keys.OUT_FEATURES, norm=keys.NORM, freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT
+        out_features=keys.OUT_FEATURES,
+        norm=keys.NORM,
+        freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
+        in_channels=input_shape.channels,
     )
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """MobileNetV2 with FPN and P6 by pooling: P2 to P6 where MODEL.FPN.IN_FEATURES is res2 to res5.
 

@@ -1,7 +1,7 @@
 """Backbones with a neck of another kind than FPN, for builders by name.
 
-What stands below the neck is found by its own name in the registry, so that a system with a neck
-knows of no other system.
+What stands below the neck is found by its name in the registry, so that a system with a neck knows
+of no other system.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 
 from d2freq.modeling.backbones.last_levels import levels_above
+from d2freq.modeling.registration import own_name
 
 __all__ = ["with_convolved_levels", "with_pooled_level"]
 
@@ -23,7 +24,7 @@ def with_pooled_level(
     neck: Callable[..., N], cfg: CfgNode, input_shape: ShapeSpec, *, bottom_up: str
 ) -> N:
     """The neck on the backbone of that name, and a level more by pooling: P2 to P6 by default."""
-    below: Any = BACKBONE_REGISTRY.get(bottom_up)(cfg, input_shape)
+    below: Any = BACKBONE_REGISTRY.get(own_name(bottom_up))(cfg, input_shape)
     return neck(cfg, bottom_up=below, top_block=LastLevelMaxPool())
 
 
@@ -35,7 +36,7 @@ def with_convolved_levels(
     Raises:
         UserError: MODEL.FPN.IN_FEATURES names neither three nor four maps.
     """
-    below: Any = BACKBONE_REGISTRY.get(bottom_up)(cfg, input_shape)
+    below: Any = BACKBONE_REGISTRY.get(own_name(bottom_up))(cfg, input_shape)
     sources = cfg.MODEL.FPN.IN_FEATURES
     last = sources[-1]
     channels = below.output_shape()[last].channels

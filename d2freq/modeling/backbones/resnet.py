@@ -5,11 +5,12 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, ResNet, build_resnet_backbone
 
 from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS, fix_statistics
+from d2freq.modeling.registration import register
 
 __all__ = ["build_d2freq_resnet_backbone"]
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_d2freq_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     """``build_resnet_backbone``, where MODEL.RESNETS.NORM may also be FrozenStatsBN."""
     if cfg.MODEL.RESNETS.NORM != FROZEN_STATS:

@@ -14,11 +14,14 @@ from detectron2.modeling.backbone import Backbone
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.classification.config import classifier_keys
+from d2freq.modeling.registration import register
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["ImageClassifier"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class ImageClassifier(nn.Module):
     """Backbone, mean over all positions of its last feature, one linear layer, cross entropy.
 
@@ -98,7 +101,7 @@ class ImageClassifier(nn.Module):
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """Arguments from MODEL.CLASSIFIER, the backbone's keys, MODEL.PIXEL_* and INPUT.FORMAT."""
-        keys = cfg.MODEL.CLASSIFIER
+        keys = own_keys(cfg, "MODEL.CLASSIFIER", classifier_keys())
         return {
             "backbone": build_backbone(cfg),
             "num_classes": keys.NUM_CLASSES,

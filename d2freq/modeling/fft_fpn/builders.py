@@ -6,6 +6,7 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 
 from d2freq.modeling.backbones.neck_builders import with_convolved_levels, with_pooled_level
 from d2freq.modeling.fft_fpn.neck import FFTFPN
+from d2freq.modeling.registration import register
 
 __all__ = [
     "build_mobilenetv2_fftfpn_backbone",
@@ -16,7 +17,7 @@ __all__ = [
 RESNET = "build_d2freq_resnet_backbone"
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_resnet_fftfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FFTFPN:
     """ResNet with FFTFPN, P2 to P6 by default: P6 is P5 subsampled.
 
@@ -25,13 +26,13 @@ def build_resnet_fftfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FFTFPN
     return with_pooled_level(FFTFPN, cfg, input_shape, bottom_up=RESNET)
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_fftfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FFTFPN:
     """MobileNetV2 likewise, by MODEL.MOBILENETV2 in the place of MODEL.RESNETS."""
     return with_pooled_level(FFTFPN, cfg, input_shape, bottom_up="build_mobilenetv2_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_retinanet_resnet_fftfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FFTFPN:
     """ResNet with FFTFPN and five levels for one-stage detectors, the upper ones convolutions.
 

@@ -15,9 +15,11 @@ from torch import nn
 
 from d2freq.modeling.backbones.filtered_fpn import FilteredFPN
 from d2freq.modeling.backbones.fpn import fpn_arguments
+from d2freq.modeling.fft_fpn.config import fftfpn_keys
 from d2freq.modeling.fft_fpn.radial_gate import RadialGate
 from d2freq.modeling.fft_fpn.switches import Switches
 from d2freq.modeling.switches import takes_switches
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["FFTFPN"]
 
@@ -93,5 +95,5 @@ class FFTFPN(FilteredFPN):
         """Arguments from ``MODEL.FPN`` and ``MODEL.FFTFPN``."""
         return {
             **fpn_arguments(cfg, bottom_up, top_block),
-            **Switches.read(cfg.MODEL.FFTFPN),
+            **Switches.read(own_keys(cfg, "MODEL.FFTFPN", fftfpn_keys())),
         }

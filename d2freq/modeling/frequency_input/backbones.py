@@ -7,13 +7,18 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY, ResNet
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from torch import nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.fpn import FPN, fpn_from_config
 from d2freq.modeling.backbones.frozen_stats_norm import norm_layer
+from d2freq.modeling.backbones.scripting import TracedBackbone
 from d2freq.modeling.frequency_input.build_stem import build_stem
+from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 from d2freq.modeling.frequency_input.stages import make_stages
+from d2freq.modeling.registration import register
+from d2freq.utils.own_keys import own_keys
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +42,11 @@ class FrequencyResNet(ResNet):
         """Of what height and width have to be multiples."""
         return self.stem.size_divisibility
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        return TracedBackbone(self)
 
-@BACKBONE_REGISTRY.register()
+
+@register(BACKBONE_REGISTRY)
 def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FrequencyResNet:
     """ResNet of any depth behind the stem of MODEL.FREQ_INPUT.
 
@@ -70,7 +78,7 @@ def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Frequency
         width_per_group=keys.WIDTH_PER_GROUP,
         res2_out_channels=keys.RES2_OUT_CHANNELS,
         res5_dilation=keys.RES5_DILATION,
-        res3_stride=cfg.MODEL.FREQ_INPUT.RES3_STRIDE,
+        res3_stride=own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys()).RES3_STRIDE,
     )
     freeze_at = cfg.MODEL.BACKBONE.FREEZE_AT
     if freeze_at:
@@ -79,13 +87,13 @@ def build_resnet_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Frequency
     return FrequencyResNet(stem, stages, out_features=list(keys.OUT_FEATURES), freeze_at=freeze_at)
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
     return fpn_from_config(cfg, build_resnet_dct_backbone(cfg, input_shape), LastLevelMaxPool())
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_retinanet_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with P6 and P7 by convolutions on res5, for one-stage detectors."""
     bottom_up = build_resnet_dct_backbone(cfg, input_shape)
@@ -96,7 +104,7 @@ def build_retinanet_resnet_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec
 
 def _first_stage(cfg: CfgNode) -> str:
     """The stage that takes the channels: FIRST_STAGE, else by their stride."""
-    keys = cfg.MODEL.FREQ_INPUT
+    keys = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys())
     if keys.FIRST_STAGE is not None:
         return keys.FIRST_STAGE
     stride = 4 if keys.ENTRY == "shuffle" else get_geometry(keys.MODE).stride

@@ -9,12 +9,14 @@ from detectron2.layers import ShapeSpec
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS
 from d2freq.modeling.frequency_input.channels import select_channels
+from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.frequency_input.control_stems import LearnedStem, UnshuffleStem
 from d2freq.modeling.frequency_input.dct_stem import DCTStem, get_geometry
 from d2freq.modeling.frequency_input.gate import ChannelGate
 from d2freq.modeling.frequency_input.input_stem import FixedStem, InputStem
 from d2freq.modeling.frequency_input.projection import FrequencyStem, Projection
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def build_stem(
             f"the frequency input takes images of 3 channels, not {input_shape.channels}; "
             "MODEL.PIXEL_MEAN has one number a channel, grey images are read as INPUT.FORMAT RGB"
         )
-    keys = cfg.MODEL.FREQ_INPUT
+    keys = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys())
     choice(keys.ENTRY, ENTRIES, key="MODEL.FREQ_INPUT.ENTRY")
     if any(value != 128 for value in cfg.MODEL.PIXEL_MEAN):
         logger.warning(
@@ -91,7 +93,7 @@ def describe_stem(stem: FixedStem) -> str:
 
 def build_transform(cfg: CfgNode) -> InputStem:
     """From pixels to channels, without a look at what the statistics were measured for."""
-    keys = cfg.MODEL.FREQ_INPUT
+    keys = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys())
     channels = keys.CHANNELS
     if isinstance(channels, int):  # a config turns "24" into the number
         channels = str(channels)

@@ -13,12 +13,15 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.frequency_input.gate import ChannelGate
+from d2freq.modeling.registration import register, short_name
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["Gated", "add_gate_loss"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 def Gated(cfg: CfgNode) -> nn.Module:  # named as the meta-architectures are
     """The meta-architecture MODEL.FREQ_INPUT.GATE.DETECTOR, with the gate's loss among its own.
 
@@ -27,8 +30,8 @@ def Gated(cfg: CfgNode) -> nn.Module:  # named as the meta-architectures are
     Raises:
         UserError: Gated within Gated, or no gate in the backbone.
     """
-    name = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
-    if name == "Gated":
+    name = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys()).GATE.DETECTOR
+    if short_name(META_ARCH_REGISTRY, name) == "Gated":
         raise UserError("MODEL.FREQ_INPUT.GATE.DETECTOR: Gated inside Gated; name the detector")
     return add_gate_loss(META_ARCH_REGISTRY.get(name)(cfg))
 

@@ -16,7 +16,10 @@ from torchvision.ops.misc import Conv2dNormActivation
 
 from d2freq.modeling.backbones import FPN, MobileNetV2, norm_layer
 from d2freq.modeling.backbones.fpn import fpn_from_config
+from d2freq.modeling.backbones.mobilenet_v2 import mobilenetv2_keys
 from d2freq.modeling.frequency_input.build_stem import build_stem
+from d2freq.modeling.registration import register
+from d2freq.utils.own_keys import own_keys
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +80,7 @@ class MobileNetEntry(CNNBlockBase):
         return self.conv(x)
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> MobileNetV2:
     """MobileNetV2 behind the stem of MODEL.FREQ_INPUT, in the place of its first layer.
 
@@ -91,7 +94,7 @@ def build_mobilenetv2_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Mobi
     Raises:
         UserError: a wrong key.
     """
-    keys = cfg.MODEL.MOBILENETV2
+    keys = own_keys(cfg, "MODEL.MOBILENETV2", mobilenetv2_keys())
     stem = build_stem(cfg, input_shape, stride=2, channels=WIDTH, norm=keys.NORM)
     first: list[CNNBlockBase] = [stem]
     if not stem.makes_features:
@@ -105,7 +108,7 @@ def build_mobilenetv2_dct_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Mobi
     )
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_dct_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """The same with FPN, and a level more by pooling; takes MODEL.FPN too."""
     bottom_up = build_mobilenetv2_dct_backbone(cfg, input_shape)

@@ -6,6 +6,7 @@ from d2freq.modeling.hs_fpn.builders import (
     build_mobilenetv2_hsfpn_backbone,
     build_resnet_dct_hsfpn_backbone,
     build_resnet_hsfpn_backbone,
+    build_resnet_sac_hsfpn_backbone,
     build_retinanet_resnet_dct_hsfpn_backbone,
     build_retinanet_resnet_hsfpn_backbone,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "build_mobilenetv2_hsfpn_backbone",
     "build_resnet_dct_hsfpn_backbone",
     "build_resnet_hsfpn_backbone",
+    "build_resnet_sac_hsfpn_backbone",
     "build_retinanet_resnet_dct_hsfpn_backbone",
     "build_retinanet_resnet_hsfpn_backbone",
     "resolve_switches",

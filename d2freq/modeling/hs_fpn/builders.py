@@ -11,6 +11,7 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from d2freq.modeling.backbones.last_levels import LastLevelP6
 from d2freq.modeling.backbones.neck_builders import with_convolved_levels, with_pooled_level
 from d2freq.modeling.hs_fpn.neck import HSFPN
+from d2freq.modeling.registration import register
 
 __all__ = [
     "LastLevelP6",  # which lazy configs that were saved name here
@@ -18,12 +19,13 @@ __all__ = [
     "build_mobilenetv2_hsfpn_backbone",
     "build_resnet_dct_hsfpn_backbone",
     "build_resnet_hsfpn_backbone",
+    "build_resnet_sac_hsfpn_backbone",
     "build_retinanet_resnet_dct_hsfpn_backbone",
     "build_retinanet_resnet_hsfpn_backbone",
 ]
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """ResNet with HS-FPN, P2 to P6 by default: P6 is P5 subsampled.
 
@@ -32,25 +34,31 @@ def build_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     return with_pooled_level(HSFPN, cfg, input_shape, bottom_up="build_d2freq_resnet_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
+def build_resnet_sac_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
+    """ResNet with DetectoRS's switchable convolutions likewise; takes MODEL.DETECTORS too."""
+    return with_pooled_level(HSFPN, cfg, input_shape, bottom_up="build_resnet_sac_backbone")
+
+
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """MobileNetV2 likewise, by MODEL.MOBILENETV2 in the place of MODEL.RESNETS."""
     return with_pooled_level(HSFPN, cfg, input_shape, bottom_up="build_mobilenetv2_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_resnet_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """ResNet on frequencies likewise; takes MODEL.FREQ_INPUT too."""
     return with_pooled_level(HSFPN, cfg, input_shape, bottom_up="build_resnet_dct_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """MobileNetV2 on frequencies likewise; takes MODEL.MOBILENETV2 and MODEL.FREQ_INPUT."""
     return with_pooled_level(HSFPN, cfg, input_shape, bottom_up="build_mobilenetv2_dct_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_retinanet_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """ResNet with HS-FPN and five levels for one-stage detectors, the upper ones convolutions.
 
@@ -63,7 +71,7 @@ def build_retinanet_resnet_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) 
     return with_convolved_levels(HSFPN, cfg, input_shape, bottom_up="build_d2freq_resnet_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_retinanet_resnet_dct_hsfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HSFPN:
     """ResNet on frequencies likewise; takes MODEL.FREQ_INPUT too."""
     return with_convolved_levels(HSFPN, cfg, input_shape, bottom_up="build_resnet_dct_backbone")

@@ -18,10 +18,13 @@ from torch.utils.checkpoint import checkpoint
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.extents import Extents, extents_of, is_batch_norm_training
 from d2freq.modeling.backbones.fpn import FPN, fpn_arguments
+from d2freq.modeling.backbones.scripting import TracedBackbone
+from d2freq.modeling.hs_fpn.config import hsfpn_keys
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
 from d2freq.modeling.switches import takes_switches
+from d2freq.utils.own_keys import own_keys
 
 __all__ = [
     "HSFPN",
@@ -125,10 +128,11 @@ class HSFPN(FPN):
         cls, cfg: CfgNode, bottom_up: Backbone, top_block: nn.Module | None = None
     ) -> dict[str, Any]:
         """Arguments from ``MODEL.FPN`` and ``MODEL.HSFPN``."""
+        keys = own_keys(cfg, "MODEL.HSFPN", hsfpn_keys())
         return {
             **fpn_arguments(cfg, bottom_up, top_block),
-            "use_act_checkpoint": cfg.MODEL.HSFPN.USE_ACT_CHECKPOINT,
-            **Switches.read(cfg.MODEL.HSFPN),
+            "use_act_checkpoint": keys.USE_ACT_CHECKPOINT,
+            **Switches.read(keys),
         }
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -147,6 +151,9 @@ class HSFPN(FPN):
         if extents is not None and not is_batch_norm_training(self):
             return extents.apply(self._pyramid, x)
         return self._pyramid(x, extents)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return TracedBackbone(self)
 
     def _pyramid(self, x: Tensor, extents: Extents | None = None) -> dict[str, Tensor]:
         """The figure; with ``extents`` HFP and SDP look at each image for itself."""

@@ -5,6 +5,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.backbone import BACKBONE_REGISTRY
 
 from d2freq.modeling.backbones.neck_builders import with_convolved_levels, with_pooled_level
+from d2freq.modeling.registration import register
 from d2freq.modeling.wavelet_fpn.neck import WaveletFPN
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
 RESNET = "build_d2freq_resnet_backbone"
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_resnet_waveletfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> WaveletFPN:
     """ResNet with WaveletFPN, P2 to P6 by default: P6 is P5 subsampled.
 
@@ -25,13 +26,13 @@ def build_resnet_waveletfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Wa
     return with_pooled_level(WaveletFPN, cfg, input_shape, bottom_up=RESNET)
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_mobilenetv2_waveletfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> WaveletFPN:
     """MobileNetV2 likewise, by MODEL.MOBILENETV2 in the place of MODEL.RESNETS."""
     return with_pooled_level(WaveletFPN, cfg, input_shape, bottom_up="build_mobilenetv2_backbone")
 
 
-@BACKBONE_REGISTRY.register()
+@register(BACKBONE_REGISTRY)
 def build_retinanet_resnet_waveletfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> WaveletFPN:
     """ResNet with WaveletFPN and five levels for one-stage detectors, the upper ones convolutions.
 

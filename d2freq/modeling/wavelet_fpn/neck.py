@@ -16,8 +16,10 @@ from torch import nn
 from d2freq.modeling.backbones.filtered_fpn import FilteredFPN
 from d2freq.modeling.backbones.fpn import fpn_arguments
 from d2freq.modeling.switches import takes_switches
+from d2freq.modeling.wavelet_fpn.config import waveletfpn_keys
 from d2freq.modeling.wavelet_fpn.detail_gate import DetailGate
 from d2freq.modeling.wavelet_fpn.switches import Switches
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["WaveletFPN"]
 
@@ -91,5 +93,5 @@ class WaveletFPN(FilteredFPN):
         """Arguments from ``MODEL.FPN`` and ``MODEL.WAVELETFPN``."""
         return {
             **fpn_arguments(cfg, bottom_up, top_block),
-            **Switches.read(cfg.MODEL.WAVELETFPN),
+            **Switches.read(own_keys(cfg, "MODEL.WAVELETFPN", waveletfpn_keys())),
         }

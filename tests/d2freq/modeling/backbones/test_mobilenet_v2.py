@@ -183,6 +183,9 @@ def test_bad_settings_are_named(options, message):
         MobileNetV2(**options)
 
 
-def test_images_of_other_channels_are_refused():
-    with pytest.raises(UserError, match="3 channels, not 1.*PIXEL_MEAN"):
-        build_mobilenetv2_backbone(config(), ShapeSpec(channels=1))
+@pytest.mark.parametrize("channels", [1, 4])
+def test_images_of_other_channels_have_a_first_convolution_of_their_own(channels):
+    model = build_mobilenetv2_backbone(config(), ShapeSpec(channels=channels))
+    first = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels
+    assert model(torch.zeros(1, channels, 64, 64))

@@ -113,11 +113,13 @@ def test_images_of_16_bits_are_refused_before_training(vehicles):
         pixels = np.asarray(Image.open(file))[..., 0]
         Image.fromarray(pixels.astype(np.uint16) * 200).save(file)
     data = ("vehicles_test", "('vehicles_test',)")
-    said = r"vehicles_test: 16-bit image \(4\): .*1\.png.*convert it to 8 bit"
+    said = r"vehicles_test: image of more bits .*\(4\): .*1\.png: 1 band of 16 bits.*PIXELS"
     words = ["DATASETS.TRAIN", data[1], "DATASETS.TEST", data[1]]
     with pytest.raises(DatasetError, match=said):
         check(yaml(*words))
     names = [f"dataloader.{split}.dataset.names={data[0]}" for split in ("train", "test")]
     with pytest.raises(DatasetError, match=said):
         check(lazy(*names))
-    check(yaml(*words, file=DCT.replace("DCT_", "")))  # a note of d2freq validate for RGB
+    with pytest.raises(DatasetError, match=said):  # and by RGB, which would see its white
+        check(yaml(*words, file=DCT.replace("DCT_", "")))
+    check(yaml(*words, "INPUT.PIXELS.RANGE", "[0, 51000]"))

@@ -21,11 +21,26 @@ DEFAULT_BRANCHES = {
     "loss_fcos_cls": "cls",
     "loss_fcos_loc": "reg",
     "loss_fcos_ctr": "ctr",
+    **{  # of decoder, encoder and denoising queries: the same three heads' questions
+        f"loss_dino_{branch}{part}": branch
+        for part in ("", "_enc", "_dn")
+        for branch in ("cls", "box", "giou")
+    },
     "loss_cls": "cls",
     "loss_box_reg": "reg",
     "loss_mask": "mask",
+    "loss_grid": "reg",  # Grid R-CNN's, in the place of "loss_box_reg"
     "loss_rpn_cls": "rpn_cls",
     "loss_rpn_loc": "rpn_reg",
+    "loss_atss_cls": "cls",
+    "loss_atss_loc": "reg",
+    "loss_atss_ctr": "ctr",
+    "loss_paa_cls": "cls",
+    "loss_paa_loc": "reg",
+    "loss_paa_iou": "iou",
+    "loss_autoassign_pos": "pos",
+    "loss_autoassign_neg": "neg",
+    "loss_autoassign_center": "center",
     "loss_gate": "",  # of the input's channels: nothing behind the backbone answers for it
 }
 

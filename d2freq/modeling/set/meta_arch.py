@@ -9,24 +9,28 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
+from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 
 from d2freq.errors import UserError
+from d2freq.modeling.registration import register, short_name
 from d2freq.modeling.set.branches import branch_losses, branch_table
 from d2freq.modeling.set.branches import branch_weights as checked_weights
 from d2freq.modeling.set.checkpoint_names import keep_detector_names
+from d2freq.modeling.set.config import set_keys
 from d2freq.modeling.set.levels import chosen_levels
 from d2freq.modeling.set.perturbation import check_options, perturbation
 from d2freq.modeling.set.second_pass import SecondPass
 from d2freq.modeling.set.smoothing import BackgroundSmoothing
 from d2freq.modeling.set.tap import recorded, replayed
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["SET"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class SET(nn.Module):
     """Spectral Enhancement for Tiny object detection, around any detector with a `backbone`.
 
@@ -135,12 +139,14 @@ class SET(nn.Module):
                 region=region,
             )
         keep_detector_names(self)
+        if type(self) is SET and isinstance(detector, GeneralizedRCNN):
+            self.__class__ = TwoStageSET
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """The detector that MODEL.SET.DETECTOR names, and the other keys of MODEL.SET."""
-        keys = cfg.MODEL.SET
-        if keys.DETECTOR == cls.__name__:
+        keys = own_keys(cfg, "MODEL.SET", set_keys())
+        if short_name(META_ARCH_REGISTRY, keys.DETECTOR) == "SET":
             raise UserError("MODEL.SET.DETECTOR: SET inside SET; name the detector to train")
         return {
             "detector": META_ARCH_REGISTRY.get(keys.DETECTOR)(cfg),
@@ -167,6 +173,10 @@ class SET(nn.Module):
             if name.startswith("_") or name == "detector":  # while copied there is none yet
                 raise
             return getattr(self.detector, name)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What torch.jit.script compiles: the detector, which is what is evaluated."""
+        return self.detector
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
         """The detector's detections; in training mode its losses, and those of the second pass.
@@ -225,6 +235,34 @@ class SET(nn.Module):
         return perturbation(
             by_branch, raw, rho=self.rho, weights=self.branch_weights, norm=self.norm
         )
+
+
+class TwoStageSET(SET, GeneralizedRCNN):
+    """What SET around a GeneralizedRCNN is: a GeneralizedRCNN itself, to those who ask.
+
+    Detectron2's test time augmentation takes no other class, and its TracingAdapter treats that one
+    on its own. Their methods are the detector's.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        return self.detector.device
+
+    def inference(
+        self,
+        batched_inputs: list[dict[str, Any]],
+        detected_instances: list[Instances] | None = None,
+        do_postprocess: bool = True,
+    ) -> Any:
+        return self.detector.inference(batched_inputs, detected_instances, do_postprocess)
+
+    def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
+        return self.detector.preprocess_image(batched_inputs)
+
+    def visualize_training(
+        self, batched_inputs: list[dict[str, Any]], proposals: list[Instances]
+    ) -> None:
+        self.detector.visualize_training(batched_inputs, proposals)
 
 
 def _check_detector(detector: Any) -> None:

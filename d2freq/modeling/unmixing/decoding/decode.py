@@ -19,30 +19,36 @@ an empty one too, so that sub-pixel figures of clean frames tell the decoder and
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing.decoding.hypotheses import grown, shrunk
-from d2freq.modeling.unmixing.decoding.levenberg_marquardt import criterion, fit, residuals
+from d2freq.modeling.unmixing.decoding.confidence import single_frame_covariances
+from d2freq.modeling.unmixing.decoding.hypotheses import Trials, grown, shrunk
+from d2freq.modeling.unmixing.decoding.levenberg_marquardt import (
+    SETTLED,
+    criterion,
+    fit,
+    residuals,
+)
+from d2freq.modeling.unmixing.decoding.search import STEPS, search
 from d2freq.modeling.unmixing.decoding.state import Fit, Prior
+from d2freq.modeling.unmixing.decoding.targets import Targets
 from d2freq.modeling.unmixing.units import warn_of_units
 from d2freq.ops.psf import grid_to_pixel
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_targets"]
 
 BRIGHTNESS = (220.0, 250.0)  # grey levels, even in between (DeRefNet, Sec. 3)
 MOST = 8  # targets of a frame to begin with
 # standard deviation of a target about the grid's peak
 REACH = 0.15  # pixels; even over a cell of a third is 0.1, and a network's cell may be the next
 FLOOR = 1e-3  # grey levels: float32 rounds 400 to 3e-5, which leaves room for unfinished fits
-STEPS, TRIAL_STEPS = 60, 15
-HOPELESS = 50.0  # what a trial may be worse after its steps and still be finished
 
 
-@torch.no_grad()
 def decode(
     grid: Tensor,
     frames: Tensor,
@@ -53,7 +59,46 @@ def decode(
     brightness: Sequence[float] = BRIGHTNESS,
     saturation: float | None = 255.0,
 ) -> list[Tensor]:
-    """Sub-pixel targets of each frame.
+    """Sub-pixel targets of each frame, see :func:`decode_targets`.
+
+    Returns:
+        F tensors (n, 3) float32: row, column, intensity, the brightest first.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.unmixing.decoding.decode import decode
+        >>> from d2freq.ops.psf import render
+        >>> frame = render(torch.tensor([[5.1, 4.8]]), torch.tensor([240.0]))
+        >>> grid = torch.zeros(1, 33, 33)
+        >>> grid[0, 16, 15] = 240  # the cell nearest to that target
+        >>> targets = decode(grid, frame[None])[0]
+        >>> [round(value, 2) for value in targets[0].tolist()]
+        [5.1, 4.8, 240.0]
+    """
+    found = decode_targets(
+        grid,
+        frames,
+        sigma=sigma,
+        factor=factor,
+        threshold=threshold,
+        brightness=brightness,
+        saturation=saturation,
+    )
+    return [targets.points for targets in found]
+
+
+@torch.no_grad()
+def decode_targets(
+    grid: Tensor,
+    frames: Tensor,
+    *,
+    sigma: float = 0.5,
+    factor: int = 3,
+    threshold: float = 70.0,
+    brightness: Sequence[float] = BRIGHTNESS,
+    saturation: float | None = 255.0,
+) -> list[Targets]:
+    """Sub-pixel targets of each frame, and how sure they are.
 
     Args:
         grid: (F, g, g), any model's output in grey levels.
@@ -69,21 +114,10 @@ def decode(
             them; None where the sensor does not saturate.
 
     Returns:
-        F tensors (n, 3) float32: row, column, intensity, the brightest first.
+        of each frame, the brightest target first.
 
     Raises:
         UserError: shapes that do not fit, or a frame or a grid that is not finite.
-
-    Examples:
-        >>> import torch
-        >>> from d2freq.modeling.unmixing.decoding.decode import decode
-        >>> from d2freq.ops.psf import render
-        >>> frame = render(torch.tensor([[5.1, 4.8]]), torch.tensor([240.0]))
-        >>> grid = torch.zeros(1, 33, 33)
-        >>> grid[0, 16, 15] = 240  # the cell nearest to that target
-        >>> targets = decode(grid, frame[None])[0]
-        >>> [round(value, 2) for value in targets[0].tolist()]
-        [5.1, 4.8, 240.0]
     """
     size = frames.shape[-1]
     if frames.dim() != 3 or grid.shape != (len(frames), factor * size, factor * size):
@@ -94,19 +128,60 @@ def decode(
     if not (torch.isfinite(grid).all() and torch.isfinite(frames).all()):
         raise UserError("grid or frames have NaN or infinite values: the model diverged")
     warn_of_units(frames, threshold=threshold)
-    prior = Prior(sigma, _normal(brightness), REACH, FLOOR, saturation)
+    prior = Prior(sigma, normal_of(brightness), REACH, FLOOR, saturation)
     pixels = frames.detach().double()
-    start = _peaks(grid.detach().double(), factor, threshold, MOST)
-    fits = _search(pixels, fit(pixels, start, prior, steps=STEPS), prior)
+    fits = fit_frames(grid.detach().double(), pixels, prior, factor=factor, threshold=threshold)
+    covariances = single_frame_covariances(pixels, fits, prior)
+    return targets_of(fits, covariances, threshold)
+
+
+def fit_frames(grid: Tensor, pixels: Tensor, prior: Prior, *, factor: int, threshold: float) -> Fit:
+    """Fits of F frames (F, m, m) from the peaks of grids (F, g, g), all float64."""
+    start = _peaks(grid, factor, threshold, MOST)
+    fits = fit(pixels, start, prior, steps=STEPS)
+    return search(_Frames(pixels, prior), fits, settled=SETTLED)
+
+
+def targets_of(fits: Fit, covariances: Tensor, threshold: float) -> list[Targets]:
+    """What is reported of F fits and (F, K, 2, 2): the active ones that reach the threshold."""
     keep = fits.active & (fits.intensities >= threshold)
     points = torch.cat([fits.positions, fits.intensities[..., None]], 2).float()
     order = torch.where(keep, fits.intensities, -1).argsort(1, descending=True)
-    points = points.gather(1, order[..., None].expand(-1, -1, 3))
-    numbers = keep.sum(1).tolist()
-    return [own[:number] for own, number in zip(points, numbers, strict=True)]
+    frame = torch.arange(len(points), device=points.device)[:, None]
+    points, covariances = points[frame, order], covariances.float()[frame, order]
+    return [
+        Targets(own[:number], spread[:number])
+        for own, spread, number in zip(points, covariances, keep.sum(1).tolist(), strict=True)
+    ]
 
 
-def _normal(brightness: Sequence[float]) -> tuple[float, float] | None:
+@dataclass(frozen=True)
+class _Frames:
+    """Frames (F, m, m), each with a fit of its own: the problem that :func:`search` solves."""
+
+    frames: Tensor
+    prior: Prior
+
+    @property
+    def pixels(self) -> int:
+        return self.frames[0].numel() if len(self.frames) else 1
+
+    @property
+    def floor(self) -> float:
+        return self.prior.floor
+
+    def fit(self, which: Tensor, start: Fit, *, steps: int, settled: float) -> Fit:
+        return fit(self.frames[which], start, self.prior, steps=steps, settled=settled)
+
+    def criterion(self, fits: Fit) -> Tensor:
+        return criterion(fits, self.pixels)
+
+    def trials(self, which: Tensor, fits: Fit, where: Tensor) -> list[Trials[Fit]]:
+        left = residuals(self.frames[which], fits, self.prior)
+        return [grown(fits, left[:, None], self.prior.sigma, where=where), shrunk(fits)]
+
+
+def normal_of(brightness: Sequence[float]) -> tuple[float, float] | None:
     """Mean and standard deviation of an even spread; of a single value at least a tenth."""
     if not brightness:
         return None
@@ -133,41 +208,3 @@ def _peaks(grid: Tensor, factor: int, threshold: float, slots: int) -> Fit:
         anchored=active,
         objective=grid.new_full((len(grid),), torch.inf),
     )
-
-
-def _search(frames: Tensor, fits: Fit, prior: Prior) -> Fit:
-    """Try neighbouring numbers of targets until no frame's criterion falls."""
-    pixels = frames[0].numel() if len(frames) else 1
-    busy = torch.arange(len(frames), device=frames.device)
-    for _ in range(2 * fits.active.shape[1]):
-        if not len(busy):
-            break
-        own, images = fits[busy], frames[busy]
-        left = residuals(images, own, prior)
-        # a clean frame that is explained down to rounding cannot pay for another target
-        open_ = own.objective > pixels * 2 * math.log(prior.floor) + 3 * math.log(pixels)
-        trials = [grown(own, left, prior, where=open_), shrunk(own)]
-        owner = torch.cat([trial.owner for trial in trials])
-        tried = Fit.cat([trial.start for trial in trials])
-        if not len(owner):
-            break
-        tried = fit(images[owner], tried, prior, steps=TRIAL_STEPS, settled=0.01)
-        value = criterion(tried, pixels)
-        best = _best(value, owner)
-        best = best[value[best] < criterion(own, pixels)[owner[best]] + HOPELESS]
-        owner, tried = owner[best], tried[best]
-        tried = fit(images[owner], tried, prior, steps=STEPS)
-        better = criterion(tried, pixels) < criterion(own, pixels)[owner] - 1e-6
-        busy = busy[owner[better]]
-        fits = fits.put(busy, tried[better])
-    return fits
-
-
-def _best(values: Tensor, owner: Tensor) -> Tensor:
-    """Indices of the lowest value of each owner."""
-    order = values.argsort(dim=0, stable=True)
-    order = order[owner[order].argsort(dim=0, stable=True)]
-    sorted_owner = owner[order]
-    first = torch.ones_like(sorted_owner, dtype=torch.bool)
-    first[1:] = sorted_owner[1:] != sorted_owner[:-1]
-    return order[first]

@@ -1,14 +1,16 @@
 """Other numbers of targets that are worth a try: one more, or one less.
 
-Shape shorthand: N fits, K slots for targets, M trials in all.
+Shape shorthand: N fits, W frames of each (1 for a fit of one frame), K slots for targets, M trials
+in all.
 """
 
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from d2freq.modeling.unmixing.decoding.state import Fit, Prior
+from d2freq.modeling.unmixing.decoding.state import Fit
 from d2freq.ops.psf import grid_to_pixel, pixel_response, sampling_factor
 
 __all__ = ["Trials", "grown", "shrunk"]
@@ -17,21 +19,31 @@ APART = 0.25  # pixels that the halves of a split target start from where it sto
 PROBE = 0.05  # pixels of the finite difference that measures the pull of a residual
 RESOLUTION = 3  # places a pixel and axis where a new target may start
 
+Own = TypeVar("Own", bound=Fit)
+
 
 @dataclass(frozen=True)
-class Trials:
+class Trials(Generic[Own]):
     """Starts ``start`` of M fits; ``owner`` (M,) int64 says which of the N they would replace."""
 
     owner: Tensor
-    start: Fit
+    start: Own
 
 
-def grown(fits: Fit, left: Tensor, prior: Prior, *, where: Tensor) -> Trials:
+def grown(
+    fits: Own, left: Tensor, sigma: float, *, where: Tensor, path: Tensor | None = None
+) -> Trials[Own]:
     """Each target split, and one added, in those fits (N,) bool that have a slot free.
 
-    A target is split along the direction in which the residual (N, m, m) pulls it apart most:
-    moving its halves by +-d changes the model by a d^2/2 times its second derivative, so the
-    direction is the first eigenvector of the residual's product with the second derivatives.
+    A target is split along the direction in which the residual pulls it apart most: moving its
+    halves by +-d changes the model by a d^2/2 times its second derivative, so the direction is the
+    first eigenvector of the residual's product with the second derivatives.
+
+    Args:
+        left: (N, W, m, m), the residual.
+        sigma: standard deviation of the spot in pixels.
+        where: (N,) bool.
+        path: (N, W, 2), where a target of each frame is, less the fit's position; None for 0.
     """
     free = ~fits.active
     room = free.any(1) & where
@@ -40,17 +52,18 @@ def grown(fits: Fit, left: Tensor, prior: Prior, *, where: Tensor) -> Trials:
     split = fits[owner]
     row = torch.arange(len(owner), device=owner.device)
     place = split.positions[row, target]
-    direction = _pull(left[owner], place, prior.sigma) * APART
+    shift = left.new_zeros(1, 1, 2) if path is None else path[owner]
+    direction = _pull(left[owner], place[:, None] + shift, sigma) * APART
     half = split.intensities[row, target] / 2
     split = _set(split, target, place + direction, half)
     split = _set(split, slot[owner], place - direction, half)
     alone = room.nonzero()[:, 0]
-    spot, size = _brightest(left[alone], prior.sigma)
+    spot, size = _brightest(left[alone], sigma, None if path is None else path[alone])
     added = _set(fits[alone], slot[alone], spot, size)
     return Trials(torch.cat([owner, alone]), Fit.cat([split, added]))
 
 
-def shrunk(fits: Fit) -> Trials:
+def shrunk(fits: Own) -> Trials[Own]:
     """The two closest targets merged, and the weakest dropped, where there are such."""
     several = (fits.active.sum(1) > 1).nonzero()[:, 0]
     merged = fits[several]
@@ -70,7 +83,7 @@ def shrunk(fits: Fit) -> Trials:
     return Trials(torch.cat([several, some]), Fit.cat([merged, _drop(dropped, weakest)]))
 
 
-def _set(fits: Fit, slot: Tensor, place: Tensor, intensity: Tensor) -> Fit:
+def _set(fits: Own, slot: Tensor, place: Tensor, intensity: Tensor) -> Own:
     """A target of its own, without an anchor, in one slot of each fit."""
     row = torch.arange(len(slot), device=slot.device)
     positions, intensities = fits.positions.clone(), fits.intensities.clone()
@@ -82,7 +95,7 @@ def _set(fits: Fit, slot: Tensor, place: Tensor, intensity: Tensor) -> Fit:
     )
 
 
-def _drop(fits: Fit, slot: Tensor) -> Fit:
+def _drop(fits: Own, slot: Tensor) -> Own:
     row = torch.arange(len(slot), device=slot.device)
     active = fits.active.clone()
     active[row, slot] = False
@@ -90,11 +103,11 @@ def _drop(fits: Fit, slot: Tensor) -> Fit:
 
 
 def _pull(left: Tensor, place: Tensor, sigma: float) -> Tensor:
-    """Unit direction (M, 2) in which the residual (M, m, m) pulls a target at (M, 2) apart."""
+    """Unit direction (M, 2) in which the residual pulls a target at (M, W, 2) apart."""
     steps = place.new_tensor([-PROBE, 0.0, PROBE])
-    shares = pixel_response(place[:, None, :] + steps[None, :, None], left.shape[-1], sigma)
-    rows, columns = shares[:, :, 0], shares[:, :, 1]  # (M, 3, m)
-    score = rows @ left @ columns.mT  # (M, 3, 3): the product as a function of the place
+    shares = pixel_response(place[..., None, :] + steps[:, None], left.shape[-1], sigma)
+    rows, columns = shares[..., 0, :], shares[..., 1, :]  # (M, W, 3, m)
+    score = (rows @ left @ columns.mT).sum(1)  # (M, 3, 3): the product as a function of the place
     along = score[:, 0, 1] - 2 * score[:, 1, 1] + score[:, 2, 1]
     across = score[:, 1, 0] - 2 * score[:, 1, 1] + score[:, 1, 2]
     mixed = (score[:, 0, 0] + score[:, 2, 2] - score[:, 0, 2] - score[:, 2, 0]) / 4
@@ -103,14 +116,23 @@ def _pull(left: Tensor, place: Tensor, sigma: float) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()], 1)
 
 
-def _brightest(left: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-    """Where one target would lower the residual (M, m, m) most, (M, 2), and its intensity (M,)."""
-    axis = sampling_factor(left.shape[-1], RESOLUTION, sigma, left.dtype).to(left.device)
-    score = (axis.mT @ left @ axis).clamp(min=0)
-    energy = axis.square().sum(0)
-    energy = energy[:, None] * energy
+def _brightest(left: Tensor, sigma: float, path: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Where one target would lower the residual most, (M, 2), and its intensity (M,)."""
+    size = left.shape[-1]
+    if path is None:
+        rows = columns = sampling_factor(size, RESOLUTION, sigma, left.dtype).to(left.device)
+    else:
+        cells = torch.arange(RESOLUTION * size, dtype=left.dtype, device=left.device)
+        places = grid_to_pixel(cells, RESOLUTION)[:, None] + path[..., None, :]  # (M, W, g, 2)
+        shares = pixel_response(places, size, sigma)
+        rows, columns = shares[..., 0, :].mT, shares[..., 1, :].mT  # (M, W, m, g)
+    score = (rows.mT @ left @ columns).sum(1).clamp(min=0)
+    heights, widths = rows.square().sum(-2), columns.square().sum(-2)
+    energy = heights[..., None] * widths[..., None, :]
+    if path is not None:
+        energy = energy.sum(1)
     cell = (score.square() / energy).flatten(1).argmax(1)
-    side = axis.shape[1]
+    side = rows.shape[-1]
     index = torch.stack([cell // side, cell % side], 1).to(left)
     row = torch.arange(len(left), device=left.device)
     return grid_to_pixel(index, RESOLUTION), (score / energy).flatten(1)[row, cell]

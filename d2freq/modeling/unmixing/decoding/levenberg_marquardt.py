@@ -23,34 +23,60 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from d2freq.modeling.unmixing.decoding.descent import descend
 from d2freq.modeling.unmixing.decoding.state import Fit, Prior
+from d2freq.ops.fisher import derivatives, planes
 from d2freq.ops.psf import pixel_response
 
-__all__ = ["criterion", "fit", "residuals"]
+__all__ = ["criterion", "fit", "light", "normal_equations", "residuals"]
 
-DAMPING, EASIER, HARDER = 1e-2, 0.2, 6.0  # Marquardt's, at the start and after a step
 STEP = 0.5  # pixels that a position may move at once
 CHUNK = 4096  # fits at a time: which bounds the memory
 SETTLED = 1e-4  # change of the objective of a fit that is done: a hundredth of sigma of a number
-STUCK = 1e8  # damping from which on a step is too short to matter
+
+
+def light(size: int, fits: Fit, prior: Prior) -> Tensor:
+    """Frames (N, m, m) of the targets alone, without a background."""
+    rows, columns = _profiles(fits.positions, size, prior.sigma)
+    return (rows * fits.intensities[..., None]).mT @ columns
 
 
 def residuals(frames: Tensor, fits: Fit, prior: Prior) -> Tensor:
     """Frame minus targets, less the plane that fits it best, (N, m, m).
 
-    Before the plane is taken off, a saturated pixel has 0 where its model is bright enough.
+    A saturated pixel has 0 where targets and plane together are bright enough, and no say in the
+    plane there.
 
     Args:
         frames: (N, m, m) float64.
     """
-    rows, columns = _profiles(fits.positions, frames.shape[-1], prior.sigma)
-    model = (rows * fits.intensities[..., None]).mT @ columns
-    left = frames - model
-    if prior.saturation is not None:
-        left = torch.where(frames == prior.saturation, left.clamp(min=0), left)
-    for row, column in _plane(left):
+    left = frames - light(frames.shape[-1], fits, prior)
+    full = None if prior.saturation is None else frames == prior.saturation
+    if full is None or not bool(full.any()):
+        return _without_plane(left)
+    behind = _plane_of_others(left, full)
+    bright_enough = full & (left <= behind)
+    filled = torch.where(bright_enough, behind, left)
+    return torch.where(bright_enough, 0.0, _without_plane(filled))
+
+
+def _without_plane(left: Tensor) -> Tensor:
+    """(N, m, m) less the plane that fits it best."""
+    for row, column in planes(left.shape[-1], left):
         left = left - (row @ left @ column)[:, None, None] * torch.outer(row, column)
     return left
+
+
+def _plane_of_others(left: Tensor, full: Tensor) -> Tensor:
+    """The plane that fits the pixels of (N, m, m) best that are not ``full``."""
+    basis = torch.stack(
+        [torch.outer(row, column).flatten() for row, column in planes(left.shape[-1], left)]
+    )
+    seen = (~full).to(left).flatten(1)[:, None] * basis  # (N, 3, m m)
+    # nothing is known of the plane of a frame that is saturated all over
+    normal = seen @ basis.T + 1e-9 * torch.eye(len(basis), dtype=left.dtype, device=left.device)
+    weights = torch.linalg.solve(normal, seen @ left.flatten(1)[..., None])
+    return (weights.mT @ basis).view_as(left)
 
 
 def criterion(fits: Fit, pixels: int) -> Tensor:
@@ -77,24 +103,15 @@ def fit(frames: Tensor, start: Fit, prior: Prior, *, steps: int, settled: float 
 
 
 def _fit(frames: Tensor, start: Fit, prior: Prior, steps: int, settled: float) -> Fit:
-    left = residuals(frames, start, prior)
-    fits = replace(start, objective=_objective(left, start, prior))
-    damping = frames.new_full((len(frames),), DAMPING)
-    busy = torch.arange(len(frames), device=frames.device)
-    for _ in range(steps):
-        if not len(busy):
-            break
-        own, pixels = fits[busy], frames[busy]
-        moved = _step(pixels, own, left[busy], prior, damping[busy])
-        new_left = residuals(pixels, moved, prior)
-        moved = replace(moved, objective=_objective(new_left, moved, prior))
-        gain = own.objective - moved.objective
-        better = gain > 0
-        fits = fits.put(busy[better], moved[better])
-        left[busy[better]] = new_left[better]
-        damping[busy] *= torch.where(better, EASIER, HARDER)
-        busy = busy[(gain.abs() > settled) & (damping[busy] < STUCK)]
-    return fits
+    return descend(
+        frames,
+        start,
+        left_over=lambda frames, fits: residuals(frames, fits, prior),
+        objective=lambda left, fits: _objective(left, fits, prior),
+        step=lambda frames, fits, left, damping: _step(frames, fits, left, prior, damping),
+        steps=steps,
+        settled=settled,
+    )
 
 
 def _objective(left: Tensor, fits: Fit, prior: Prior) -> Tensor:
@@ -108,24 +125,9 @@ def _objective(left: Tensor, fits: Fit, prior: Prior) -> Tensor:
 
 
 def _step(frames: Tensor, fits: Fit, left: Tensor, prior: Prior, damping: Tensor) -> Fit:
-    """One damped Gauss-Newton step of all unknowns: rows, columns and intensities, (N, 3K).
-
-    A column of the Jacobian is an outer product of a row and a column profile, so products of
-    columns are products of profiles, and no (N, m*m, 3K) is formed.
-    """
+    """One damped Gauss-Newton step of all unknowns: rows, columns and intensities, (N, 3K)."""
     size, slots = frames.shape[-1], fits.active.shape[1]
-    rows, columns = _profiles(fits.positions, size, prior.sigma)
-    d_rows, d_columns = _slopes(fits.positions, size, prior.sigma)
-    bright, use = fits.intensities[..., None], fits.active[..., None]
-    along = torch.cat([d_rows * bright, rows * bright, rows * use], 1)
-    across = torch.cat([columns, d_columns, columns], 1)
-    normal = (along @ along.mT) * (across @ across.mT)
-    if prior.saturation is not None:
-        normal = normal - _silent(frames, left, along, across, prior.saturation)
-    for row, column in _plane(left):  # what the background would take of each number
-        taken = (along @ row) * (across @ column)
-        normal = normal - taken[:, :, None] * taken[:, None, :]
-    pull = ((along @ left) * across).sum(2)
+    normal, pull = normal_equations(frames, fits, left, prior)
     weight = 1 / (prior.floor**2 + left.square().mean((1, 2)))
     normal, pull = normal * weight[:, None, None], pull * weight[:, None]
     stiff, back = _prior_terms(fits, prior)
@@ -144,6 +146,34 @@ def _step(frames: Tensor, fits: Fit, left: Tensor, prior: Prior, damping: Tensor
     )
 
 
+def normal_equations(
+    frames: Tensor, fits: Fit, left: Tensor, prior: Prior
+) -> tuple[Tensor, Tensor]:
+    """What the pixels say of all unknowns of a frame: rows, columns and intensities.
+
+    A column of the Jacobian J is an outer product of a row and a column profile, so products of
+    columns are products of profiles, and no (N, m*m, 3K) is formed.
+
+    Args:
+        frames: (N, m, m) float64.
+        left: (N, m, m), see :func:`residuals`.
+
+    Returns:
+        J^T J (N, 3K, 3K) and J^T left (N, 3K), the plane taken off, neither divided by the noise
+        nor with priors; 0 in the rows of slots that are not active.
+    """
+    size = frames.shape[-1]
+    along, across = derivatives(fits.positions, fits.intensities, size, prior.sigma, fits.active)
+    normal = (along @ along.mT) * (across @ across.mT)
+    if prior.saturation is not None:
+        normal = normal - _silent(frames, left, along, across, prior.saturation)
+    for row, column in planes(size, left):  # what the background would take of each number
+        taken = (along @ row) * (across @ column)
+        normal = normal - taken[:, :, None] * taken[:, None, :]
+    pull = ((along @ left) * across).sum(2)
+    return normal, pull
+
+
 def _silent(frames: Tensor, left: Tensor, along: Tensor, across: Tensor, value: float) -> Tensor:
     """Part of the normal matrix (N, 3K, 3K) that saturated pixels have when they do not pull."""
     mute = ((frames == value) & (left <= 0)).flatten(1)
@@ -157,15 +187,6 @@ def _silent(frames: Tensor, left: Tensor, along: Tensor, across: Tensor, value: 
     column = (pixel % size)[:, None].expand(*shape)
     share = along.gather(2, row) * across.gather(2, column) * marks[:, None]
     return share @ share.mT
-
-
-def _plane(like: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Orthonormal pictures that span the planes, each as a profile of rows and one of columns."""
-    size = like.shape[-1]
-    flat = like.new_full((size,), size**-0.5)
-    slope = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
-    slope = slope / slope.norm().clamp(min=1e-9)
-    return [(flat, flat), (slope, flat), (flat, slope)]
 
 
 def _prior_terms(fits: Fit, prior: Prior) -> tuple[Tensor, Tensor]:
@@ -187,12 +208,3 @@ def _profiles(positions: Tensor, size: int, sigma: float) -> tuple[Tensor, Tenso
     """Energy share along rows and along columns, (N, K, m) each."""
     shares = pixel_response(positions, size, sigma)
     return shares[:, :, 0], shares[:, :, 1]
-
-
-def _slopes(positions: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
-    """Derivatives of the profiles by position, (N, K, m) each: of erf, the normal density."""
-    borders = torch.arange(size + 1, dtype=positions.dtype, device=positions.device) - 0.5
-    away = (borders - positions[..., None]) / sigma
-    density = torch.exp(-away.square() / 2) / (sigma * (2 * torch.pi) ** 0.5)
-    slope = density[..., :-1] - density[..., 1:]
-    return slope[:, :, 0], slope[:, :, 1]

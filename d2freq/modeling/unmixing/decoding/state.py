@@ -4,12 +4,16 @@ Shape shorthand: N fits, K slots for targets, of which a fit uses those that are
 Positions are (row, column) in pixels, intensities in grey levels; all floating tensors are float64.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = ["Fit", "Prior"]
+
+Own = TypeVar("Own", bound="Fit")
 
 
 @dataclass(frozen=True)
@@ -52,43 +56,48 @@ class Fit:
     anchored: Tensor
     objective: Tensor
 
-    def __getitem__(self, index: Tensor) -> "Fit":
+    def __getitem__(self: Own, index: Tensor) -> Own:
         """Some of the fits, by a mask or indices."""
-        return Fit(*(getattr(self, field.name)[index] for field in fields(self)))
+        return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
 
-    def packed(self) -> tuple["Fit", int]:
+    def packed(self: Own) -> tuple[Own, int]:
         """Active slots first, and no more slots than any fit uses; how many those are."""
         used = max(int(self.active.sum(1).max()), 1) if len(self.active) else 1
         order = (~self.active).to(torch.uint8).argsort(dim=1, stable=True)[:, :used]
-        pairs = order[..., None].expand(-1, -1, 2)
-        return Fit(
-            self.positions.gather(1, pairs),
-            self.intensities.gather(1, order) * self.active.gather(1, order),
-            self.active.gather(1, order),
-            self.anchors.gather(1, pairs),
-            self.anchored.gather(1, order),
-            self.objective,
-        ), used
+        return self.taken(order), used
 
-    def padded(self, slots: int) -> "Fit":
+    def taken(self: Own, order: Tensor) -> Own:
+        """The slots (N, K) int64 of each fit, in this order."""
+        pairs = order[..., None].expand(-1, -1, 2)
+        return replace(
+            self,
+            positions=self.positions.gather(1, pairs),
+            intensities=self.intensities.gather(1, order) * self.active.gather(1, order),
+            active=self.active.gather(1, order),
+            anchors=self.anchors.gather(1, pairs),
+            anchored=self.anchored.gather(1, order),
+        )
+
+    def padded(self: Own, slots: int) -> Own:
         """With as many empty slots more."""
         pad = torch.nn.functional.pad
         wide, narrow = (0, 0, 0, slots), (0, slots)
-        return Fit(
-            pad(self.positions, wide),
-            pad(self.intensities, narrow),
-            pad(self.active, narrow),
-            pad(self.anchors, wide),
-            pad(self.anchored, narrow),
-            self.objective,
+        return replace(
+            self,
+            positions=pad(self.positions, wide),
+            intensities=pad(self.intensities, narrow),
+            active=pad(self.active, narrow),
+            anchors=pad(self.anchors, wide),
+            anchored=pad(self.anchored, narrow),
         )
 
-    def put(self, index: Tensor, other: "Fit") -> "Fit":
+    def put(self: Own, index: Tensor, other: Own) -> Own:
         """A copy in which ``other`` stands at these indices; slots must agree."""
         pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
-        return Fit(*(mine.index_copy(0, index, theirs) for mine, theirs in pairs))
+        return type(self)(*(mine.index_copy(0, index, theirs) for mine, theirs in pairs))
 
     @staticmethod
-    def cat(parts: list["Fit"]) -> "Fit":
+    def cat(parts: Sequence[Own]) -> Own:
         """Several batches as one."""
-        return Fit(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Fit)))
+        kind = type(parts[0])
+        return kind(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(kind)))

@@ -1,0 +1,1 @@
+"""One fit for several frames: targets that keep their shape, on a smooth path."""

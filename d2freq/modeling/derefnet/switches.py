@@ -9,6 +9,8 @@ from d2freq.modeling.switches import SwitchSet, switch
 
 __all__ = ["PRESETS", "Switches"]
 
+FEATURES = ("unfolding", "residual")
+
 
 @dataclass(frozen=True)
 class Switches(SwitchSet):
@@ -28,11 +30,23 @@ class Switches(SwitchSet):
         at_least=1,
         default=9,
     )
+    features: str = switch(
+        "What a frame's grid goes through first. `unfolding`: K stages of ISTA-Net. `residual`: K "
+        "residual blocks, without optics and constraint loss (Table 2's baseline).",
+        choices=FEATURES,
+        default="unfolding",
+    )
     time_encoding: str = switch(
         "`linear`: one layer of 1089 x 1089 weights, as published. `affine`: the same functions of "
         "the frame's number by 2,178 parameters. `none`: no time encoding (Table 3).",
         choices=(*TIME_ENCODINGS, "none"),
         default="linear",
+    )
+    alignment: str = switch(
+        "How neighbours come to the centre frame. `deformable`: by learned offsets. `translation`: "
+        "by one shift each, which is measured on the frames (for Table 3's optical flow).",
+        choices=("deformable", "translation"),
+        default="deformable",
     )
     guide: str = switch(
         "What the offsets are read from. `attention`: selective attention. `concat`: a convolution "

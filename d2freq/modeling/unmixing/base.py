@@ -16,9 +16,12 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing.config import unmixing_arguments
-from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS, decode
+from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS, decode_targets
+from d2freq.modeling.unmixing.decoding.joint.decode import decode_windows
+from d2freq.modeling.unmixing.decoding.targets import SCORES, Targets
 from d2freq.modeling.unmixing.units import warn_of_units
 from d2freq.ops.psf import sampling_matrix
+from d2freq.utils.choices import choice
 
 __all__ = ["UnmixingModel"]
 
@@ -49,6 +52,9 @@ class UnmixingModel(nn.Module):
         decode: bool = False,
         brightness: Sequence[float] = BRIGHTNESS,
         threshold: float = 70.0,
+        score: str = "confidence",
+        decode_frames: int | str = 1,
+        flicker: bool = False,
     ) -> None:
         """Set up the optics.
 
@@ -63,10 +69,15 @@ class UnmixingModel(nn.Module):
             brightness: least and largest intensity of a target in grey levels, which the decoder
                 takes as known; () for unknown.
             threshold: grey levels below which the decoder sees no target.
+            score: by which CSO-mAP orders decoded targets: "confidence", minus the standard
+                deviation of the position that the decoder states, or "intensity".
+            decode_frames: frames that the decoder explains together: 1, an odd number for a window
+                about each frame, or "all" for the whole trajectory.
+            flicker: whether intensities differ from frame to frame within these.
 
         Raises:
-            UserError: an even window, a ``brightness`` that is no range, or a ``q_init`` that is
-                missing or does not fit.
+            UserError: an even window or ``decode_frames``, a ``brightness`` that is no range, an
+                unknown ``score``, or a ``q_init`` that is missing or does not fit.
         """
         super().__init__()
         if window < 1 or window % 2 == 0:
@@ -82,6 +93,14 @@ class UnmixingModel(nn.Module):
         self.size, self.factor, self.sigma = size, factor, sigma
         self.brightness = tuple(brightness)
         self.window, self.decode, self.threshold = window, decode, threshold
+        number = isinstance(decode_frames, int) and decode_frames > 0 and decode_frames % 2 == 1
+        if not number and decode_frames != "all":
+            raise UserError(
+                f"MODEL.UNMIXING.DECODE_FRAMES is {decode_frames!r}: 1, an odd number of frames, "
+                "such as 5, or all for the whole trajectory"
+            )
+        self.decode_frames, self.flicker = decode_frames, flicker
+        self.score = choice(score, SCORES, key="MODEL.UNMIXING.SCORE")
         phi = sampling_matrix(size, factor, sigma)
         self.register_buffer("phi", phi.float(), persistent=False)
         if self.needs_gram:
@@ -123,7 +142,9 @@ class UnmixingModel(nn.Module):
         Returns:
             In training a dict of scalar losses. Else a list with, for each trajectory,
             "grid" float32 (F, g, g) in grey levels, "frames" int64 (F,), which frames these are,
-            and with ``decode`` "points", F tensors float32 (n, 3) of row, column, intensity.
+            and with ``decode`` three lists of F tensors float32: "points" (n, 3) of row, column,
+            intensity, "covariances" (n, 2, 2) of row and column in square pixels, and "scores"
+            (n,), larger for better.
 
         Raises:
             UserError: frames of another size, trajectories shorter than the window or of different
@@ -139,8 +160,10 @@ class UnmixingModel(nn.Module):
         middles = middles[self.neighbours : len(middles) - self.neighbours]
         outputs: list[dict[str, Any]] = [{"grid": grid, "frames": middles} for grid in grids]
         if self.decode:
-            for output, grid, own in zip(outputs, grids, self.centres(frames), strict=True):
-                output["points"] = self.points(grid, own)
+            for output, found in zip(outputs, self.targets(grids, frames), strict=True):
+                output["points"] = [targets.points for targets in found]
+                output["covariances"] = [targets.covariances for targets in found]
+                output["scores"] = [targets.scores(self.score) for targets in found]
         return outputs
 
     def reconstruct(self, frames: Tensor) -> Tensor:
@@ -167,26 +190,47 @@ class UnmixingModel(nn.Module):
         with torch.autocast(frames.device.type, enabled=False):
             return frames.reshape(-1, self.size**2).float() @ self.phi
 
-    def points(self, grids: Tensor, frames: Tensor) -> list[Tensor]:
-        """Sub-pixel targets of F frames, see decoding/decode.py.
+    def targets(self, grids: Tensor, frames: Tensor) -> list[list[Targets]]:
+        """Sub-pixel targets, see decoding/decode.py and decoding/joint/decode.py.
 
         Args:
-            grids: (F, g, g), what :meth:`reconstruct` made of them.
-            frames: (F, 1, m, m) or (F, m, m), the frames themselves.
+            grids: (B, F, g, g), what :meth:`reconstruct` made of the frames.
+            frames: (B, T, 1, m, m), the frames themselves.
 
         Returns:
-            F tensors (n, 3) float32: row, column, intensity.
+            of each trajectory the targets of its F centre frames.
         """
-        return decode(
-            grids,
-            frames.reshape(-1, self.size, self.size).float(),
-            sigma=self.sigma,
-            factor=self.factor,
-            threshold=self.threshold,
-            brightness=self.brightness,
+        known: dict[str, Any] = {
+            "sigma": self.sigma,
+            "factor": self.factor,
+            "threshold": self.threshold,
+            "brightness": self.brightness,
+        }
+        if self.decode_frames == 1:
+            own = self.centres(frames)[:, :, 0].float()
+            return [
+                decode_targets(grid, seen, **known) for grid, seen in zip(grids, own, strict=True)
+            ]
+        # frames without half a window of neighbours have no grid, and help all the same
+        sides = (0, 0, 0, 0, self.neighbours, self.neighbours)
+        found = decode_windows(
+            torch.nn.functional.pad(grids, sides),
+            frames[:, :, 0].float(),
+            window=None if self.decode_frames == "all" else int(self.decode_frames),
+            flicker=self.flicker,
+            **known,
         )
+        return [own[self.neighbours : len(own) - self.neighbours] for own in found]
 
     def _stack(self, records: Sequence[dict[str, Any]], key: str, side: int) -> Tensor:
+        for record in records:
+            if not isinstance(record.get(key), Tensor):
+                keys = ", ".join(sorted(map(str, record))) or "nothing"
+                raise UserError(
+                    f"{record.get('file_name', 'a record')} has {keys} and no tensor {key!r}: an "
+                    "unmixing model takes trajectories, as d2freq.data.seqcsist.SequenceMapper "
+                    "gives them (a data set such as seqcsist_train)"
+                )
         sequences = [record[key] for record in records]
         for record, sequence in zip(records, sequences, strict=True):
             name, shape = record.get("file_name", "a trajectory"), tuple(sequence.shape)

@@ -1,15 +1,14 @@
-"""Deformable 3 x 3 convolution, version 1, by the operator that is fast on the device at hand.
+"""Deformable 3 x 3 convolution with offsets that are learned from a guide.
 
-Shape shorthand: M maps, C input and D output channels, G groups of channels that share their
-offsets, h x w cells, K x K taps (K odd).
+Shape shorthand: M maps, C channels, h x w cells.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
-__all__ = ["DeformConv", "deformable_convolution"]
+from d2freq.ops.deformable import deformable_convolution
+
+__all__ = ["DeformConv"]
 
 
 class DeformConv(nn.Module):
@@ -47,42 +46,3 @@ class DeformConv(nn.Module):
         offset = self.offset(guide)
         with torch.autocast(x.device.type, enabled=False):
             return deformable_convolution(x.float(), offset.float(), self.weight.float())
-
-
-def deformable_convolution(x: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
-    """Size-keeping deformable convolution, stride 1, without mask and bias (DeRefNet, Eq. 21).
-
-    torchvision.ops.deform_conv2d on a GPU; its backward on the CPU is several times slower than
-    sampling with ``grid_sample`` and one matrix product, which gives the same numbers.
-
-    Args:
-        x: (M, C, h, w) floating, h and w of at least 2.
-        offset: (M, G*2*K*K, h, w), by group (row, column) in cells for each tap, taps row by row.
-        weight: (D, C, K, K).
-
-    Returns:
-        (M, D, h, w) in the dtype of ``x``; what is sampled outside the map is 0.
-    """
-    if x.device.type != "cpu":
-        return deform_conv2d(x, offset, weight, padding=weight.shape[-1] // 2)
-    count, channels, height, width = x.shape
-    side = weight.shape[-1]
-    groups = offset.shape[1] // (2 * side * side)
-    taps = torch.arange(side, dtype=x.dtype) - side // 2
-    moved = offset.reshape(count * groups, side * side, 2, height, width)
-    down, right = taps.repeat_interleave(side), taps.repeat(side)
-    rows = torch.arange(height, dtype=x.dtype)[:, None] + down[:, None, None]
-    columns = torch.arange(width, dtype=x.dtype) + right[:, None, None]
-    # grid_sample speaks of (column, row), and of -1 to 1 from the first cell's centre to the last's
-    where = torch.stack(
-        [
-            (moved[:, :, 1] + columns) * (2 / (width - 1)) - 1,
-            (moved[:, :, 0] + rows) * (2 / (height - 1)) - 1,
-        ],
-        dim=-1,
-    )
-    own = x.reshape(count * groups, channels // groups, height, width)
-    found = F.grid_sample(own, where.flatten(1, 2), padding_mode="zeros", align_corners=True)
-    found = found.reshape(count, channels * side * side, height * width)
-    # bmm, since a product with a 2-D matrix would copy the samples, the largest tensor of all
-    return weight.flatten(1).expand(count, -1, -1).bmm(found).unflatten(-1, (height, width))

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing.base import UnmixingModel
+from d2freq.modeling.unmixing.units import INTENSITY
 
-__all__ = ["SingleFrameModel", "TrainingFreeModel"]
+__all__ = ["ScaledModel", "SingleFrameModel", "TrainingFreeModel"]
 
 
 class SingleFrameModel(UnmixingModel):
@@ -32,6 +33,25 @@ class SingleFrameModel(UnmixingModel):
         """Mean squared error over the centre frames and their cells."""
         grids = self.reconstruct(frames).float()
         return {"loss_reg": F.mse_loss(grids, self.centres(targets).squeeze(2).float())}
+
+
+class ScaledModel(SingleFrameModel):
+    """A method that counts in targets, not in grey levels: a subclass gives ``unmix``.
+
+    Frames are divided by the intensity of a target (235 grey levels) going in, and grids multiplied
+    by it coming out, so that learned thresholds, steps and biases are of the size of 1. In grey
+    levels Adam at the published rate of 0.0001 moves a threshold by some 9 of 235 in the whole
+    published schedule of 87,500 steps, and so it stays where it starts. The losses are in
+    grey levels, as of all methods.
+    """
+
+    def unmix(self, frames: Tensor) -> Tensor:
+        """(N, 1, m, m) frames -> (N, 1, g, g) grids, both in intensities of a target."""
+        raise NotImplementedError
+
+    def estimate(self, frames: Tensor) -> Tensor:
+        """(N, 1, m, m) frames -> (N, 1, g, g) grids in grey levels, float32."""
+        return self.unmix(frames / INTENSITY).float() * INTENSITY
 
 
 class TrainingFreeModel(SingleFrameModel):

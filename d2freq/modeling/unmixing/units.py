@@ -8,7 +8,9 @@ import warnings
 
 from torch import Tensor
 
-__all__ = ["warn_of_units"]
+__all__ = ["INTENSITY", "noise_level", "warn_of_units"]
+
+INTENSITY = 235.0  # grey levels of a target, the middle of SeqCSIST's 220 to 250
 
 SCALED = 1.0  # the brightest of frames divided by 255, or by their maximum
 DEEP = 4096.0  # ten times what targets that share a pixel reach
@@ -38,3 +40,28 @@ def warn_of_units(frames: Tensor, *, threshold: float, stacklevel: int = 3) -> N
             "MODEL.UNMIXING.BRIGHTNESS says",
             stacklevel=stacklevel,
         )
+
+
+def noise_level(frames: Tensor) -> Tensor:
+    """Standard deviation of a frame's noise, by the median distance from its median pixel.
+
+    Targets light some 20 of 121 pixels, which hardly moves a median. A smooth background, or many
+    targets, count as noise.
+
+    Args:
+        frames: (N, 1, m, m).
+
+    Returns:
+        (N, 1, 1, 1) in the units and dtype of ``frames``.
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.modeling.unmixing.units import noise_level
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> 2.6 < float(noise_level(3 * torch.randn(1, 1, 11, 11, generator=draw))) < 3.4
+        True
+    """
+    flat = frames.flatten(1)
+    distance = (flat - flat.median(dim=1, keepdim=True).values).abs()
+    # of a normal distribution half lies within 0.6745 standard deviations
+    return distance.median(dim=1).values[:, None, None, None] / 0.6745

@@ -1,8 +1,22 @@
 """Configuration keys of the methods beside DeRefNet, a node for each family."""
 
+from typing import Any
+
 from detectron2.config import CfgNode as CN
 
-__all__ = ["method_keys"]
+from d2freq.modeling.unmixing.methods.keys.adversarial import bsrgan_keys, esrgan_keys, srgan_keys
+from d2freq.modeling.unmixing.methods.keys.super_resolution import dbpn_keys, gmfn_keys, rdn_keys
+from d2freq.modeling.unmixing.methods.keys.thresholding import lamp_keys, liht_keys, tilista_keys
+from d2freq.modeling.unmixing.methods.keys.unfolding import (
+    dista_net_keys,
+    ista_net_plus_plus_keys,
+    richardson_lucy_keys,
+    rpcanet_keys,
+    usrnet_keys,
+)
+from d2freq.utils.own_keys import own_keys
+
+__all__ = ["arguments_of", "keys_of", "method_keys"]
 
 
 def method_keys() -> dict[str, CN]:
@@ -19,6 +33,34 @@ def method_keys() -> dict[str, CN]:
         "ESPCN": _espcn(),
         "EDSR": _edsr(),
         "TDAN": _tdan(),
+        "RICHARDSONLUCY": richardson_lucy_keys(),
+        "LIHT": liht_keys(),
+        "LAMP": lamp_keys(),
+        "TILISTA": tilista_keys(),
+        "ISTANETPLUSPLUS": ista_net_plus_plus_keys(),
+        "USRNET": usrnet_keys(),
+        "RPCANET": rpcanet_keys(),
+        "DISTANET": dista_net_keys(),
+        "DBPN": dbpn_keys(),
+        "GMFN": gmfn_keys(),
+        "RDN": rdn_keys(),
+        "SRGAN": srgan_keys(),
+        "ESRGAN": esrgan_keys(),
+        "BSRGAN": bsrgan_keys(),
+    }
+
+
+def keys_of(cfg: CN, name: str) -> CN:
+    """The node of a family in a config; a UserError where d2freq's keys are not in it."""
+    return own_keys(cfg, f"MODEL.{name}", method_keys()[name])
+
+
+def arguments_of(cfg: CN, name: str) -> dict[str, Any]:
+    """A family's keys as the arguments of the same names in small letters; lists become tuples."""
+    keys = keys_of(cfg, name)
+    return {
+        key.lower(): tuple(keys[key]) if isinstance(keys[key], list) else keys[key]
+        for key in method_keys()[name]
     }
 
 
@@ -59,10 +101,11 @@ def _ista_net() -> CN:
 
 
 def _fista_net() -> CN:
-    """MODEL.FISTANET."""
+    """MODEL.FISTANET: FISTANet, one learned block that is repeated."""
     node = CN()
     # Iterations of the one block. 7 in the paper's Table 7.
     node.ITERATIONS = 7
+    # Channels of the learned transform. 32, as in ISTA-Net.
     node.CHANNELS = 32
     # Convolutions of the transform, and as many of its inverse. 2: what the published code computes
     # (6.02 G of Table 7), 37,607 parameters. 4: FISTA-Net's paper, 74,599 parameters, as many as
@@ -77,7 +120,7 @@ def _fista_net() -> CN:
 
 
 def _lista() -> CN:
-    """MODEL.LISTA."""
+    """MODEL.LISTA: LISTA, whose layers have all matrices learned."""
     node = CN()
     # 16 layers of 1.3 M parameters each: the paper's Table 7.
     node.LAYERS = 16
@@ -87,7 +130,7 @@ def _lista() -> CN:
 
 
 def _srcnn() -> CN:
-    """MODEL.SRCNN."""
+    """MODEL.SRCNN: SRCNN, three convolutions on Q_init's grid."""
     node = CN()
     # Channels behind the first and the second convolution. 32 and 16 in the paper's Table 7.
     node.CHANNELS = [32, 16]
@@ -95,7 +138,7 @@ def _srcnn() -> CN:
 
 
 def _espcn() -> CN:
-    """MODEL.ESPCN."""
+    """MODEL.ESPCN: ESPCN, convolutions on the pixels and a shuffle to the grid."""
     node = CN()
     # Channels behind the first and the second convolution. 64 and 32 in the paper's Table 7.
     node.CHANNELS = [64, 32]
@@ -106,7 +149,7 @@ def _espcn() -> CN:
 
 
 def _edsr() -> CN:
-    """MODEL.EDSR."""
+    """MODEL.EDSR: EDSR, residual blocks on the pixels of one frame."""
     node = CN()
     # Residual blocks and channels. 16 and 32: EDSR's small model, halved as in Table 7.
     node.BLOCKS = 16
@@ -115,8 +158,9 @@ def _edsr() -> CN:
 
 
 def _tdan() -> CN:
-    """MODEL.TDAN."""
+    """MODEL.TDAN: TDAN, which aligns the neighbours of a frame on the pixels."""
     node = CN()
+    # Channels of all convolutions. 32, as in Table 7.
     node.CHANNELS = 32
     # Residual blocks before the alignment and behind it. 5 and 10 in TDAN's paper.
     node.FEATURE_BLOCKS = 5

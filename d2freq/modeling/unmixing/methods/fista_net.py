@@ -11,6 +11,8 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from d2freq.modeling.registration import register
+from d2freq.modeling.unmixing.methods.config import keys_of
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
 from d2freq.modeling.unmixing.stages import conv3x3, gradient_step, squared_error
 from d2freq.ops.shrinkage import soft_threshold
@@ -18,7 +20,7 @@ from d2freq.ops.shrinkage import soft_threshold
 __all__ = ["FISTANet"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class FISTANet(SingleFrameModel):
     """Iterations that share all weights; only step, threshold and momentum change, by a rule.
 
@@ -71,7 +73,7 @@ class FISTANet(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.FISTANET and MODEL.UNMIXING."""
-        keys = cfg.MODEL.FISTANET
+        keys = keys_of(cfg, "FISTANET")
         return {
             **super().from_config(cfg),
             "iterations": keys.ITERATIONS,

@@ -13,6 +13,8 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from d2freq.modeling.registration import register
+from d2freq.modeling.unmixing.methods.config import keys_of
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
 from d2freq.modeling.unmixing.stages import IstaNetStage, conv3x3, gradient_step, squared_error
 from d2freq.ops.shrinkage import soft_threshold
@@ -20,7 +22,7 @@ from d2freq.ops.shrinkage import soft_threshold
 __all__ = ["ISTANet", "ISTANetPlus", "IstaNetPlusStage"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class ISTANet(SingleFrameModel):
     """Stages with weights of their own, from Q_init on; 171,090 parameters with 9 stages."""
 
@@ -56,7 +58,7 @@ class ISTANet(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.ISTANET and MODEL.UNMIXING."""
-        keys = cfg.MODEL.ISTANET
+        keys = keys_of(cfg, "ISTANET")
         return {
             **super().from_config(cfg),
             "stages": keys.STAGES,
@@ -124,7 +126,7 @@ class IstaNetPlusStage(nn.Module):
         return start + self.lower(self.inverse(soft_threshold(features, self.threshold)))
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class ISTANetPlus(ISTANet):
     """See :class:`ISTANet`; 336,978 parameters with 9 stages."""
 

@@ -10,13 +10,15 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from d2freq.modeling.registration import register
+from d2freq.modeling.unmixing.methods.config import keys_of
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
 from d2freq.ops.shrinkage import soft_threshold
 
 __all__ = ["LISTA"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class LISTA(SingleFrameModel):
     """``x <- shrink(W y + S x, theta)`` with each layer's own W, S, theta: 21,100,464 parameters.
 
@@ -45,7 +47,7 @@ class LISTA(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.LISTA and MODEL.UNMIXING."""
-        keys = cfg.MODEL.LISTA
+        keys = keys_of(cfg, "LISTA")
         return {**super().from_config(cfg), "layers": keys.LAYERS, "penalty": keys.PENALTY}
 
     def estimate(self, frames: Tensor) -> Tensor:

@@ -12,7 +12,9 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from d2freq.modeling.registration import register
 from d2freq.modeling.unmixing.blocks import residual_blocks, upsampler
+from d2freq.modeling.unmixing.methods.config import keys_of
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
 from d2freq.utils.choices import choice
 
@@ -22,7 +24,7 @@ __all__ = ["EDSR", "ESPCN", "SRCNN"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class ESPCN(SingleFrameModel):
     """Kernels 5, 3, 3 on the frame, then c x c channels become cells; 22,729 parameters."""
 
@@ -57,7 +59,7 @@ class ESPCN(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.ESPCN and MODEL.UNMIXING."""
-        keys = cfg.MODEL.ESPCN
+        keys = keys_of(cfg, "ESPCN")
         return {
             **super().from_config(cfg),
             "channels": tuple(keys.CHANNELS),
@@ -72,7 +74,7 @@ class ESPCN(SingleFrameModel):
 SCALE = 255.0  # of the published code, which takes frames for shares of white; they are grey levels
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class EDSR(SingleFrameModel):
     """16 residual blocks of 32 channels within one more skip connection; 389,025 parameters.
 
@@ -101,7 +103,7 @@ class EDSR(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.EDSR and MODEL.UNMIXING."""
-        keys = cfg.MODEL.EDSR
+        keys = keys_of(cfg, "EDSR")
         return {**super().from_config(cfg), "blocks": keys.BLOCKS, "channels": keys.CHANNELS}
 
     def estimate(self, frames: Tensor) -> Tensor:
@@ -111,7 +113,7 @@ class EDSR(SingleFrameModel):
             return self.last(self.enlarge(features + self.body(features))) / SCALE
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class SRCNN(SingleFrameModel):
     """Kernels 9, 5, 5 on Q_init's estimate, in place of an enlarged image; 15,841 parameters.
 
@@ -140,7 +142,7 @@ class SRCNN(SingleFrameModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.SRCNN and MODEL.UNMIXING."""
-        return {**super().from_config(cfg), "channels": tuple(cfg.MODEL.SRCNN.CHANNELS)}
+        return {**super().from_config(cfg), "channels": tuple(keys_of(cfg, "SRCNN").CHANNELS)}
 
     def estimate(self, frames: Tensor) -> Tensor:
         """(N, 1, m, m) frames -> (N, 1, g, g) grids."""

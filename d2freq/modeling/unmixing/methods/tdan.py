@@ -12,14 +12,16 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from d2freq.modeling.registration import register
 from d2freq.modeling.unmixing.base import UnmixingModel
 from d2freq.modeling.unmixing.blocks import convolved_blocks, upsampler
 from d2freq.modeling.unmixing.deformable import DeformConv
+from d2freq.modeling.unmixing.methods.config import keys_of
 
 __all__ = ["TDAN"]
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class TDAN(UnmixingModel):
     """584,833 parameters with windows of 5 frames.
 
@@ -69,7 +71,7 @@ class TDAN(UnmixingModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.TDAN and MODEL.UNMIXING."""
-        keys = cfg.MODEL.TDAN
+        keys = keys_of(cfg, "TDAN")
         return {
             **super().from_config(cfg),
             "channels": keys.CHANNELS,

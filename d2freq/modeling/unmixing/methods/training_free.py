@@ -12,7 +12,9 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
 from d2freq.errors import UserError
+from d2freq.modeling.registration import register
 from d2freq.modeling.unmixing.config import unmixing_arguments
+from d2freq.modeling.unmixing.methods.config import keys_of
 from d2freq.modeling.unmixing.single_frame import TrainingFreeModel
 from d2freq.ops.shrinkage import sparse_solution
 from d2freq.utils.choices import choice
@@ -23,7 +25,7 @@ __all__ = ["FISTA", "ISTA", "LeastSquares"]
 STARTS = ("pinv", "q_init", "zeros")
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class ISTA(TrainingFreeModel):
     """Iterative shrinkage-thresholding with Phi, see d2freq.ops.shrinkage; no parameters.
 
@@ -81,7 +83,7 @@ class ISTA(TrainingFreeModel):
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
         """MODEL.ISTA and MODEL.UNMIXING."""
-        keys = cfg.MODEL.ISTA
+        keys = keys_of(cfg, "ISTA")
         return {
             **unmixing_arguments(cfg, needs_q_init=keys.START == "q_init"),
             "penalty": keys.PENALTY,
@@ -112,14 +114,14 @@ class ISTA(TrainingFreeModel):
         return x.reshape(-1, 1, self.grid, self.grid)
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class FISTA(ISTA):
     """See :class:`ISTA`, whose keys and arguments it takes."""
 
     accelerated = True
 
 
-@META_ARCH_REGISTRY.register()
+@register(META_ARCH_REGISTRY)
 class LeastSquares(TrainingFreeModel):
     """``x = y Q^T``, Q fitted to the training data (DeRefNet, Eqs. 5 and 6); no parameters.
 

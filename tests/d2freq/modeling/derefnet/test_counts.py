@@ -25,6 +25,8 @@ def count(module):
         ({"time_encoding": "none", "stages": 8}, 276_859),  # 0.28 M of the paper's Table 3
         ({"time_encoding": "affine"}, 295_869 + 2_178),
         ({"preset": "paper"}, 1_482_879 - 14_418),
+        ({"features": "residual"}, 1_482_879 - 171_090 + 167_072),
+        ({"alignment": "translation"}, 1_482_879 - 1_094 - 2 * 14_418),
     ],
 )
 def test_parameters_of_the_published_configuration(options, wanted):

@@ -7,7 +7,13 @@ import torch
 from detectron2.modeling import build_model
 
 from d2freq.errors import UserError
-from d2freq.modeling.derefnet import PRESETS, DeRefNet, Switches
+from d2freq.modeling.derefnet import (
+    PRESETS,
+    DeRefNet,
+    ResidualFeatures,
+    Switches,
+    TranslationAlignment,
+)
 from d2freq.modeling.derefnet.config import derefnet_keys
 
 from ..unmixing.methods_cases import config
@@ -46,6 +52,9 @@ def test_presets_differ_where_paper_and_published_code_do():
         ({"align_weight": -1}, "at least 0"),
         ({"stages": True}, "whole number"),
         ({"channels": 31}, "MODEL.DEREFNET.CHANNELS"),
+        ({"features": "resnet"}, "MODEL.DEREFNET.FEATURES.*unfolding, residual"),
+        ({"features": "residual", "init": "ista"}, "INIT is ista.*FEATURES residual.*random"),
+        ({"alignment": "flow"}, "deformable, translation"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_choices(options, words):
@@ -54,8 +63,8 @@ def test_a_wrong_value_is_refused_with_the_choices(options, words):
 
 
 def test_keys_are_the_switches_and_reach_the_model(monkeypatch):
-    more = {"channels": 4, "blocks": 1, "init": "ista", "train_windows": 2, "preset": "paper"}
-    assert set(derefnet_keys()) == {name.upper() for name in OTHER | more}
+    more = {"channels": 4, "blocks": 1, "train_windows": 2, "preset": "paper"}
+    assert set(derefnet_keys()) == {name.upper() for name in OTHER | more | {"init": ""}}
     monkeypatch.setattr(
         "d2freq.modeling.unmixing.config.q_init_of", lambda source, **_: torch.zeros(1089, 121)
     )
@@ -67,4 +76,14 @@ def test_keys_are_the_switches_and_reach_the_model(monkeypatch):
     model = build_model(config(DeRefNet, *words))
     assert asdict(model.switches) == OTHER
     assert len(model.tail.blocks) == 1 and model.tail.stem.out_channels == 4
-    assert model.train_windows == 2 and model.unfolding.stages[0].threshold.item() == 1
+    assert model.train_windows == 2 and isinstance(model.unfolding, ResidualFeatures)
+    assert isinstance(model.alignment, TranslationAlignment)
+    words = [
+        "MODEL.DEREFNET.INIT",
+        "ista",
+        "MODEL.DEREFNET.STAGES",
+        1,
+        "MODEL.DEREFNET.CHANNELS",
+        4,
+    ]
+    assert build_model(config(DeRefNet, *words)).unfolding.stages[0].threshold.item() == 1

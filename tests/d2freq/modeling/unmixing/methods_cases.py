@@ -5,21 +5,35 @@ from detectron2.config import get_cfg
 
 from d2freq.config import add_d2freq_config
 from d2freq.modeling.unmixing import (
+    BSRGAN,
+    DBPN,
     EDSR,
     ESPCN,
+    ESRGAN,
     FISTA,
+    GMFN,
     ISTA,
+    LAMP,
+    LIHT,
     LISTA,
+    RDN,
     SRCNN,
+    SRGAN,
     TDAN,
+    DISTANet,
     FISTANet,
     ISTANet,
     ISTANetPlus,
+    ISTANetPlusPlus,
     LeastSquares,
+    RichardsonLucy,
+    RPCANet,
+    TiLISTA,
+    USRNet,
 )
 from d2freq.ops.psf import sampling_matrix
 
-TRAINING_FREE = (LeastSquares, ISTA, FISTA)
+TRAINING_FREE = (LeastSquares, ISTA, FISTA, RichardsonLucy)
 # parameters of DeRefNet's Table 7, from the published configurations
 PARAMETERS = {
     ISTANet: 171_090,
@@ -30,6 +44,19 @@ PARAMETERS = {
     ESPCN: 22_729,
     EDSR: 389_025,
     TDAN: 584_833,
+    LIHT: 21_100_464,
+    LAMP: 2_125_728,
+    TiLISTA: 2_125_744,
+    ISTANetPlusPlus: 760_220,
+    USRNet: 1_068_736,
+    RPCANet: 679_896,
+    DISTANet: 2_179_104,  # of its own paper
+    DBPN: 1_963_594,
+    GMFN: 2_796_518,
+    RDN: 22_305_729,
+    SRGAN: 1_552_193,  # of the GANs the generators alone
+    ESRGAN: 16_695_681,
+    BSRGAN: 11_659_713,
 }
 # small ones, quick to run; sizes that DeRefNet's table does not have
 SMALL = {
@@ -43,6 +70,20 @@ SMALL = {
     SRCNN: {"channels": (4, 3)},
     ESPCN: {"channels": (4, 3)},
     EDSR: {"blocks": 2, "channels": 4},
+    RichardsonLucy: {"iterations": 50},
+    LIHT: {"layers": 2},
+    LAMP: {"layers": 2, "threshold": 0.02},
+    TiLISTA: {"layers": 2, "spared": 1.0},
+    ISTANetPlusPlus: {"stages": 2, "channels": 4},
+    USRNet: {"iterations": 2, "channels": (4, 6), "blocks": 1, "hyper_channels": 4},
+    RPCANet: {"stages": 2, "channels": 4, "layers": 1, "target_layers": 1},
+    DISTANet: {"stages": 2, "channels": 4},
+    DBPN: {"channels": 4, "first_channels": 4, "pairs": 1},
+    GMFN: {"channels": 4, "first_channels": 4, "blocks": 2, "layers": 2, "steps": 2},
+    RDN: {"blocks": 2, "layers": 2, "channels": 4},
+    SRGAN: {"blocks": 2, "channels": 4},
+    ESRGAN: {"blocks": 1, "channels": 4, "growth": 2},
+    BSRGAN: {"blocks": 1, "channels": 4, "growth": 2},
     TDAN: {"channels": 8, "feature_blocks": 1, "fusion_blocks": 1, "deform_groups": 2},
 }
 OPTICS = {"size": 5, "factor": 3, "sigma": 0.5, "window": 3}

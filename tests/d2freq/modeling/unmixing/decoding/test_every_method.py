@@ -1,4 +1,4 @@
-"""The decoder as an option of every unmixing model, on frames with noise.
+"""The decoder as an option of unmixing models, one of each family, on frames with noise.
 
 Without noise it finds everything from any grid, an empty one too, and says nothing of a method.
 """
@@ -13,10 +13,24 @@ from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import UserError
 from d2freq.evaluation.cso.metric import cso_map, grid_detections
 from d2freq.modeling.derefnet import DeRefNet
-from d2freq.modeling.unmixing import LeastSquares
+from d2freq.modeling.unmixing import (
+    ESPCN,
+    ISTA,
+    LISTA,
+    TDAN,
+    DISTANet,
+    FISTANet,
+    ISTANetPlus,
+    LeastSquares,
+    RichardsonLucy,
+    USRNet,
+)
 
-from ..methods_cases import SMALL, config, small_model
+from ..methods_cases import config, small_model
 
+# every method gives its grids to one decoder, which takes a second each
+FAMILIES = (LeastSquares, ISTA, RichardsonLucy, ISTANetPlus, FISTANet, DISTANet, LISTA, ESPCN)
+FAMILIES += (USRNet, TDAN)
 NETWORK = {"stages": 1, "channels": 4, "blocks": 1}  # of DeRefNet
 
 
@@ -34,8 +48,8 @@ def scene():
     return records, truth
 
 
-@pytest.mark.parametrize("kind", [*SMALL, DeRefNet])
-def test_decoding_raises_the_metric_of_every_method(kind, scene):
+@pytest.mark.parametrize("kind", [*FAMILIES, DeRefNet])
+def test_decoding_raises_the_metric_of_each_family(kind, scene):
     records, truth = scene
     options = NETWORK if kind is DeRefNet else {}
     model = small_model(kind, decode=True, **options).eval()
@@ -46,6 +60,25 @@ def test_decoding_raises_the_metric_of_every_method(kind, scene):
     before, after = (cso_map(found, truth)["CSO-mAP"] for found in (grids, points))
     assert after > before and after > 0.5
     assert all(found.shape[1] == 3 and found.dtype == np.float32 for found in points)
+    for output in outputs:
+        for found, spread, score in zip(
+            *(output[key] for key in ("points", "covariances", "scores")), strict=True
+        ):
+            assert spread.shape == (len(found), 2, 2) and score.shape == (len(found),)
+            assert torch.equal(score, -(spread[:, 0, 0] + spread[:, 1, 1]).div(2).sqrt())
+
+
+def test_the_order_of_targets_is_a_key(scene):
+    assert config(LeastSquares).MODEL.UNMIXING.SCORE == "confidence"
+    assert config(LeastSquares, "MODEL.UNMIXING.SCORE", "intensity").MODEL.UNMIXING.SCORE
+    for kind in (LeastSquares, DeRefNet):
+        options = NETWORK if kind is DeRefNet else {}
+        model = small_model(kind, decode=True, score="intensity", **options).eval()
+        output = model(scene[0][:1])[0]
+        for points, scores in zip(output["points"], output["scores"], strict=True):
+            assert torch.equal(points[:, 2], scores)
+        with pytest.raises(UserError, match="MODEL.UNMIXING.SCORE: 'size' is unknown"):
+            small_model(kind, score="size", **options)
 
 
 def test_what_is_known_of_brightness_is_a_key():

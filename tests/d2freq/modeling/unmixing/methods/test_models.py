@@ -7,7 +7,16 @@ from detectron2.modeling import build_model
 
 from d2freq.engine.checks import check_trainable, learns
 from d2freq.errors import UserError
-from d2freq.modeling.unmixing import ESPCN, ISTA, FISTANet, ISTANetPlus, UnmixingModel
+from d2freq.modeling.unmixing import (
+    DBPN,
+    ESPCN,
+    ISTA,
+    FISTANet,
+    ISTANetPlus,
+    TiLISTA,
+    UnmixingModel,
+    USRNet,
+)
 
 from ..methods_cases import (
     PARAMETERS,
@@ -170,6 +179,26 @@ def test_training_free_methods_are_refused_for_training_and_need_no_weights(kind
     assert not learns(model)
     check_trainable(small_model(ESPCN))
     assert learns(small_model(ESPCN))
+
+
+@pytest.mark.parametrize("kind", [USRNet, TiLISTA, DBPN])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.pop("frames"), "has target and no tensor 'frames'.*takes trajectories"),
+        (lambda r: r.update(frames=r["frames"].tolist()), "no tensor 'frames'.*SequenceMapper"),
+        (lambda r: r.update(frames=r["frames"][:, 0]), r"\(5, 5, 5\).*wants \(T, 1, 5, 5\).*SIZE"),
+        (lambda r: r.update(frames=torch.rand(5, 1, 7, 7)), r"\(5, 1, 7, 7\).*UNMIXING.SIZE"),
+        (lambda r: r.update(frames=r["frames"][:2]), "2 frames is shorter than the window of 3"),
+        (lambda r: r.update(target=torch.rand(5, 1, 33, 33)), r"target of shape \(5, 1, 33, 33\)"),
+    ],
+)
+def test_records_that_do_not_fit_are_named_with_the_cure(kind, change, message):
+    model = small_model(kind).train()
+    batch = records(2)
+    change(batch[1])
+    with pytest.raises(UserError, match=message):
+        model(batch)
 
 
 def test_a_typo_is_an_error():

@@ -1,0 +1,1 @@
+"""SRGAN, ESRGAN, BSRGAN: generators trained by their pixels, and discriminators as an option."""

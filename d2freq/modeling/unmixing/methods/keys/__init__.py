@@ -1,0 +1,1 @@
+"""Configuration keys of the methods beside DeRefNet, by family."""

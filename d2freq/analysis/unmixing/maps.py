@@ -95,8 +95,9 @@ def unmix(
             grid = model([mapped])[0]["grid"]
             grids[name] = grid.cpu().numpy()
             if points:
-                own = model.points(grid, frames.to(grid.device))
-                decoded[name] = [rows.cpu().numpy() for rows in own]
+                seen = mapped["frames"][None].to(grid.device)
+                own = model.targets(grid[None], seen)[0]
+                decoded[name] = [targets.points.cpu().numpy() for targets in own]
         positions, intensities = mapped["positions"][middle], mapped["intensities"][middle]
         truth = grid_targets(positions, intensities, size=first.size, factor=first.factor)
         found.append(

@@ -19,6 +19,7 @@ from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.coco.guard import DetectionError
 from d2freq.evaluation.cso.metric import THRESHOLD, THRESHOLDS, cso_map, grid_detections
 from d2freq.utils.files import write_json
+from d2freq.utils.notices import BRIEF
 
 __all__ = ["CSOEvaluator"]
 
@@ -36,8 +37,9 @@ class CSOEvaluator(DatasetEvaluator):
     """CSO-mAP by the published rules and, apart from it, of sub-pixel positions.
 
     ``evaluate`` returns percent: ``{"cso": {"CSO-mAP": ..., "AP05": ..., ...}}`` from ``grid`` of
-    the model's outputs and, where they have ``points``, ``"cso_subpixel"`` with the same keys,
-    score and position of each point taken as they are. 0 where nothing was detected. With
+    the model's outputs and, where they have ``points``, ``"cso_subpixel"`` with the same keys, of
+    the positions as they are, ordered by ``scores`` where these are given, else by the points'
+    third number. 0 where nothing was detected. With
     ``output_dir`` it writes both, how they were measured and what was left out to
     cso_results.json.
 
@@ -87,7 +89,8 @@ class CSOEvaluator(DatasetEvaluator):
         Args:
             inputs: ``trajectory_id`` of each.
             outputs: ``grid`` (F, g, g) and ``frames`` (F,), the numbers of its frames; ``points``,
-                F tensors (n, 3) of row, column, score, is optional.
+                F tensors (n, 3) of row, column, intensity or score, is optional, and so is
+                ``scores``, F tensors (n,), which takes the place of the third.
 
         Raises:
             UserError: an output lacks these, or another trajectory than the data set has.
@@ -102,7 +105,7 @@ class CSOEvaluator(DatasetEvaluator):
                     f"{missing[0]!r}; CSOEvaluator measures unmixing models"
                 )
             grids = output["grid"].detach().float().cpu().numpy()
-            points = output.get("points")
+            points, scores = output.get("points"), output.get("scores")
             for place, (number, grid) in enumerate(
                 zip(output["frames"].tolist(), grids, strict=True)
             ):
@@ -114,6 +117,8 @@ class CSOEvaluator(DatasetEvaluator):
                     self._repeated += 1
                     continue
                 own = None if points is None else points[place].detach().double().cpu().numpy()
+                if own is not None and scores is not None:
+                    own = np.column_stack([own[:, :2], scores[place].detach().double().cpu()])
                 if not (np.isfinite(grid).all() and (own is None or np.isfinite(own).all())):
                     raise DetectionError(
                         f"trajectory {trajectory}, frame {number}: the prediction has NaN or "
@@ -155,7 +160,9 @@ class CSOEvaluator(DatasetEvaluator):
                 values = cso_map([own[frame] for frame in frames], truth, thresholds=THRESHOLDS)
                 results[task] = {key: 100 * value for key, value in values.items()}
                 counts[task] = sum(map(len, own.values()))
-        logger.info(self._text(results, counts, len(frames), sum(map(len, truth))))
+        text = self._text(results, counts, len(frames), sum(map(len, truth)))
+        brief = [line for line in text.splitlines() if not line.startswith("copypaste")]
+        logger.info("%s", text, extra={BRIEF: "\n".join(brief)})
         if self._output_dir:
             self._save(
                 {

@@ -69,6 +69,26 @@ def evaluator_of(name, content, output=None, **options):
     return evaluator
 
 
+def test_scores_take_the_place_of_intensities(registered):
+    """A false alarm that is bright and unsure comes last by its score."""
+    content = records()
+    name = registered(content)
+    evaluator = evaluator_of(name, [])
+    for record in content:
+        output = predicted(record)
+        wrong = torch.tensor([[0.0, 0.0, 1000.0]])
+        output["points"] = [torch.cat([wrong, points]) for points in output["points"]]
+        output["scores"] = [500 - (p[:, 2] - 500).abs() for p in output["points"]]
+        evaluator.process([record], [output])
+    assert evaluator.evaluate()["cso_subpixel"]["CSO-mAP"] == 100
+    evaluator.reset()
+    for record in content:
+        output = predicted(record)
+        output["points"] = [torch.cat([wrong, points]) for points in output["points"]]
+        evaluator.process([record], [output])
+    assert evaluator.evaluate()["cso_subpixel"]["CSO-mAP"] < 90
+
+
 def test_grid_and_points_are_measured_apart_and_written(registered, tmp_path, caplog):
     content = records()
     name = registered(content)

@@ -1,4 +1,4 @@
-"""What CSO-mAP can reach: the grid limits it, whatever a model does.
+"""What CSO-mAP can reach on the grid, whatever a model does.
 
 Shape shorthand: T frames, K targets, g grid cells a side. Of a cell a third of a pixel wide, a
 target lies within 0.05 px of the centre in 7 of 100 cases; so a perfect grid scores about 48, and

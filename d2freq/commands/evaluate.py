@@ -2,24 +2,24 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
-from d2freq.evaluation.coco.detections_file import read_detections, write_detections
-from d2freq.evaluation.coco.guard import (
-    DetectionError,
-    Detections,
-    GroundTruth,
-    guard_detections,
-)
-from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
-from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
-from d2freq.evaluation.coco.run_names import numbered_as
-from d2freq.evaluation.protocols import get_protocol
+
+if TYPE_CHECKING:
+    from d2freq.evaluation.coco.guard import Detections, GroundTruth
 
 SUMMARY = "measure detections by the protocol of a tiny-object benchmark"
 GT_HELP = "ground truth in COCO's format"
-RESULTS_HELP = "in COCO's result format: image_id, category_id, bbox [x, y, width, height], score"
+RESULTS_HELP = (
+    "in COCO's result format: image_id, category_id, bbox [x, y, width, height], score; by file "
+    "names (YOLO's predictions.json); or a folder: of text files (YOLO's with confidence, "
+    "VisDrone's), of DOTA's Task1 or Task2 files, of a training or of 'd2freq detect'"
+)
+NAMES_HELP = (
+    "of YOLO's class numbers: data.yaml, a text, or car,van; without it the data.yaml beside the "
+    "text files, or the order of the ids in GT.json"
+)
 PROTOCOL_HELP = (
     "areas, limits and overlaps: aitod (the default), coco, irstd, soda-d, tinyperson, visdrone, "
     "visdrone-coco, or a .yaml file of your own"
@@ -31,9 +31,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("ground_truth", metavar="GT.json", help=GT_HELP)
     command.add_argument(
         "detections",
-        metavar="DETECTIONS.json",
+        metavar="DETECTIONS",
         help=f"{RESULTS_HELP}; irstd measures the masks, segmentation, where both files have them",
     )
+    command.add_argument("--names", help=NAMES_HELP)
     command.add_argument("--protocol", default="aitod", help=PROTOCOL_HELP)
     command.add_argument(
         "--score",
@@ -68,6 +69,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.data.coco.read import read_coco
+    from d2freq.evaluation.coco.detections_file import write_detections
+    from d2freq.evaluation.coco.measure import check_truth, measure, read_truth
+    from d2freq.evaluation.coco.merge_tiles import MERGED_FILE, check_merge, merge_on_originals
+    from d2freq.evaluation.protocols import get_protocol
+
     check_merge(arguments.merge, arguments.merge_iou)
     merging = arguments.merge, arguments.merge_iou, arguments.drop_seams
     if not arguments.tiles and merging != ("nms", 0.5, False):
@@ -86,7 +93,9 @@ def _run(arguments: argparse.Namespace) -> None:
     tiles = read_coco(arguments.tiles) if arguments.tiles else {}
     seen = check_truth(tiles, protocol, arguments.tiles) if arguments.tiles else truth
     masks = protocol.targets is not None
-    detections = read_guarded(arguments.detections, seen, strict=arguments.strict, masks=masks)
+    detections = read_guarded(
+        arguments.detections, seen, strict=arguments.strict, masks=masks, names=arguments.names
+    )
     if detections.masks is not None:
         data = read_coco(arguments.ground_truth)
         if not arguments.tiles and any(a.get("segmentation") for a in data["annotations"]):
@@ -120,14 +129,23 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def read_guarded(
-    path: str, truth: GroundTruth, *, strict: bool = False, masks: bool = False
-) -> Detections:
-    """The detections of a file that fit ``truth``, see guard_detections.
+    path: str,
+    truth: "GroundTruth",
+    *,
+    strict: bool = False,
+    masks: bool = False,
+    names: str | None = None,
+) -> "Detections":
+    """The detections of a file or folder that fit ``truth``, see read_results, guard_detections.
 
     Raises:
         DetectionError: as the reader and the guard; the message names both files.
     """
-    detections = numbered_as(read_detections(path, masks=masks), path, truth.report.file)
+    from d2freq.evaluation.coco.guard import DetectionError, guard_detections
+    from d2freq.evaluation.results import read_results
+
+    ids = truth.image_ids.tolist()
+    detections = read_results(path, truth.report.file, masks=masks, names=names, known=ids)
     try:
         return guard_detections(detections, truth, strict=strict)
     except DetectionError as error:

@@ -4,14 +4,8 @@ import argparse
 from pathlib import Path
 
 from d2freq.commands.evaluate import GT_HELP, PROTOCOL_HELP, RESULTS_HELP, read_guarded
-from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
-from d2freq.evaluation.coco.measure import check_truth
-from d2freq.evaluation.protocols import get_protocol
-from d2freq.inference.outputs.pixels import PictureReader
-from d2freq.inference.outputs.run_info import RunInfo
-from d2freq.inference.report import PICTURES, PIXEL_BYTES, REPORT_FILE, write_report
-from d2freq.inference.report.from_files import picture_finder, results_of_files
+from d2freq.inference.report.limits import PICTURES, PIXEL_BYTES, REPORT_FILE
 
 SUMMARY = "write a page that shows detections beside ground truth"
 MEGABYTE = 1_000_000
@@ -20,7 +14,7 @@ MEGABYTE = 1_000_000
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The two files, the pictures, and where the page goes."""
     command.add_argument("ground_truth", metavar="GT.json", help=GT_HELP)
-    command.add_argument("detections", metavar="DETECTIONS.json", help=RESULTS_HELP)
+    command.add_argument("detections", metavar="DETECTIONS", help=RESULTS_HELP)
     command.add_argument(
         "--images", metavar="DIR", help="folder of the pictures; without it boxes alone are drawn"
     )
@@ -50,6 +44,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.data.coco.read import read_coco
+    from d2freq.evaluation.coco.measure import check_truth
+    from d2freq.evaluation.protocols import get_protocol
+    from d2freq.inference.outputs.pixels import PictureReader
+    from d2freq.inference.outputs.run_info import RunInfo
+    from d2freq.inference.report import write_report
+    from d2freq.inference.report.from_files import picture_finder, results_of_files
+
     if arguments.pictures < 1 or not arguments.megabytes > 0:
         raise UserError("--pictures and --megabytes must be above 0")
     protocol = get_protocol(arguments.protocol)

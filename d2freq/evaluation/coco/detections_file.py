@@ -9,15 +9,18 @@ import itertools
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
+from d2freq.errors import DatasetError
 from d2freq.evaluation.coco.guard import DetectionError, Detections
 from d2freq.evaluation.coco.masks import as_array, as_json, from_json
 from d2freq.utils.files import replacing
+from d2freq.utils.text import not_unicode, open_text
 
 PIECE = 1 << 22  # characters decoded at a time: a dictionary a detection takes 800 bytes
 PIECES = 8  # that one entry may fill; what has no end in so many is no list of detections
@@ -44,7 +47,7 @@ def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detectio
     try:
         size = os.path.getsize(path)
         bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, disable=size < LARGE)
-        with open(path, encoding="utf-8-sig") as file, bar:  # some tools write a mark
+        with open_text(path) as file, bar:
             for rows in _pieces(file, path):
                 columns.append(_arrays(rows, entries, path))
                 if masks:
@@ -58,7 +61,11 @@ def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detectio
     except RecursionError as error:
         raise DetectionError(f"{path}: lists in lists without end; it needs [{EXAMPLE}]") from error
     except UnicodeDecodeError as error:
-        raise DetectionError(f"{path}: not a JSON text ({error.reason})") from error
+        raise DetectionError(str(not_unicode(path, error))) from error
+    except DatasetError as error:
+        raise DetectionError(str(error)) from error
+    except (EOFError, zlib.error) as error:
+        raise DetectionError(f"{path}: gzip that breaks off ({error}); fetch it again") from error
     image_id, category_id, xywh, score = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )

@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+from detectron2.data import MetadataCatalog
 from detectron2.evaluation import COCOEvaluator
 from detectron2.utils import comm
 
 from d2freq.data.coco.check import check_coco
+from d2freq.data.plain_copies import named_for_reading
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.detections_file import write_detections
 from d2freq.evaluation.coco.gather import Seen, join, merge
@@ -24,6 +26,7 @@ from d2freq.evaluation.coco.merge_tiles import (
     originals_json,
 )
 from d2freq.evaluation.protocols import Protocol, get_protocol
+from d2freq.utils.notices import BRIEF
 
 logger = logging.getLogger(__name__)
 
@@ -115,14 +118,16 @@ class TinyCOCOEvaluator(COCOEvaluator):
         self._originals_json = originals_json(dataset_name) if originals else ""
         self._merge, self._merge_iou = merge, merge_iou
         try:
-            super().__init__(
-                dataset_name,
-                wanted,
-                distributed,
-                output_dir,
-                max_dets_per_image=self._protocol.max_dets[-1],
-                allow_cached_coco=allow_cached_coco,
-            )
+            with named_for_reading(dataset_name) as name:
+                super().__init__(
+                    name,
+                    wanted,
+                    distributed,
+                    output_dir,
+                    max_dets_per_image=self._protocol.max_dets[-1],
+                    allow_cached_coco=allow_cached_coco,
+                )
+            self._metadata = MetadataCatalog.get(dataset_name)
         except (OSError, ValueError, KeyError, TypeError, AssertionError):
             _explain(dataset_name)
             raise
@@ -198,7 +203,7 @@ class TinyCOCOEvaluator(COCOEvaluator):
             found = detections.as_masks() if task == "segm" else detections.as_boxes()
             known = self._truth_of_masks(img_ids) if task == "segm" else truth
             measured = measure(known, found, self._protocol, name=name, merged=merged)
-            logger.info(measured.text)
+            logger.info("%s", measured.text, extra={BRIEF: measured.brief})
             if self._output_dir:
                 measured.save(self._output_dir)
             results[task] = measured.results
@@ -247,8 +252,6 @@ class TinyCOCOEvaluator(COCOEvaluator):
 
 def _explain(dataset_name: str) -> None:
     """Raise the reason why the ground truth could not be read, if the file is to blame."""
-    from detectron2.data import MetadataCatalog
-
     from d2freq.data.catalog import missing_files_error
 
     json_file = MetadataCatalog.get(dataset_name).get("json_file")

@@ -15,7 +15,8 @@ from d2freq.data.coco.read import read_coco
 from d2freq.evaluation.coco.counting import count
 from d2freq.evaluation.coco.cuts_report import cuts_of
 from d2freq.evaluation.coco.guard import Detections, GroundTruth, guard_ground_truth
-from d2freq.evaluation.coco.report import category_rows, summary, tables
+from d2freq.evaluation.coco.hints import hints
+from d2freq.evaluation.coco.report import brief_table, category_rows, summary, tables
 from d2freq.evaluation.infrared.counting import results_of, total
 from d2freq.evaluation.infrared.maps import count_targets
 from d2freq.evaluation.protocols import Protocol
@@ -34,14 +35,16 @@ RESULTS_FILES = {"bbox": "tiny_results.json", "segm": "tiny_results_segm.json"}
 class Measurement:
     """What was measured, of boxes ("bbox") or of masks ("segm").
 
-    ``results`` is the flat dictionary of report.summary; ``text`` has a title and the tables;
-    ``record`` adds the protocol, what was counted, and what was dropped or repaired.
+    ``results`` is the flat dictionary of report.summary; ``text`` has a title and the tables, and
+    ``brief`` one table of them with a line that explains it; ``record`` adds the protocol, what was
+    counted, and what was dropped or repaired.
     """
 
     results: dict[str, float]
     text: str
     record: dict[str, object]
     task: str = "bbox"
+    brief: str = ""
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write ``record`` to the file of RESULTS_FILES in ``folder``, null for NaN."""
@@ -89,15 +92,24 @@ def measure(
     """
     for kind, number in detections.dropped.items():
         logger.warning("%d detections dropped: %s", number, kind)
-    if not len(truth.crowd) or (truth.crowd.all() and protocol.recall_of == "counted"):
+    nothing = not len(truth.crowd) or (truth.crowd.all() and protocol.recall_of == "counted")
+    if nothing:
         figure = "AP" if protocol.targets is None else "Pd"
         logger.warning("%s has no annotation that counts: %s is NaN", name, figure)
     task = "bbox" if truth.masks is None else "segm"
     if protocol.targets is not None:
         results, notes, body, rules, counted = _of_targets(truth, detections, protocol)
+        table = body
     else:
-        results, notes, body, rules, counted = _of_boxes(truth, detections, protocol, score)
+        results, notes, body, table, rules, counted = _of_boxes(truth, detections, protocol, score)
+        if nothing:
+            body = table = "no annotation counts, so there is no AP"
+        if truth.masks is None and (said := hints(truth, detections)):
+            notes = [*notes, *said]
+            counted = {**counted, "hints": said}
     title = f"{name}, protocol {protocol.name}: {protocol.source}"
+    about = notes if protocol.targets is not None or nothing else [_explained(protocol, task)]
+    about = [*about, *(hint for hint in counted.get("hints", ()) if hint not in about)]
     if task == "segm":
         notes = ["overlaps are those of masks", *notes]
     record = {
@@ -115,13 +127,24 @@ def measure(
         task: results,
         **counted,
     }
-    return Measurement(results, "\n".join([title, *notes, body]), record, task)
+    text = "\n".join([title, *notes, body])
+    brief = "\n".join([f"{name}, protocol {protocol.name}", *about, table])
+    return Measurement(results, text, record, task, brief)
+
+
+def _explained(protocol: Protocol, task: str) -> str:
+    """What the columns of the short table are, in a line."""
+    sizes = "/".join(f"AP{area.label}" for area in protocol.areas)
+    return (
+        f"in percent, higher is better, '-' has no ground truth; {sizes}: by size of the object; "
+        f"recall by size, errors and best scores: log.txt, {RESULTS_FILES[task]}"
+    )
 
 
 def _of_boxes(
     truth: GroundTruth, detections: Detections, protocol: Protocol, score: float | None
 ) -> tuple:
-    """Results, lines for the title, tables, and the record's keys before and after the results."""
+    """Results, lines for the title, tables, a short one, and the record's keys around results."""
     counts = count(truth, detections, protocol)
     results = summary(counts)
     notes = []
@@ -143,7 +166,8 @@ def _of_boxes(
         "per_category": category_rows(counts),
         "score_cuts": cuts,
     }
-    return results, notes, f"{tables(counts, results)}\n{cut_table}", rules, counted
+    text, short = f"{tables(counts, results)}\n{cut_table}", brief_table(counts, results)
+    return results, notes, text, short, rules, counted
 
 
 def _of_targets(truth: GroundTruth, detections: Detections, protocol: Protocol) -> tuple:

@@ -151,8 +151,10 @@ def merge_on_originals(
         seams: first drop what a neighbouring tile has seen better; see drop_seams.
 
     Raises:
-        DetectionError: ``truth`` does not have the images that the tiles were cut from.
+        DetectionError: ``truth`` does not have the images that the tiles were cut from, or names
+            a class otherwise than they do.
     """
+    _refuse_other_classes(tiles, truth, name)
     about: dict[str, object] = {"tiles": name, "method": method, "iou_threshold": iou_threshold}
     about["detections_on_tiles"] = len(detections)
     if seams:
@@ -163,6 +165,24 @@ def merge_on_originals(
     merged = merge(found, method=method, iou_threshold=iou_threshold)
     # the best of an image first, for protocols that look at its first rows
     return merged.select(np.lexsort((-merged.score, merged.image_id))), about
+
+
+def _refuse_other_classes(tiles: dict, truth: GroundTruth, name: str) -> None:
+    """Raise where one id stands for two classes: all of them would be counted as false alarms."""
+    for record in tiles.get("categories", ()):
+        known = truth.categories.get(record["id"], record["name"])
+        if known != record["name"]:
+            ours, theirs = (
+                ", ".join(f"{key} {word}" for key, word in sorted(classes.items()))
+                for classes in (
+                    {c["id"]: c["name"] for c in tiles["categories"]},
+                    truth.categories,
+                )
+            )
+            raise DetectionError(
+                f"the same ids stand for other classes: {name} has {ours}; {truth.report.file} has "
+                f"{theirs}: give the categories of both files the same ids"
+            )
 
 
 def drop_seams(

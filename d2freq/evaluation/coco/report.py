@@ -14,6 +14,7 @@ from tabulate import tabulate
 from d2freq.evaluation.coco.counting import Counts
 
 IOUS = (0.25, 0.5, 0.75)  # reported by themselves where a protocol counts at them
+SHOWN = 30  # categories that have a row of their own on the terminal
 WIDTH = 110  # characters of a printed table; what is more goes into the next one
 KIND = re.compile(r"^(?:AP\d+(?=\D)|AP|AR|oLRP)")  # keys of one kind share a table
 THRESHOLD = "oLRP_threshold"
@@ -82,6 +83,23 @@ def tables(counts: Counts, results: dict[str, float]) -> str:
     return "\n".join(parts)
 
 
+def brief_table(counts: Counts, results: dict[str, float]) -> str:
+    """One table for the terminal, all categories and each: AP, and AR at the protocol's last limit.
+
+    Columns without any ground truth are left out, a single value without one is "-". Of many
+    categories only their mean is shown.
+    """
+    overall = {key: value for key, value in results.items() if not key.startswith("AP-")}
+    last = f"AR@{counts.protocol.max_dets[-1]}"
+    rows = {"all": overall}
+    if 1 < len(counts.categories) <= SHOWN:
+        rows |= category_rows(counts)
+    kept = [key for key in overall if key.startswith("AP") or key == last]
+    kept = [key for key in kept if any(not math.isnan(row[key]) for row in rows.values())]
+    width = WIDTH - max(map(len, rows)) - 6
+    return "\n".join(_table("", rows, keys) for keys in _wrapped(kept, width)[:1])
+
+
 def _wrapped(keys: Iterable[str], width: int) -> list[list[str]]:
     """Keys in lines of columns that fit, a column at least."""
     lines: list[list[str]] = []
@@ -97,5 +115,10 @@ def _wrapped(keys: Iterable[str], width: int) -> list[list[str]]:
 
 
 def _table(head: str, rows: dict[str, dict[str, float]], keys: list[str]) -> str:
-    body = [[name, *(row[key] for key in keys)] for name, row in rows.items()]
-    return tabulate(body, [head, *keys], tablefmt="pipe", floatfmt=".2f", numalign="right")
+    body = [
+        [name, *(None if math.isnan(row[key]) else row[key] for key in keys)]
+        for name, row in rows.items()
+    ]
+    return tabulate(
+        body, [head, *keys], tablefmt="pipe", floatfmt=".2f", numalign="right", missingval="-"
+    )

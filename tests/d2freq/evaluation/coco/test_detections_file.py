@@ -107,7 +107,7 @@ def test_missing_and_binary_files(tmp_path):
     with pytest.raises(DetectionError, match="lists in lists"):
         read_detections(tmp_path / "d.json")
     (tmp_path / "d.json").write_bytes(b"[\xff\xfe")
-    with pytest.raises(DetectionError, match="not a JSON text"):
+    with pytest.raises(DetectionError, match="no text in UTF-8.*save it as UTF-8"):
         read_detections(tmp_path / "d.json")
 
 

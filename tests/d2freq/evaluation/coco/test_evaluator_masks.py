@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation import TinyCOCOEvaluator, get_protocol
 from d2freq.evaluation.coco.detections_file import read_detections
-from d2freq.evaluation.coco.masks import encode, mask_areas, mask_boxes
+from d2freq.evaluation.coco.masks import annotation_masks, encode, mask_areas, mask_boxes
 
 KINDS = [2, 5]
 SIDE = 60
@@ -189,8 +189,10 @@ def test_what_cannot_be_measured_is_refused(dataset):
 
     refused(lambda a: a.pop("segmentation"), r"truth1\.json: annotation 1 of image 3 has no segm")
     small = {"size": [5, 5], "counts": [25]}
-    refused(lambda a: a.update(segmentation=small), r"annotation 1.*\(5, 5\), its image \(60, 60\)")
-    refused(lambda a: a.update(segmentation={"size": 5}), r"annotation 1.*cannot be read.*'counts'")
+    refused(
+        lambda a: a.update(segmentation=small), "annotation 1 .*a mask of 5 x 5, its image is 60"
+    )
+    refused(lambda a: a.update(segmentation={"size": 5}), "annotation 1 .*an object without counts")
 
 
 def test_any_number_of_masks_has_areas_and_boxes():
@@ -200,3 +202,24 @@ def test_any_number_of_masks_has_areas_and_boxes():
     assert mask_areas(masks).tolist() == pixels.sum((1, 2)).tolist()
     assert mask_boxes(masks).shape == (300, 4)
     assert mask_areas(encode(pixels[:0])).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            {"size": [SIDE, SIDE]},
+            "gt: annotation 5 of image 3 has a segmentation that cannot be read",
+        ),
+        ({"size": [SIDE, SIDE], "counts": 7}, "segmentation that cannot be read"),
+        (
+            {"size": [4, 6], "counts": [24]},
+            r"gt: annotation 5 of image 3 has a mask of \(4, 6\), its image \(60, 60\)",
+        ),
+    ],
+)
+def test_masks_that_are_none_are_named(shape, message):
+    image = {"id": 3, "height": SIDE, "width": SIDE}
+    data = {"images": [image], "annotations": [{"id": 5, "image_id": 3, "segmentation": shape}]}
+    with pytest.raises(DatasetError, match=message):
+        annotation_masks(data, np.array([0]), "gt")

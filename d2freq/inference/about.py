@@ -25,7 +25,7 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
         names: its classes; none where nobody knows them.
     """
     mean = getattr(model, "pixel_mean", None)
-    sizes = config.image_sizes
+    sizes, reader = config.image_sizes, config.pixels
     thresholds = [
         float(vars(module)["test_score_thresh"])
         for module in model.modules()
@@ -36,6 +36,7 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
         names=tuple(names),
         channel_order=config.channel_order,
         channels=3 if mean is None else int(mean.numel()),
+        pixels=None if reader is None else reader.as_dict(),
         short_side=sizes.test[0],
         longest_side=sizes.test[1],
         train_size=sizes.train,
@@ -47,16 +48,24 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
 
 
 def check_pictures_fit(about: ModelAbout, source: str) -> None:
-    """Raise UserError for a model that takes neither grey nor three colours, as pictures have.
+    """Raise UserError for a model that takes neither grey nor three colours, nor has a reader.
 
     Args:
         source: of the model, for the message.
     """
     channels, order = about.channels, about.channel_order
+    if about.pixels is not None:  # which channels a picture gives, its file says
+        bands = about.pixels["bands"]
+        if bands and len(bands) != channels:
+            raise UserError(
+                f"{source}: INPUT.PIXELS.BANDS has {len(bands)} bands, the model takes {channels} "
+                "channels"
+            )
+        return
     if channels not in (1, 3) or order not in ORDERS or (channels == 1) != (order == "L"):
         raise UserError(
             f"{source}: the model takes {channels} channels in order {order}; pictures are "
-            f"searched by models of {', '.join(ORDERS)}"
+            f"searched by models of {', '.join(ORDERS)}, or of INPUT.PIXELS"
         )
 
 

@@ -48,9 +48,11 @@ def calibration_pictures(
 
 
 def _read(source: Source, about: ModelAbout) -> np.ndarray:
-    opened = next(open_source(source, first_id=1))  # of a video the first frame
+    opened = next(
+        open_source(source, first_id=1, reader=about.reader)
+    )  # of a video the first frame
     width, height = opened.picture.width, opened.picture.height
     sides = min(width, LONGEST), min(height, LONGEST)
     window = Window((width - sides[0]) // 2, (height - sides[1]) // 2, *sides)
-    pixels = resized(opened.pixels(window), about, full=(height, width))
+    pixels = resized(opened.channels(window), about, full=(height, width))
     return planes(pixels, about.channel_order)[None].astype(np.float32)

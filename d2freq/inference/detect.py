@@ -140,6 +140,7 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
         # before the search, as a faulty file ends the run
         truth=ground_truth(coco, options.sources[0], detector.names, wanted),
         score=options.score,
+        least=max(options.score, detector.about.score),
     )
     print(_say(detector, plan.reason, options.score))
     with locked(folder, "detecting"):
@@ -189,7 +190,8 @@ def _check_formats(names: Sequence[str] | None) -> None:
 
 def _say(detector: Detector, reason: str, score: float) -> str:
     about = detector.about
-    lines = [f"{len(detector.names)} classes: {', '.join(detector.names[:8])}", reason]
+    count = "1 class" if len(detector.names) == 1 else f"{len(detector.names)} classes"
+    lines = [f"{count}: {', '.join(detector.names[:8])}", reason]
     if len(detector.names) > 8:
         lines[0] += ", ..."
     if score < about.score:

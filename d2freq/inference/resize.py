@@ -9,6 +9,7 @@ import numpy as np
 
 from d2freq.inference.detections import Detections
 from d2freq.inference.engines.engine import ModelAbout
+from d2freq.utils.pixels.resize import resize_channels
 
 __all__ = ["boxes_back", "factor", "resized", "resized_shape"]
 
@@ -18,7 +19,7 @@ NO_LIMIT = 2**31 - 1
 def resized(
     pixels: np.ndarray, about: ModelAbout, *, full: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """(H, W, 3) uint8 -> (h, w, 3) uint8, as the test loader's ResizeShortestEdge makes it.
+    """(H, W, C) -> (h, w, C), uint8 or float32, as the test loader's ResizeShortestEdge makes it.
 
     Args:
         full: (height, width) whose resizing says by how much; None: of the picture itself.
@@ -27,6 +28,8 @@ def resized(
     target = resized_shape((height, width), about, full=full)
     if target == (height, width):
         return pixels
+    if pixels.dtype != np.uint8:
+        return resize_channels(pixels, target)
     from detectron2.data.transforms import ResizeTransform
 
     return ResizeTransform(height, width, *target).apply_image(pixels)

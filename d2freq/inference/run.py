@@ -44,7 +44,7 @@ def refuse_other_run(folder: Path, *, resume: bool, overwrite: bool) -> None:
         if (folder / name).exists():
             raise UserError(
                 f"{folder}: holds {state}; go on with --resume, start anew with --overwrite, or "
-                "name another folder"
+                "name another folder with --output"
             )
 
 
@@ -66,7 +66,7 @@ def prepare_folder(folder: Path, parts: Parts, *, resume: bool, overwrite: bool)
     if before is not None and before.get("options") != parts.key:
         raise UserError(
             f"{folder}: holds a finished run with other options; start anew with --overwrite, or "
-            "name another folder"
+            "name another folder with --output"
         )
     if before is not None and not parts.there:
         return False
@@ -116,7 +116,7 @@ def _take(searcher: Searcher, source: Source, first_id: int, limit: int) -> None
     found = searcher.found.results
     before = len(found)
     try:
-        for opened in open_source(source, first_id=first_id):
+        for opened in open_source(source, first_id=first_id, reader=searcher.reader):
             searcher.take(opened)
             if limit and len(found) >= limit:
                 break

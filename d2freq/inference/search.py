@@ -56,7 +56,8 @@ def search_arrays(
     """What the engine finds on each of a batch, in pixels of each.
 
     Args:
-        tiles: (H, W, 3) uint8 RGB each.
+        tiles: (H, W, 3) uint8 RGB each; of a model of INPUT.PIXELS (H, W) or (H, W, bands) in the
+            files' numbers, and under the range "image" each by its own percentiles.
         full: (height, width) of a whole tile where these are tiles: narrower ones at a small
             picture are scaled as much as it. None: each is a picture of its own.
         choice: which detections are wanted, None for all.
@@ -64,6 +65,11 @@ def search_arrays(
     Raises:
         UserError: one is smaller than the stride of the network's features.
     """
+    reader = engine.about.reader
+    if reader is not None:
+        whole = slice(None)
+        values = (pixels.reshape(*pixels.shape[:2], -1) for pixels in tiles)
+        tiles = [reader.of_values(each).read(whole, whole) for each in values]
     return run_engine(
         engine, [prepare(pixels, engine.about, full=full) for pixels in tiles], choice=choice
     )

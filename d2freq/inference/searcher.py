@@ -24,6 +24,7 @@ from d2freq.inference.search import (
 )
 from d2freq.inference.sources.source import OpenPicture
 from d2freq.inference.tiling import Merging, TilePlan, assemble
+from d2freq.utils.pixels import PixelReader
 
 __all__ = ["Found", "Searcher", "Settings", "Stop"]
 
@@ -111,6 +112,11 @@ class Searcher:
         self._engine, self._settings, self._parts, self._tick = engine, settings, parts, tick
         self._open: dict[str, _Open] = {}
         self._batches = Batches(settings.batch)
+
+    @property
+    def reader(self) -> PixelReader | None:
+        """What the model's pictures are opened with; None: as 8-bit RGB."""
+        return self._engine.about.reader
 
     def take(self, opened: OpenPicture) -> None:
         """Search a picture, whose name no other has; some of it may wait for later pictures.

@@ -11,8 +11,9 @@ from d2freq.errors import DatasetError
 from d2freq.evaluation.coco.guard import GroundTruth
 from d2freq.evaluation.coco.measure import check_truth
 from d2freq.evaluation.protocols import get_protocol
+from d2freq.inference.sources.find import COCO_FILES
 
-__all__ = ["category_ids", "coco_of", "ground_truth", "object_sizes"]
+__all__ = ["are_detections", "category_ids", "coco_of", "ground_truth", "object_sizes"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def coco_of(words: Sequence[str]) -> dict | None:
     Raises:
         DatasetError: its categories or annotations are no records.
     """
-    if len(words) != 1 or not words[0].lower().endswith(".json") or not os.path.isfile(words[0]):
+    if len(words) != 1 or not words[0].lower().endswith(COCO_FILES) or not os.path.isfile(words[0]):
         return None
     content = read_coco(words[0])
     for key in ("categories", "annotations"):
@@ -40,9 +41,20 @@ def coco_of(words: Sequence[str]) -> dict | None:
     return content
 
 
+def are_detections(content: dict) -> bool:
+    """Whether a COCO file's boxes are what a detector found: they have scores.
+
+    So does detections_coco.json of d2freq detect, and what labelling tools call predictions.
+    """
+    annotations = content.get("annotations") or []
+    return any(isinstance(each, dict) and "score" in each for each in annotations)
+
+
 def object_sizes(content: dict | None) -> tuple[float, float] | None:
     """Long sides of a COCO file's boxes: the median, and what 99 of 100 do not exceed."""
-    boxes = [a.get("bbox") for a in (content or {}).get("annotations", [])]
+    if content is None or are_detections(content):
+        return None
+    boxes = [a.get("bbox") for a in content.get("annotations", [])]
     sides = [max(box[2:]) for box in boxes if box and len(box) == 4 and min(box[2:]) > 0]
     if not sides:
         return None
@@ -69,12 +81,19 @@ def ground_truth(
             no miss.
 
     Returns:
-        None where the file has no such boxes, or has not all classes by name, which is said.
+        None where the file has no such boxes; or, which is said, where they are detections, or
+        where it has not all classes by name.
 
     Raises:
         DatasetError: the file is faulty.
     """
     if content is None or not content.get("annotations"):
+        return None
+    if are_detections(content):
+        logger.warning(
+            "%s: its boxes have scores, so they are detections, no truth, and judge nothing",
+            name,
+        )
         return None
     ids = category_ids(names, content)
     if not ids:

@@ -1,12 +1,13 @@
 """The one interface of everything that runs a model on pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from d2freq.inference.detections import Detections
+from d2freq.utils.pixels import PixelReader
 
 __all__ = ["Engine", "ModelAbout"]
 
@@ -19,6 +20,8 @@ class ModelAbout:
         names: its classes, in the order of their numbers.
         channel_order: of the pixels that it takes: "RGB", "BGR", or "L" for one channel.
         channels: of its input.
+        pixels: the reader of its pictures (INPUT.PIXELS) as PixelReader's arguments: range, bands,
+            order, percentiles; None for pictures of 8 bits.
         short_side, longest_side: to which testing resizes a picture (INPUT.MIN_SIZE_TEST and
             MAX_SIZE_TEST); a short side of 0 leaves pictures as they are.
         train_size: (short side, longest side) that training resized pictures to, (0, 0) where it
@@ -33,6 +36,7 @@ class ModelAbout:
     names: tuple[str, ...] = ()
     channel_order: str = "BGR"
     channels: int = 3
+    pixels: Mapping[str, Any] | None = None
     short_side: int = 0
     longest_side: int = 0
     train_size: tuple[int, int] = (0, 0)
@@ -40,6 +44,11 @@ class ModelAbout:
     score: float = 0.05
     divisibility: int = 32
     stride: int = 1
+
+    @property
+    def reader(self) -> PixelReader | None:
+        """What reads its pictures; None where they are 8-bit grey or RGB."""
+        return None if self.pixels is None else PixelReader(**self.pixels)
 
 
 class Engine(Protocol):
@@ -52,7 +61,7 @@ class Engine(Protocol):
 
         Args:
             pictures: (H, W, 3) uint8 RGB each, of any sizes; the engine itself puts the channels
-                in the model's order.
+                in the model's order. Of a model with a reader (H, W, C) float32, as it gives them.
 
         Returns:
             what was found on each, in pixels of the array.

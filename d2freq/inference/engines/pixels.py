@@ -24,12 +24,14 @@ def planes(pixels: np.ndarray, channel_order: str) -> np.ndarray:
     """A picture's channels, one after the other, as a test loader reads them.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
+        pixels: (H, W, 3) uint8 RGB, or (H, W, C) float32 in the model's order already.
         channel_order: of the model: "RGB", "BGR", or "L" for grey alone.
 
     Returns:
-        (C, H, W) uint8, contiguous.
+        (C, H, W) of the same type, contiguous.
     """
+    if pixels.dtype != np.uint8:
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
     if channel_order == "L":
         return np.array(Image.fromarray(pixels).convert("L"))[None]
     ordered = pixels if channel_order == "RGB" else pixels[:, :, ::-1]

@@ -9,6 +9,7 @@ from d2freq.errors import DatasetError
 from d2freq.inference.detections import Picture
 from d2freq.inference.outputs.run_info import Window
 from d2freq.inference.sources import OpenPicture, Source, open_source
+from d2freq.utils.pixels.preview import preview_reader
 
 __all__ = ["PictureReader"]
 
@@ -67,7 +68,10 @@ class PictureReader:
         if self._path != picture.path or current is None or (current.frame or 0) > frame:
             self.close()
             video = picture.frame is not None
-            self._pictures = open_source(Source(picture.name, picture.path, video=video), 1)
+            # of more bits or bands than a screen shows: stretched
+            stretch = None if video else preview_reader(picture.path)
+            source = Source(picture.name, picture.path, video=video)
+            self._pictures = open_source(source, 1, reader=stretch)
             self._open, self._path = next(self._pictures), picture.path
         assert self._open is not None
         while (self._open.picture.frame or 0) < frame:

@@ -6,6 +6,7 @@ from pathlib import Path
 from d2freq.inference.detections import PictureResult
 from d2freq.inference.outputs.coco import write_coco_files
 from d2freq.inference.outputs.csv_file import write_csv
+from d2freq.inference.outputs.fiftyone import write_fiftyone
 from d2freq.inference.outputs.geojson import write_geojson
 from d2freq.inference.outputs.geopackage import write_geopackage
 from d2freq.inference.outputs.label_studio import write_label_studio
@@ -28,6 +29,7 @@ WRITERS: dict[str, Writer] = {
     "csv": write_csv,
     "yolo": write_yolo_txt,
     "visdrone": write_visdrone_txt,
+    "fiftyone": write_fiftyone,
     "geojson": write_geojson,
     "geopackage": write_geopackage,
     "label-studio": write_label_studio,

@@ -29,6 +29,7 @@ class RunInfo:
         truth: ground truth of the same pictures, by ``image_id`` and ``category_ids``.
         protocol: by which ``truth`` is judged: a name, or the path of a YAML file.
         score: detections below it are hidden at first where a person can choose.
+        least: below it the run has kept none, so that there is nothing to choose.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class RunInfo:
     truth: GroundTruth | None = None
     protocol: str = "aitod"
     score: float = 0.3
+    least: float = 0.0
 
     @property
     def ids(self) -> tuple[int, ...]:

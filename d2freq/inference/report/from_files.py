@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2freq.data.coco.near_names import near_hint
 from d2freq.errors import UserError
 from d2freq.evaluation.coco.guard import Detections, GroundTruth
 from d2freq.inference.detections import Detections as Found
@@ -66,8 +67,8 @@ def picture_finder(data: dict, folder: str | os.PathLike) -> Callable[[str], str
     missing = [name for name in names if not os.path.isfile(path_of(name))]
     if missing and len(missing) == len(names):
         raise UserError(
-            f"--images {folder}: holds none of the {len(names)} pictures, as {missing[0]}; name "
-            "the folder that file_name counts from"
+            f"--images {folder}: holds none of the {len(names)} pictures, as {missing[0]}; "
+            + (near_hint(names, root, "GT.json") or "name the folder that file_name counts from")
         )
     if missing:
         logger.warning(

@@ -27,19 +27,17 @@ from d2freq.inference.outputs.coco import join_detections
 from d2freq.inference.outputs.run_info import RunInfo
 from d2freq.inference.report.figures import count_detections, measure_for_report
 from d2freq.inference.report.gallery import cards_of, choose_cards, with_pixels
+from d2freq.inference.report.limits import PICTURES, PIXEL_BYTES
 from d2freq.inference.report.pixels import Shown
 from d2freq.inference.report.sizes import SIZES
 from d2freq.utils.files import replacing
 
-__all__ = ["PICTURES", "PIXEL_BYTES", "REPORT_FILE", "write_report"]
+__all__ = ["write_report"]
 
 logger = logging.getLogger(__name__)
 
-REPORT_FILE = "report.html"
 # page/script, in the order in which they stand on each other; the page has them as one script
 SCRIPTS = ("data", "items", "drawing", "gallery", "charts", "measured", "viewer", "tools")
-PICTURES = 500  # shown at most
-PIXEL_BYTES = 40_000_000  # of all of them
 
 
 def write_report(
@@ -81,6 +79,7 @@ def write_report(
     chosen = choose_cards(cards, pictures, score)
     data |= {
         "score": score,
+        "least": run.least,
         "counts": count_detections(found, classes, state),
         "searched": len(cards),
         "failures": [[r.picture.name, r.failure] for r in results if r.failure],

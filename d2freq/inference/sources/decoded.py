@@ -4,12 +4,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from d2freq.data.tiles.geometry import Window
-from d2freq.errors import DatasetError
 from d2freq.inference.detections import Picture
 from d2freq.inference.sources.source import OpenPicture
-from d2freq.utils.pixels import any_size, read_rgb
+from d2freq.utils.pixels import PixelReader, any_size, read_rgb
+from d2freq.utils.pixels.decoding import decoding
+from d2freq.utils.pixels.reader import OpenSamples
 
-__all__ = ["Decoded", "read_decoded"]
+__all__ = ["Decoded", "DecodedSamples", "read_decoded"]
 
 
 class Decoded(OpenPicture):
@@ -34,6 +35,25 @@ class Decoded(OpenPicture):
         return self._pixels[rows, columns], something
 
 
+class DecodedSamples(OpenPicture):
+    """Samples of any depth in memory, in the file's numbers; windows are scaled as they are read.
+
+    Args:
+        samples: of the reader's bands.
+        reader: the model's.
+    """
+
+    def __init__(self, picture: Picture, samples: OpenSamples, reader: PixelReader) -> None:
+        self.picture = picture
+        self.reader = reader
+        self._samples = samples
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        rows = slice(window.y, window.y + window.height)
+        columns = slice(window.x, window.x + window.width)
+        return self._samples.read(rows, columns), None
+
+
 def read_decoded(
     path: str, size: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -43,12 +63,9 @@ def read_decoded(
         DatasetError: see read_rgb.
     """
     pixels = read_rgb(path, size)
-    try:
-        with any_size(), Image.open(path) as image:
-            if not (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
-                return pixels, None
-            turned = ImageOps.exif_transpose(image)
-            alpha = np.asarray(turned.convert("RGBA").getchannel("A"))
-    except Exception as error:  # Pillow raises many kinds on broken files
-        raise DatasetError(f"{path}: unreadable ({error}); fetch it again, or remove it") from error
+    with decoding(path), any_size(), Image.open(path) as image:
+        if not (image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info):
+            return pixels, None
+        turned = ImageOps.exif_transpose(image)
+        alpha = np.asarray(turned.convert("RGBA").getchannel("A"))
     return pixels, None if alpha.all() else alpha > 0

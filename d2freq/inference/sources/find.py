@@ -1,23 +1,27 @@
 """From the words of a command to the files that are searched, in a fixed order."""
 
 import glob
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from d2freq.data.coco.near_names import near_hint
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import DatasetError, UserError
 from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.sources.source import Source
 from d2freq.inference.sources.video import VIDEOS
+from d2freq.utils.names import PICTURES
+from d2freq.utils.text import read_text
 
-__all__ = ["PICTURES", "find_sources"]
+__all__ = ["COCO_FILES", "find_sources"]
 
-PICTURES = (
-    *(".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".webp"),
-    *RASTERS,
-)
+logger = logging.getLogger(__name__)
+
+ENDINGS = tuple(dict.fromkeys((*PICTURES, *RASTERS)))
+COCO_FILES = (".json", ".json.gz")  # endings of files that list pictures
 
 
 def find_sources(
@@ -51,7 +55,7 @@ def find_sources(
     if not found:
         said = ", ".join(map(str, words)) or "nothing"
         raise UserError(
-            f"no picture in {said}; pictures end in {' '.join(PICTURES)}, videos in "
+            f"no picture in {said}; pictures end in {' '.join(ENDINGS)}, videos in "
             f"{' '.join(VIDEOS)}"
         )
     sources = _with_own_names(list(found.values()))
@@ -77,10 +81,10 @@ def _of_word(word: str, images: str | os.PathLike | None) -> list[Source]:
         files = sorted(p for p in path.rglob("*") if p.is_file() and _is_searched(p))
         return [_file(file, file.relative_to(path).as_posix()) for file in files]
     if path.is_file():
-        suffix = path.suffix.lower()
-        if suffix == ".txt":
+        name = path.name.lower()
+        if name.endswith(".txt"):
             return list(_listed(path))
-        if suffix == ".json":
+        if name.endswith(COCO_FILES):
             return list(_coco(path, Path(images) if images is not None else path.parent))
         return [_file(path, path.name)]  # whatever its ending: opening it will tell
     if glob.has_magic(word):
@@ -104,7 +108,7 @@ def _fixed_parts(path: Path) -> list[str]:
 
 
 def _is_searched(path: Path) -> bool:
-    return path.suffix.lower() in (*PICTURES, *VIDEOS) and not path.name.startswith(".")
+    return path.suffix.lower() in (*ENDINGS, *VIDEOS) and not path.name.startswith(".")
 
 
 def _file(path: Path, name: str) -> Source:
@@ -114,9 +118,9 @@ def _file(path: Path, name: str) -> Source:
 def _listed(file: Path) -> Iterator[Source]:
     """A path a line, relative to the working directory, or else to the file's own folder."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a list of paths in UTF-8 ({error})") from error
+        text = read_text(file)
+    except OSError as error:
+        raise UserError(f"{file}: no list of paths that can be read ({error})") from error
     for line in text.splitlines():
         word = line.strip()
         if word and not word.startswith("#"):
@@ -131,6 +135,9 @@ def _coco(file: Path, folder: Path) -> Iterator[Source]:
     records = read_coco(file).get("images")
     if not isinstance(records, list):
         raise DatasetError(f"{file}: has no list images, so it is no COCO file")
+    names = [str(r["file_name"]) for r in records if isinstance(r, dict) and "file_name" in r]
+    if hint := near_hint(names, folder, file):
+        logger.warning(hint)
     for place, record in enumerate(records):
         try:
             name, image_id = str(record["file_name"]), record["id"]

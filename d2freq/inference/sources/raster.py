@@ -4,6 +4,7 @@ import importlib.util
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from d2freq.data.tiles.geometry import Window
 from d2freq.errors import DatasetError
 from d2freq.inference.detections import GeoReference, Picture
 from d2freq.inference.sources.source import OpenPicture
+from d2freq.utils.pixels import CURE, PixelReader, read_layout
+from d2freq.utils.pixels.eight_bit import STRIP
+from d2freq.utils.pixels.reader import finished
+from d2freq.utils.pixels.value_range import Counts, scaled
 
 __all__ = ["RASTERS", "has_rasterio", "open_raster", "raster_size"]
 
@@ -27,11 +32,14 @@ def has_rasterio() -> bool:
 
 
 @contextmanager
-def open_raster(path: str, *, name: str, image_id: int) -> Iterator[OpenPicture]:
-    """A raster of 8 bits: grey, palette, RGB, with or without alpha or nodata.
+def open_raster(
+    path: str, *, name: str, image_id: int, reader: PixelReader | None = None
+) -> Iterator[OpenPicture]:
+    """A raster, with or without alpha or nodata: of 8 bits grey, palette, RGB; by a reader any.
 
     Raises:
-        DatasetError: it is missing, damaged, deeper than 8 bits, or has other bands.
+        DatasetError: it is missing or damaged; without a reader also where it is deeper than 8 bits
+            or has other bands, with one where it lacks some.
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -45,7 +53,10 @@ def open_raster(path: str, *, name: str, image_id: int) -> Iterator[OpenPicture]
                 f"{path}: unreadable ({error}); fetch it again, or remove it"
             ) from error
         with data:
-            yield _Raster(data, path, name, image_id)
+            if reader is None:
+                yield _Raster(data, path, name, image_id)
+            else:
+                yield _Samples(data, path, name, image_id, reader)
 
 
 def raster_size(path: str) -> tuple[int, int]:
@@ -81,10 +92,7 @@ class _Raster(OpenPicture):
             bands = self._data.read(self._colours, window=rectangle)
             mask = self._data.dataset_mask(window=rectangle) if self._marked else None
         except (RasterioError, OSError) as error:
-            where = f"x {window.x}, y {window.y}"
-            raise DatasetError(
-                f"{self.picture.path}: damaged at {where} ({error}); fetch it again, or remove it"
-            ) from error
+            raise damaged(self.picture.path, window, error) from error
         if self._palette is not None:
             pixels = self._palette[bands[0]]
         elif len(bands) == 1:
@@ -94,14 +102,74 @@ class _Raster(OpenPicture):
         return pixels, None if mask is None or mask.all() else mask > 0
 
 
+class _Samples(OpenPicture):
+    """Bands of any depth, in windows that a reader scales."""
+
+    def __init__(self, data: Any, path: str, name: str, image_id: int, reader: PixelReader) -> None:
+        self._data = data
+        self.reader = reader
+        self.picture = Picture(name, path, data.width, data.height, image_id, geo=_place(data))
+        kinds = [kind.name for kind in data.colorinterp]
+        self._palette = _palette(data)  # read as the colours that its numbers stand for
+        layout = replace(
+            read_layout(path),
+            bands=data.count if self._palette is None else 3,
+            alpha=kinds.index("alpha") if "alpha" in kinds else -1,
+            bits=8 * np.dtype(data.dtypes[0]).itemsize,
+            kind=str(data.dtypes[0]).rstrip("0123456789"),
+        )
+        self._nodata = data.nodata
+        self._selection = reader.select(layout, path)
+        limits = reader.fixed_limits(len(self._selection.bands), path)
+        self._limits = self._measured(reader) if limits is None else limits
+        flags = [flag.name for band in data.mask_flag_enums for flag in band]
+        self._marked = any(flag != "all_valid" for flag in flags)
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        values, rectangle = self._values(window)
+        mask = self._data.dataset_mask(window=rectangle) if self._marked else None
+        pixels = finished(scaled(values, self._limits, nodata=self._nodata), self._selection)
+        return pixels, None if mask is None or mask.all() else mask > 0
+
+    def _values(self, window: Window) -> tuple[np.ndarray, Any]:
+        """The samples (h, w, B) of a window in the file's numbers, and rasterio's window."""
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window as Rectangle
+
+        rectangle = Rectangle(window.x, window.y, window.width, window.height)
+        bands = [band + 1 for band in self._selection.bands]
+        try:
+            if self._palette is not None:
+                colours = self._palette[self._data.read(1, window=rectangle)]
+                return colours[:, :, list(self._selection.bands)], rectangle
+            return self._data.read(bands, window=rectangle).transpose(1, 2, 0), rectangle
+        except (RasterioError, OSError) as error:
+            raise damaged(self.picture.path, window, error) from error
+
+    def _measured(self, reader: PixelReader) -> np.ndarray:
+        """Percentiles of the whole picture, strip by strip."""
+        width, height = self.picture.width, self.picture.height
+        counts = Counts(len(self._selection.bands), nodata=self._nodata, total=width * height)
+        for top in range(0, height, STRIP):
+            strip = Window(0, top, width, min(STRIP, height - top))
+            counts.add(self._values(strip)[0])
+        return counts.percentiles(*reader.percentiles)
+
+
+def damaged(path: str, window: Window, error: Exception) -> DatasetError:
+    """The error of a raster whose blocks cannot be decoded at a window."""
+    where = f"x {window.x}, y {window.y}"
+    return DatasetError(f"{path}: damaged at {where} ({error}); fetch it again, or remove it")
+
+
 def _colour_bands(data: Any, path: str) -> list[int]:
     """Numbers of the one or three bands that are colours, from 1."""
     deep = sorted({kind for kind in data.dtypes if kind != "uint8"})
     if deep:
         raise DatasetError(
-            f"{path}: its samples are {', '.join(deep)}, not of 8 bits; scale the range that "
-            "matters to 0..255 and write it as 8 bits first (gdal_translate -ot Byte -scale LOW "
-            "HIGH 0 255)"
+            f"{path}: {data.count} bands of {', '.join(deep)}; read as 8-bit grey or RGB it would "
+            f"lose of them: {CURE}; or scale it to 8 bits (gdal_translate -ot Byte -scale LOW HIGH "
+            "0 255)"
         )
     kinds = [kind.name for kind in data.colorinterp]
     colours = [n for n, kind in enumerate(kinds, start=1) if kind != "alpha"]
@@ -109,8 +177,8 @@ def _colour_bands(data: Any, path: str) -> list[int]:
         return [kinds.index(kind) + 1 for kind in ("red", "green", "blue")]
     if len(colours) not in (1, 3):
         raise DatasetError(
-            f"{path}: has {data.count} bands ({', '.join(kinds)}), a model takes grey or three "
-            "colours; write the three that matter (gdal_translate -b 1 -b 2 -b 3)"
+            f"{path}: has {data.count} bands ({', '.join(kinds)}), the model takes grey or three "
+            f"colours; {CURE}; or write the three that matter (gdal_translate -b 1 -b 2 -b 3)"
         )
     return colours
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from d2freq.data.tiles.geometry import Window
 from d2freq.inference.detections import Picture
+from d2freq.utils.pixels import PixelReader
 
 __all__ = ["OpenPicture", "Source"]
 
@@ -34,16 +35,24 @@ class Source:
 
 
 class OpenPicture(ABC):
-    """A picture whose windows can be read, one after another."""
+    """A picture whose windows can be read, one after another.
+
+    Attributes:
+        reader: of a model that takes other depths and bands; None: windows are 8-bit RGB.
+    """
 
     picture: Picture
+    reader: PixelReader | None = None
 
     @abstractmethod
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """(h, w, 3) uint8 RGB, and (h, w) bool: where there is something; None: everywhere."""
+        """(h, w, 3) uint8 RGB, or by the reader (h, w, C) float32; and (h, w) bool: where there
+        is something; None: everywhere.
+        """
 
     def read(self, window: Window) -> np.ndarray | None:
-        """The pixels of a window, (h, w, 3) uint8 RGB; None where it is empty.
+        """The pixels of a window, (h, w, 3) uint8 RGB, or by a reader (h, w, C) float32 in the
+        model's order; None where it is empty.
 
         Empty is what the file marks as such in every pixel (nodata, a mask, alpha 0), and a
         window of one single colour, as the borders of a mosaic have without a mark.
@@ -61,6 +70,11 @@ class OpenPicture(ABC):
 
     def pixels(self, window: Window) -> np.ndarray:
         """The pixels of a window to look at, (h, w, 3) uint8 RGB, empty or not."""
+        pixels = self._read(window)[0]
+        return pixels if self.reader is None else self.reader.to_rgb(pixels)
+
+    def channels(self, window: Window) -> np.ndarray:
+        """What the model is given of a window, empty or not; see ``read``."""
         return self._read(window)[0]
 
     def whole(self) -> Window:

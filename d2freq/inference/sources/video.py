@@ -1,5 +1,6 @@
 """The frames of a video, decoded one after another by OpenCV."""
 
+import logging
 from collections.abc import Iterator
 
 from d2freq.errors import DatasetError
@@ -9,6 +10,9 @@ from d2freq.inference.sources.source import OpenPicture
 
 __all__ = ["VIDEOS", "frame_count", "open_frames"]
 
+logger = logging.getLogger(__name__)
+
+ESTIMATE = 0.01  # by which a header may be wrong that only knows duration and rate
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
 
@@ -16,7 +20,8 @@ def open_frames(path: str, *, name: str, first_id: int) -> Iterator[OpenPicture]
     """Each frame as a picture of its own, ``NAME/frame_000000`` on, numbered from ``first_id``.
 
     Raises:
-        DatasetError: the file is missing, or holds no frame that OpenCV decodes.
+        DatasetError: the file is missing, or holds no frame that OpenCV decodes. A warning says
+            where there are fewer than its header promises.
     """
     import cv2
 
@@ -38,6 +43,13 @@ def open_frames(path: str, *, name: str, first_id: int) -> Iterator[OpenPicture]
     if not number:
         raise DatasetError(
             f"{path}: OpenCV decodes no frame of it; fetch it again, or convert it to MP4 (H.264)"
+        )
+    promised = frame_count(path)
+    if number < promised * (1 - ESTIMATE) - 1:
+        logger.warning(
+            "%s: %d frames could be decoded of the %d that its header promises: it is cut off or "
+            "damaged; what comes behind was not searched",
+            *(path, number, promised),
         )
 
 

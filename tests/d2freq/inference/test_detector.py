@@ -220,6 +220,11 @@ def test_what_is_no_picture_is_refused(value, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"gone\.png: no such image"):
         Detector(BlobEngine())(str(tmp_path / "gone.png"))
+    (tmp_path / "scene_1.png").touch()
+    with pytest.raises(DatasetError, match=r"scene_l\.png: no such .* did you mean scene_1\.png"):
+        Detector(BlobEngine())(str(tmp_path / "scene_l.png"))
+    with pytest.raises(DatasetError, match=r"no such image; there is no folder .*nowhere either"):
+        Detector(BlobEngine())(str(tmp_path / "nowhere" / "a.png"))
 
 
 def test_a_picture_below_the_stride_is_refused(detector):

@@ -151,7 +151,7 @@ def test_a_broken_picture_ends_nothing(pictures, tmp_path):
     found = run(tmp_path / "out", source, engine=BlobEngine(stride=4))
     reasons = {r.picture.name: r.failure for r in found.failures}
     assert set(reasons) == {"a.png", "b.png", "d.avi", "e.png", "f.png"}
-    assert "more than 8 bits" in reasons["a.png"] and "unreadable" in reasons["b.png"]
+    assert "1 band of 16 bits" in reasons["a.png"] and "unreadable" in reasons["b.png"]
     assert "no frame" in reasons["d.avi"] and "stride of 4 px" in reasons["e.png"]
     assert "1 x 1 px is less" in reasons["f.png"]
     assert len(found.results[2].detections) == len(blob_picture(150, 130)[1])

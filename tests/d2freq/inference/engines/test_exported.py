@@ -164,3 +164,14 @@ def test_a_missing_package_is_named(name, package, files, monkeypatch):
 def test_a_device_that_is_not_there_is_named(name, files):
     with pytest.raises(UserError, match="--device cuda"):
         load_engine(files(name), device="cuda")
+
+
+def test_a_folder_has_to_hold_one_file(tmp_path):
+    with pytest.raises(UserError, match=r"holds 0 files that end in \.onnx.*d2freq export"):
+        load_engine(tmp_path, engine="onnx")
+    for name in ("a.onnx", "b.onnx"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"holds 2 files that end in \.onnx; name one"):
+        load_engine(tmp_path, engine="onnx")
+    with pytest.raises(UserError, match=r"c\.onnx: no such file; 'd2freq export' writes one"):
+        load_engine(tmp_path / "c.onnx")

@@ -37,6 +37,8 @@ def test_a_small_picture_is_enlarged_and_boxed_around_the_object(tmp_path):
     pixels = drawn(tmp_path, [saved(tmp_path, "a/x.png", (100, 80), rows)])["a/x.jpg"]
     assert pixels.shape == (320 + 30, 400, 3)  # fourfold, and a legend
     ship = near(pixels[:320], colour_of(0))
+    assert ship[22:36, 80:115].any()  # its class and score, above the box
+    ship[:36] = False
     y, x = np.nonzero(ship)
     assert (x.min(), x.max()) == pytest.approx((80, 104), abs=4)  # the low score is not there
     assert (y.min(), y.max()) == pytest.approx((40, 60), abs=4)
@@ -53,7 +55,7 @@ def test_a_tiny_object_on_a_large_picture_is_seen(tmp_path):
     Image.fromarray(pixels).save(result.picture.path)
     files = drawn(tmp_path, [result])
     assert files["x.jpg"].shape[1] == 4096
-    y, x = np.nonzero(near(files["x.jpg"][:-30], colour_of(0)))
+    y, x = np.nonzero(near(files["x.jpg"][98:-30], colour_of(0)))  # below its label
     assert len(x) and np.ptp(x) >= 6 and abs(x.mean() - 2050) < 3
     sheet = files["x_closeups.jpg"]
     assert sheet.shape == (192, 192, 3)

@@ -103,7 +103,7 @@ def test_bad_words_are_named(tmp_path):
     with pytest.raises(UserError, match="no picture in"):
         find_sources([str(tmp_path / "*.png")])
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(UserError, match="not a list of paths in UTF-8"):
+    with pytest.raises(UserError, match="list.txt: no text in UTF-16.*save it as UTF-8"):
         find_sources([str(tmp_path / "list.txt")])
 
 
@@ -155,7 +155,7 @@ def test_empty_tiles_are_none(kind, tmp_path):
 
 def test_deep_and_broken_pictures_are_refused(tmp_path):
     Image.fromarray(np.full((9, 9), 4000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(DatasetError, match="more than 8 bits"):
+    with pytest.raises(DatasetError, match="1 band of 16 bits"):
         opened(tmp_path / "deep.png")
     Image.fromarray(noise(64, 64)).save(tmp_path / "cut.png")
     content = (tmp_path / "cut.png").read_bytes()
@@ -189,6 +189,17 @@ def test_the_frames_of_a_video(video):
     for n, (_, pixels) in enumerate(found):
         assert abs(int(pixels[40, 50, 0]) - 40 * n) < 8
         assert pixels[5, 5, 0] > 200 > 60 > pixels[5, 5, 2]  # red, in RGB
+
+
+def test_a_video_that_was_cut_off_says_how_far_it_went(video, caplog):
+    (source,) = find_sources([str(video)])
+    assert len(list(open_source(source, first_id=1))) == 5 and not caplog.records
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) * 9 // 10])
+    found = list(open_source(source, first_id=1))
+    assert 1 <= len(found) < 4
+    (record,) = caplog.records
+    assert f"film.avi: {len(found)} frames could be decoded of the 5" in record.getMessage()
 
 
 def test_what_is_no_video_is_refused(tmp_path):

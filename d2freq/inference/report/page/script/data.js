@@ -6,6 +6,7 @@ const data = JSON.parse($("data").textContent);
 const truth = data.truth || null;
 const FIELDS = 6; // of a box: x0, y0, x1, y1, class, mark
 const ALARM = 0, HIT = 1, OTHER = 2, MISSED = 3, FLAGGED = 4;
+const LEAST = Math.floor((data.least || 0) * 100 + 1e-9); // hundredths: the run kept none below
 const PAGE = 60; // cards that are added at a time
 const CLOSE = 5; // close-ups on a card
 const KEPT = 40; // pictures whose pixels stay decoded
@@ -17,7 +18,7 @@ const CLASS_OF = { [HIT]: "hit", [ALARM]: "alarm", [OTHER]: "other", [MISSED]: "
   [FLAGGED]: "other" };
 
 const view = {
-  step: Math.min(100, Math.max(0, Math.floor(data.score * 100 + 1e-9))),
+  step: Math.min(100, Math.max(LEAST, Math.floor(data.score * 100 + 1e-9))),
   classes: new Set(data.names.map((_, n) => n)),
   kinds: new Set([HIT, ALARM, OTHER, MISSED]),
   sort: "hardest", search: "", limit: PAGE,

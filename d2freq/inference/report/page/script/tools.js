@@ -64,6 +64,7 @@ function notes() {
   if (bare) texts.push(`${plural(bare, "picture")} shown without pixels.`);
   if (scaled) texts.push(`${plural(scaled, "picture")} scaled down to bound the size of this file; ` +
     "around objects they are sharp as far as there was room.");
+  if (LEAST) texts.push(`The run kept what scores ${(LEAST / 100).toFixed(2)} or more: the slider begins there.`);
   for (const [name, why] of data.failures) texts.push(`${name} was not searched: ${why}`);
   $("notes").replaceChildren(...texts.map((text) => make("li", { textContent: text })));
 }
@@ -81,6 +82,7 @@ $("about").textContent = `${plural(data.searched, "picture")}, ${plural(data.nam
   (truth ? `, judged by protocol ${data.protocol} at IoU ${truth.iou}` : ", without ground truth");
 $("truth").hidden = !truth;
 $("sort").append(...Object.entries(SORTS).map(([value, [text]]) => make("option", { value, textContent: text })));
+$("score").min = LEAST;
 $("score").value = view.step;
 $("score").addEventListener("input", () => { view.step = Number($("score").value); soon(); });
 $("sort").addEventListener("change", () => { view.sort = $("sort").value; view.limit = PAGE; soon(); });
@@ -92,7 +94,7 @@ if (truth && truth.curves[0].best[0] !== null) {
   const [score, , , f1] = truth.curves[0].best;
   const button = make("button", { type: "button", textContent: `best F1 ${percent(f1)} at ${fine(score)}` });
   button.addEventListener("click", () => {
-    view.step = Math.floor(score * 100 + 1e-9);
+    view.step = Math.max(LEAST, Math.floor(score * 100 + 1e-9));
     $("score").value = view.step;
     soon();
   });

@@ -1,16 +1,7 @@
 """Train or evaluate a detector of d2freq from a YAML config or its lazy twin.
 
-``python -m d2freq.train``, ``d2freq train`` and, in the source tree, ``train_net.py`` are the same:
-
-    d2freq train --config-file demo/faster_rcnn_R18_HSFPN_scenes
-    d2freq train --config-file demo/faster_rcnn_R18_HSFPN_scenes.py train.max_iter=9
-    d2freq train --config-file C --eval-only MODEL.WEIGHTS output/x/model_final.pth
-    d2freq train --config-file C --resume --num-gpus 8 SOLVER.IMS_PER_BATCH 16
-
-Processes may also be started by torchrun or srun; see d2freq.engine.launch. Flags and KEY VALUE
-overrides are those of Detectron2's tools/train_net.py, and --overwrite and --reset-lr. SIGTERM,
-Ctrl-C and SLURM's SIGUSR1 save a checkpoint and end with 143, 130 and 138; --resume goes on from
-it. One training at a time writes to an output folder.
+``python -m d2freq.train``, ``d2freq train`` and, in the source tree, ``train_net.py`` are the same;
+see d2freq.train_arguments.
 """
 
 import argparse
@@ -18,35 +9,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-import d2freq  # chooses the host before anything of detectron2 is imported
-
-# isort: split
-from detectron2.engine import default_argument_parser
-
+import d2freq
+from d2freq.engine.own_data import apply_own_data
 from d2freq.engine.processes import is_first, start_processes
 from d2freq.engine.run import check_arguments, output_folder
 from d2freq.errors import UserError
+from d2freq.train_arguments import OWN_DATA_CONFIG, build_parser
 from d2freq.utils.lock import locked
+from d2freq.utils.notices import note, noted
 
 __all__ = ["build_parser", "main", "start"]
-
-
-def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
-    """The flags of a training: those of Detectron2's own parser."""
-    parser = default_argument_parser(epilog=__doc__)
-    parser.prog = prog or parser.prog
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="delete the training that the output folder holds, and start anew",
-    )
-    parser.add_argument(
-        "--reset-lr",
-        action="store_true",
-        help="with --resume, take learning rate and options of the optimizer from the config, not "
-        "from the checkpoint",
-    )
-    return parser
 
 
 def start(arguments: argparse.Namespace) -> None:
@@ -56,11 +28,18 @@ def start(arguments: argparse.Namespace) -> None:
         UserError: config, data or weights are faulty; no process has started then.
     """
     if is_first(arguments):
-        print(f"d2freq {d2freq.__version__} on {d2freq.describe_host()}", flush=True)
+        host = f"d2freq {d2freq.__version__} on {d2freq.describe_host()}"
+        print(host, flush=True)
+        note(host)
+    said = apply_own_data(arguments, default_config=OWN_DATA_CONFIG)
+    if is_first(arguments):
+        print(*said, sep="\n", end="\n" if said else "", flush=True)
+        note(*said)
     folder = output_folder(arguments)
     holds = is_first(arguments) and "://" not in folder
     with locked(folder, "training") if holds else nullcontext():
         check_arguments(arguments)
+        arguments.noted = noted()  # so that a new process does not tell it again
         try:
             start_processes(arguments)
         except OSError as error:

@@ -56,11 +56,8 @@ def trainer_keys() -> CN:
     node.VALIDATION_LOSS = False
     # "wandb", "mlflow": where metrics go beside metrics.json and tensorboard.
     node.WRITERS = []
-    # NAME: of the run, "" for the output folder's. MODE: online, offline, disabled, "" for what
-    # WANDB_MODE says.
-    node.WANDB = CN({"PROJECT": "d2freq", "NAME": "", "MODE": ""})
-    # TRACKING_URI: "" for what MLFLOW_TRACKING_URI says, else mlflow.db beside the output folder.
-    node.MLFLOW = CN({"EXPERIMENT": "d2freq", "NAME": "", "TRACKING_URI": ""})
+    node.WANDB = _wandb()
+    node.MLFLOW = _mlflow()
     node.FAST_DEV_RUN = _fast_dev_run()
     return node
 
@@ -73,6 +70,7 @@ def _best() -> CN:
     node.VAL_METRIC = ""
     # "max" | "min": what is better.
     node.MODE = "max"
+    # Name of the files below OUTPUT_DIR, without the ending: model_best.pth and model_best.json.
     node.FILE_PREFIX = "model_best"
     return node
 
@@ -84,8 +82,9 @@ def _early_stopping() -> CN:
     node.PATIENCE = 0
     # By how much a value has to be better than the best before it.
     node.MIN_DELTA = 0.0
-    # "" for BEST's metric and mode.
+    # A metric as metrics.json names it; "" for BEST's metric, and then BEST's mode holds, too.
     node.VAL_METRIC = ""
+    # "max" | "min": what is better.
     node.MODE = "max"
     return node
 
@@ -93,6 +92,8 @@ def _early_stopping() -> CN:
 def _ema() -> CN:
     """An exponential moving average of the weights, evaluated and saved beside them."""
     node = CN()
+    # True: the average is kept, measured with every evaluation (metrics begin with "ema/") and
+    # saved as model_ema.pth at the end.
     node.ENABLED = False
     # Share of the average that an update leaves; 0.9998 looks back about 5,000 updates.
     node.DECAY = 0.9998
@@ -101,9 +102,36 @@ def _ema() -> CN:
     return node
 
 
+def _wandb() -> CN:
+    """Where WRITERS "wandb" writes to."""
+    node = CN()
+    # Project of wandb that the run belongs to.
+    node.PROJECT = "d2freq"
+    # Name of the run; "" for the output folder's.
+    node.NAME = ""
+    # "online" | "offline" | "disabled"; "" for what WANDB_MODE says.
+    node.MODE = ""
+    return node
+
+
+def _mlflow() -> CN:
+    """Where WRITERS "mlflow" writes to."""
+    node = CN()
+    # Experiment of mlflow that the run belongs to.
+    node.EXPERIMENT = "d2freq"
+    # Name of the run; "" for the output folder's.
+    node.NAME = ""
+    # Address of the server; "" for what MLFLOW_TRACKING_URI says, else mlflow.db beside the output
+    # folder.
+    node.TRACKING_URI = ""
+    return node
+
+
 def _fast_dev_run() -> CN:
     """A few iterations and images through everything, in OUTPUT_DIR/fast_dev_run."""
     node = CN()
+    # True: a dry run, which shows within a minute what would fail after hours. Its figures mean
+    # nothing.
     node.ENABLED = False
     # Of training; saved and evaluated in the middle and at the end.
     node.ITERATIONS = 4

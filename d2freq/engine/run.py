@@ -1,7 +1,6 @@
 """A training or an evaluation from a config file of either kind, as train_net.py starts it."""
 
 import argparse
-import logging
 from typing import Any
 
 from detectron2.utils import comm
@@ -9,12 +8,14 @@ from detectron2.utils import comm
 from d2freq.engine import train_lazy, train_yaml
 from d2freq.engine.checks import check
 from d2freq.engine.config import Config, YamlConfig, load_config
+from d2freq.engine.console import warnings_logged
+from d2freq.engine.log_model import log_model
 from d2freq.engine.resume import check_folder, start_anew
 from d2freq.engine.weights.strict import load_weights
+from d2freq.errors import UserError
+from d2freq.utils.notices import note
 
 __all__ = ["check_arguments", "output_folder", "run"]
-
-logger = logging.getLogger(__name__)
 
 
 def output_folder(args: argparse.Namespace) -> str:
@@ -32,6 +33,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     """Raise UserError for what can be known to fail, before a process starts; see check."""
     config = load_config(args.config_file, args.opts)
     resume, overwrite = _beginning(args, config)
+    if getattr(args, "reset_lr", False) and not resume:
+        raise UserError("--reset-lr changes what --resume goes on with: say --resume, too")
     check_folder(config.output_dir, resume=resume, overwrite=overwrite, trains=not args.eval_only)
     check(config, eval_only=args.eval_only, resume=resume)
 
@@ -40,7 +43,8 @@ def run(args: argparse.Namespace) -> dict:
     """One process of a training, or with ``--eval-only`` of an evaluation.
 
     Args:
-        args: of d2freq.train's parser, or of Detectron2's default_argument_parser.
+        args: of d2freq.train's parser, or of Detectron2's default_argument_parser. ``verbose``
+            prints all that the log has; ``noted`` is what another process has told already.
 
     Returns:
         The results of the last evaluation, {} without one.
@@ -48,8 +52,15 @@ def run(args: argparse.Namespace) -> dict:
     Raises:
         Stopped: a signal has stopped the training, and it is saved; see d2freq.engine.hooks.
     """
+    note(*getattr(args, "noted", ()))
     config = load_config(args.config_file, args.opts)
+    config.settle_pixels()
     config.set_up(args)
+    with warnings_logged():
+        return _run(config, args)
+
+
+def _run(config: Config, args: argparse.Namespace) -> dict:
     # YAML goes through Detectron2's DefaultTrainer, a lazy config through the same hooks
     kind: Any = train_yaml if isinstance(config, YamlConfig) else train_lazy
     if not args.eval_only:
@@ -58,7 +69,7 @@ def run(args: argparse.Namespace) -> dict:
             start_anew(config.output_dir, weights=config.weights)
         return kind.train(config, resume=resume, reset_lr=getattr(args, "reset_lr", False))
     model = config.model()
-    logger.info("Model:\n%s", model)
+    log_model(model)
     load_weights(model, config.weights, config.output_dir, resume=args.resume, strict=config.strict)
     return kind.evaluate(config, model)
 

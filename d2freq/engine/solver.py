@@ -13,8 +13,10 @@ from detectron2.solver import build_optimizer as build_sgd
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch.optim import SGD, Optimizer
 
-from d2freq.engine.parameters.clipping import CLIP_TYPES, FULL_MODEL, clip
+from d2freq.engine.parameters.clipping import FULL_MODEL, check_clipping, clip
+from d2freq.trainer_config import trainer_keys
 from d2freq.utils.choices import choice
+from d2freq.utils.own_keys import own_keys
 
 __all__ = ["OPTIMIZERS", "build_optimizer", "clipped_sgd"]
 
@@ -29,11 +31,16 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
     two, SOLVER.CLIP_GRADIENTS.CLIP_TYPE may be "full_model".
 
     Raises:
-        UserError: another name, or another CLIP_TYPE.
+        UserError: another name, another CLIP_TYPE, or a CLIP_VALUE or NORM_TYPE not above 0.
     """
     clipping = cfg.SOLVER.CLIP_GRADIENTS
     if clipping.ENABLED:
-        choice(clipping.CLIP_TYPE, CLIP_TYPES, key="SOLVER.CLIP_GRADIENTS.CLIP_TYPE")
+        check_clipping(
+            clipping.CLIP_TYPE,
+            clipping.CLIP_VALUE,
+            clipping.NORM_TYPE,
+            prefix="SOLVER.CLIP_GRADIENTS.",
+        )
     if clipping.ENABLED and clipping.CLIP_TYPE == FULL_MODEL:
         unclipped = cfg.clone()
         unclipped.defrost()
@@ -44,7 +51,8 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
             clip_value=clipping.CLIP_VALUE,
             norm_type=clipping.NORM_TYPE,
         )
-    if choice(cfg.D2FREQ.OPTIMIZER, OPTIMIZERS, key="D2FREQ.OPTIMIZER") == "sgd":
+    named = own_keys(cfg, "D2FREQ", trainer_keys()).OPTIMIZER
+    if choice(named, OPTIMIZERS, key="D2FREQ.OPTIMIZER") == "sgd":
         return build_sgd(cfg, model)
     solver = cfg.SOLVER
     groups = get_default_optimizer_params(
@@ -54,7 +62,7 @@ def build_optimizer(cfg: CfgNode, model: torch.nn.Module) -> torch.optim.Optimiz
         bias_lr_factor=solver.BIAS_LR_FACTOR,
         weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
     )
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[cfg.D2FREQ.OPTIMIZER]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[named]
     return maybe_add_gradient_clipping(cfg, kind)(
         params=groups, lr=solver.BASE_LR, weight_decay=solver.WEIGHT_DECAY
     )

@@ -1,6 +1,5 @@
 """Training and evaluation from a lazy config, with the hooks that DefaultTrainer uses."""
 
-import logging
 from contextlib import suppress
 
 from detectron2.config import instantiate
@@ -15,6 +14,7 @@ from d2freq.engine.hooks import Run, with_own_hooks
 from d2freq.engine.hooks.early_stopping import StoppedEarly
 from d2freq.engine.hooks.saving import check_space
 from d2freq.engine.hooks.writing import tolerant
+from d2freq.engine.log_model import log_model
 from d2freq.engine.resume import ConfiguredOptions, not_its_optimizer, say_start
 from d2freq.engine.step import make_step
 from d2freq.engine.weights.strict import StrictCheckpointer
@@ -25,13 +25,11 @@ from d2freq.utils.random_states import kept_random_states
 
 __all__ = ["evaluate", "train"]
 
-logger = logging.getLogger(__name__)
-
 
 def train(config: LazyConfig, *, resume: bool = False, reset_lr: bool = False) -> dict:
     """Train to ``train.max_iter``; returns the results of the last evaluation."""
     cfg, model = config.cfg, config.model()
-    logger.info("Model:\n%s", model)
+    log_model(model)
     config.freeze(model)
     optimizer = config.optimizer(model)
     loader = instantiate(cfg.dataloader.train)

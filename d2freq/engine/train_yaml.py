@@ -1,6 +1,5 @@
 """Detectron2's DefaultTrainer with tiny-object evaluation and strict loading, for YAML configs."""
 
-import logging
 import weakref
 from contextlib import suppress
 from typing import Any
@@ -19,6 +18,7 @@ from d2freq.engine.hooks import Run, with_own_hooks
 from d2freq.engine.hooks.early_stopping import StoppedEarly
 from d2freq.engine.hooks.saving import check_space
 from d2freq.engine.hooks.writing import tolerant
+from d2freq.engine.log_model import log_model
 from d2freq.engine.resume import ConfiguredOptions, not_its_optimizer, say_start
 from d2freq.engine.step import take_over
 from d2freq.engine.tasks import task_of
@@ -26,11 +26,10 @@ from d2freq.engine.weights.strict import StrictCheckpointer
 from d2freq.engine.weights.torchvision import TorchvisionCheckpointer
 from d2freq.engine.writers import own_writers
 from d2freq.errors import UserError
+from d2freq.idle_keys import keys_are_read
 from d2freq.utils.random_states import kept_random_states
 
 __all__ = ["Trainer", "evaluate", "train"]
-
-logger = logging.getLogger(__name__)
 
 
 class Trainer(DefaultTrainer):
@@ -45,7 +44,8 @@ class Trainer(DefaultTrainer):
 
     def __init__(self, cfg: CfgNode) -> None:
         """All that DefaultTrainer makes of a config, around a :class:`Step` as the inner loop."""
-        super().__init__(cfg)
+        with keys_are_read():
+            super().__init__(cfg)
         self._trainer = take_over(
             self._trainer, self, accumulate=YamlConfig(cfg).setting("ACCUMULATE")
         )
@@ -53,7 +53,7 @@ class Trainer(DefaultTrainer):
     def build_hooks(self) -> list[HookBase]:
         """DefaultTrainer's hooks with d2freq's in between; see d2freq.engine.hooks."""
         # The hooks that save take the checkpointer, so that it is replaced first.
-        kind = StrictCheckpointer if self.cfg.D2FREQ.STRICT_WEIGHTS else TorchvisionCheckpointer
+        kind = StrictCheckpointer if YamlConfig(self.cfg).strict else TorchvisionCheckpointer
         self.checkpointer = kind(self.model, self.cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         run = Run(config=YamlConfig(self.cfg), model=self.model, checkpointer=self.checkpointer)
         return with_own_hooks(super().build_hooks(), run)
@@ -77,7 +77,7 @@ class Trainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """The model, which matches a crowd of objects in little memory."""
         model = YamlConfig(cfg).model()
-        logger.info("Model:\n%s", model)
+        log_model(model)
         return model
 
     @classmethod

@@ -1,8 +1,14 @@
 """The choice of the host in a new process: what Python finds, and what D2FREQ_HOST asks for."""
 
 import os
+import sys
+import types
+from types import SimpleNamespace
 
 import pytest
+
+import minid2
+from d2freq import host
 
 from ..process import ROOT, output_of_python, run_python
 
@@ -46,3 +52,43 @@ def test_a_wish_that_cannot_be_met_says_what_to_do(wish, before, said, environme
     done = run_python("-c", before + CHOOSE, **environment | {"D2FREQ_HOST": wish})
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    """No host has been chosen in this process yet, and Python finds no Detectron2."""
+    monkeypatch.setattr(minid2, "is_installed_as_detectron2", lambda: False)
+    monkeypatch.setattr(host.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(minid2, "install_as_detectron2", lambda: None)
+    monkeypatch.delitem(sys.modules, "detectron2")
+    monkeypatch.setenv(host.VARIABLE, "auto")
+    return monkeypatch
+
+
+def test_the_choice_in_this_process(nothing_installed, caplog):
+    patch = nothing_installed
+    caplog.set_level("INFO", logger=host.logger.name)
+    assert host.choose_host() == "minid2" and "not found" in caplog.text
+    patch.setattr(host.importlib.util, "find_spec", lambda name: SimpleNamespace(origin="there"))
+    assert host.choose_host() == "detectron2"
+    patch.setenv(host.VARIABLE, "minid2")
+    assert host.choose_host() == "minid2"
+    real = types.ModuleType("detectron2")
+    real.__version__, real.__file__ = "0.7", "/there/detectron2/__init__.py"
+    patch.setitem(sys.modules, "detectron2", real)
+    assert host.describe_host() == "Detectron2 0.7 (/there/detectron2)"
+    with pytest.raises(ImportError, match="import d2freq before detectron2"):
+        host.choose_host()
+
+
+def test_a_wish_of_this_process_that_cannot_be_met(nothing_installed):
+    patch = nothing_installed
+    patch.setenv(host.VARIABLE, "detectron2")
+    with pytest.raises(ImportError, match="git clone"):
+        host.choose_host()
+    patch.setattr(minid2, "is_installed_as_detectron2", lambda: True)
+    with pytest.raises(ImportError, match="start a new process"):
+        host.choose_host()
+    patch.setenv(host.VARIABLE, "minidd2")
+    with pytest.raises(ValueError, match="choose one of auto, detectron2, minid2"):
+        host.choose_host()

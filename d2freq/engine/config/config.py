@@ -12,12 +12,13 @@ from typing import Any
 from detectron2.engine import default_setup
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
-from detectron2.utils.logger import setup_logger
 from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.engine.config.image_sizes import ImageSizes
+from d2freq.engine.console import set_up_logs
 from d2freq.engine.parameters.freeze import freeze
+from d2freq.utils.pixels import PixelReader
 
 __all__ = ["Config"]
 
@@ -33,6 +34,7 @@ class Config(ABC):
     weights_key: str  # where the config names its weights, for messages
     sets_key: str  # and its data sets
     model_key: str  # and which model it is
+    mean_key: str  # and the mean of each channel
 
     def __init__(self, cfg: Any, source: str = "") -> None:
         self.cfg = cfg
@@ -116,6 +118,25 @@ class Config(ABC):
     @abstractmethod
     def channel_order(self) -> str:
         """Of the pixels that the model takes: "RGB", "BGR", "L" or another of Detectron2's."""
+
+    @property
+    @abstractmethod
+    def pixels(self) -> PixelReader | None:
+        """The reader of pictures of other depths and bands; None where Detectron2 reads.
+
+        Raises:
+            UserError: a value that no reader takes.
+            DatasetError: its range is the data set's, which cannot be read.
+        """
+
+    @property
+    @abstractmethod
+    def train_steps(self) -> list[str]:
+        """Names of the augmentations of training that the config lists itself."""
+
+    @abstractmethod
+    def settle_pixels(self) -> None:
+        """Write a range that was measured on the training data into the config, as numbers."""
 
     @property
     @abstractmethod
@@ -227,7 +248,11 @@ class Config(ABC):
         freeze(model, self.setting("FREEZE"), key=self.key_of("FREEZE"))
 
     def set_up(self, args: Any) -> None:
-        """Logger, seed and output folder of a run, as Detectron2's ``default_setup`` makes them."""
+        """Logger, seed and output folder of a run, as Detectron2's ``default_setup`` makes them.
+
+        The terminal shows less than the log file, unless ``args.verbose`` is True.
+        """
+        verbose = getattr(args, "verbose", False)
+        set_up_logs(self.output_dir, comm.get_rank(), verbose=verbose)
         # default_setup reads the file once more, and knows no names
         default_setup(self.cfg, argparse.Namespace(**{**vars(args), "config_file": self.source}))
-        setup_logger(self.output_dir, distributed_rank=comm.get_rank(), name="d2freq")

@@ -5,6 +5,7 @@ import logging
 import torch
 
 from d2freq.errors import UserError
+from d2freq.utils.notices import notice
 
 __all__ = ["check_device", "present_device"]
 
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def present_device(device: str, key: str) -> str:
-    """The device that ``key`` names, or the CPU, with a warning, where there is no CUDA.
+    """The device that ``key`` names, or the CPU, with a notice, where there is no CUDA.
 
     Detectron2's default is "cuda"; without this every command on a CPU would need an override.
 
@@ -21,7 +22,7 @@ def present_device(device: str, key: str) -> str:
     """
     _parsed(device, key)
     if device.startswith("cuda") and not torch.cuda.is_available():
-        logger.warning("%s is %s, but this machine has no CUDA device: using cpu", key, device)
+        notice(logger, f"{key} is {device}, but this machine has no CUDA device: using cpu")
         return "cpu"
     return device
 

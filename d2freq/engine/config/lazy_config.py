@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import nn
 from torch.optim import Optimizer
 
+from d2freq.data.pixels.measure import measured
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.few import SHORT, few
 from d2freq.engine.config.image_sizes import ImageSizes
@@ -23,6 +24,8 @@ from d2freq.errors import UserError
 from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input import FixedStem
 from d2freq.trainer_config import lazy_name, setting_default
+from d2freq.utils.pixels import PixelReader
+from d2freq.utils.pixels.reader import DATASET
 
 __all__ = ["LazyConfig"]
 
@@ -37,6 +40,7 @@ class LazyConfig(Config):
     weights_key = "train.init_checkpoint"
     sets_key = "dataloader"
     model_key = "model"
+    mean_key = "model.pixel_mean"
 
     @property
     def output_dir(self) -> str:
@@ -110,6 +114,25 @@ class LazyConfig(Config):
         return order or self._select("dataloader.train.mapper.image_format", "BGR")
 
     @property
+    def pixels(self) -> PixelReader | None:
+        for split in ("test", "train"):
+            call = self._select(f"dataloader.{split}.mapper.pixels")
+            if call is not None:
+                return measured(instantiate(call), self.train_sets())
+        return None
+
+    @property
+    def train_steps(self) -> list[str]:
+        return [name for name, _ in self._steps("train")]
+
+    def settle_pixels(self) -> None:
+        reader = self.pixels
+        for split in ("test", "train"):
+            call = self._select(f"dataloader.{split}.mapper.pixels")
+            if call is not None and call.range == DATASET and reader is not None:
+                call.range = reader.as_dict()["range"]
+
+    @property
     def image_sizes(self) -> ImageSizes:
         test, train = (0, 0), (0, 0)
         crop = None
@@ -157,6 +180,7 @@ class LazyConfig(Config):
         return self.cfg.train.eval_period
 
     def test_loader(self, dataset_name: str = "", *, truth: bool = False) -> Any:
+        self.settle_pixels()
         call = copy.deepcopy(self.cfg.dataloader.test)
         if truth:
             names = self.test_sets()
@@ -187,6 +211,7 @@ class LazyConfig(Config):
         return instantiate(call)
 
     def test_mapper(self, dataset_name: str, *, truth: bool = False) -> Callable[[dict], dict]:
+        self.settle_pixels()
         call = copy.deepcopy(self._select("dataloader.test.mapper"))
         if call is None:
             raise UserError(

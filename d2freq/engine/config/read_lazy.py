@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.engine.config.device import present_device
+from d2freq.engine.config.host_zoo import cure_of_model_zoo
 from d2freq.engine.config.other_kind import named_otherwise
 from d2freq.errors import UserError
 from d2freq.trainer_config import lazy_names
@@ -49,7 +50,8 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
     try:
         cfg = LazyConfig.load(config_file)
     except Exception as error:  # the file is a program and may fail in any way
-        raise UserError(f"{config_file}: {type(error).__name__}: {error}") from error
+        reason = cure_of_model_zoo(error) or f"{type(error).__name__}: {error}"
+        raise UserError(f"{config_file}: {reason}") from error
     words = _join_pairs(overrides or [])
     _check_lazy_keys(cfg, words)
     try:

@@ -14,7 +14,11 @@ from detectron2.modeling import (
 
 from d2freq.errors import UserError
 from d2freq.modeling.backbones.frozen_stats_norm import FROZEN_STATS
+from d2freq.modeling.frequency_input.config import freq_input_keys
+from d2freq.modeling.registration import short_name
+from d2freq.modeling.set.config import set_keys
 from d2freq.utils.choices import did_you_mean
+from d2freq.utils.own_keys import own_keys
 
 # The host's builders that know neither FrozenStatsBN nor LATERAL_INIT, and those of ours that do.
 INSTEAD = {
@@ -26,13 +30,15 @@ INSTEAD = {
 
 def meta_architectures(cfg: CfgNode) -> list[tuple[str, str]]:
     """(key, name) of the meta-architecture, then of the one that it trains, to the detector."""
+    gate = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys()).GATE
     inner = {
-        "SET": ("MODEL.SET.DETECTOR", cfg.MODEL.SET.DETECTOR),
-        "Gated": ("MODEL.FREQ_INPUT.GATE.DETECTOR", cfg.MODEL.FREQ_INPUT.GATE.DETECTOR),
+        "SET": ("MODEL.SET.DETECTOR", own_keys(cfg, "MODEL.SET", set_keys()).DETECTOR),
+        "Gated": ("MODEL.FREQ_INPUT.GATE.DETECTOR", gate.DETECTOR),
     }
     found = [("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE)]
-    while found[-1][1] in inner:
-        found.append(inner.pop(found[-1][1]))  # each once: the model refuses itself within itself
+    # each once: the model refuses itself within itself
+    while (name := short_name(META_ARCH_REGISTRY, found[-1][1])) in inner:
+        found.append(inner.pop(name))
     return found
 
 

@@ -7,12 +7,13 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.data import build_detection_test_loader
 from detectron2.evaluation import DatasetEvaluator
-from detectron2.modeling import build_model
+from detectron2.modeling import META_ARCH_REGISTRY, build_model
 from detectron2.solver import build_lr_scheduler
 from torch import nn
 from torch.optim import Optimizer
 
 from d2freq.data.augmentation.config import augmenting_mapper
+from d2freq.data.pixels import pixel_keys, reader_of
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.few import SHORT, few
 from d2freq.engine.config.image_sizes import ImageSizes
@@ -25,10 +26,18 @@ from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
 from d2freq.errors import UserError
+from d2freq.evaluation.config import tiny_keys
+from d2freq.idle_keys import keys_are_read
 from d2freq.modeling.assignment import lean
+from d2freq.modeling.classification.config import classification_input_keys
 from d2freq.modeling.frequency_input.build_stem import build_transform
+from d2freq.modeling.frequency_input.config import freq_input_keys
+from d2freq.modeling.registration import short_name
 from d2freq.modeling.roi_heads.config import check_box_loss
-from d2freq.trainer_config import host_node_keys
+from d2freq.trainer_config import host_node_keys, trainer_keys
+from d2freq.utils.own_keys import own_keys
+from d2freq.utils.pixels import PixelReader
+from d2freq.utils.pixels.reader import DATASET
 
 __all__ = ["YamlConfig"]
 
@@ -37,7 +46,10 @@ CLASS_KEYS = {
     "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
     "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
     "FCOS": "MODEL.FCOS.NUM_CLASSES",
-    "D2FreqFCOS": "MODEL.FCOS.NUM_CLASSES",
+    "ATSS": "MODEL.ATSS.NUM_CLASSES",
+    "PAA": "MODEL.PAA.NUM_CLASSES",
+    "AutoAssign": "MODEL.AUTOASSIGN.NUM_CLASSES",
+    "DINO": "MODEL.DINO.NUM_CLASSES",
     "ImageClassifier": "MODEL.CLASSIFIER.NUM_CLASSES",
 }
 
@@ -49,6 +61,7 @@ class YamlConfig(Config):
     weights_key = "MODEL.WEIGHTS"
     sets_key = "DATASETS"
     model_key = "MODEL.META_ARCHITECTURE"
+    mean_key = "MODEL.PIXEL_MEAN"
 
     @property
     def output_dir(self) -> str:
@@ -60,7 +73,7 @@ class YamlConfig(Config):
 
     @property
     def strict(self) -> bool:
-        return self.cfg.D2FREQ.STRICT_WEIGHTS
+        return self.setting("STRICT_WEIGHTS")
 
     @property
     def checkpoint_period(self) -> int:
@@ -76,7 +89,7 @@ class YamlConfig(Config):
 
     def setting(self, name: str) -> Any:
         inside = name.partition(".")[0] in host_node_keys()
-        node: Any = self.cfg if inside else self.cfg.D2FREQ
+        node: Any = self.cfg if inside else own_keys(self.cfg, "D2FREQ", trainer_keys())
         for part in name.split("."):
             node = node[part]
         return node
@@ -86,16 +99,17 @@ class YamlConfig(Config):
 
     @property
     def protocol(self) -> str:
-        return self.cfg.TEST.TINY.PROTOCOL
+        return self._tiny.PROTOCOL
 
     @property
     def merging(self) -> tuple[str, float] | None:
-        tiny = self.cfg.TEST.TINY
+        tiny = self._tiny
         return (tiny.MERGE, tiny.MERGE_IOU) if tiny.ORIGINALS else None
 
     @property
     def class_key(self) -> str:
-        return CLASS_KEYS.get(meta_architectures(self.cfg)[-1][1], "the model's class count")
+        name = short_name(META_ARCH_REGISTRY, meta_architectures(self.cfg)[-1][1])
+        return CLASS_KEYS.get(name, "the model's class count")
 
     @property
     def crops(self) -> bool:
@@ -103,15 +117,29 @@ class YamlConfig(Config):
 
     @property
     def measures_masks(self) -> bool:
-        return not self.cfg.TEST.TINY.ORIGINALS  # where tiles are merged, boxes alone are measured
+        return not self._tiny.ORIGINALS  # where tiles are merged, boxes alone are measured
 
     @property
     def square(self) -> int:
-        return self.cfg.INPUT.CLASSIFICATION.CROP
+        return own_keys(self.cfg, "INPUT.CLASSIFICATION", classification_input_keys()).CROP
 
     @property
     def channel_order(self) -> str:
         return self.cfg.INPUT.FORMAT
+
+    @property
+    def pixels(self) -> PixelReader | None:
+        return reader_of(self.cfg)
+
+    @property
+    def train_steps(self) -> list[str]:
+        return []  # resizing, flips, and those of INPUT.AUGMENT, which take any channels
+
+    def settle_pixels(self) -> None:
+        keys = own_keys(self.cfg, "INPUT.PIXELS", pixel_keys())
+        reader = self.pixels if keys.RANGE == DATASET else None
+        if reader is not None:
+            keys.RANGE = reader.as_dict()["range"]
 
     @property
     def image_sizes(self) -> ImageSizes:
@@ -131,7 +159,9 @@ class YamlConfig(Config):
         return list(self.cfg.DATASETS.TEST)
 
     def model(self, device: str | None = None) -> nn.Module:
-        return lean(build_model(self.cfg if device is None else self._on(device)))
+        check_registry_names(self.cfg)  # a command that does not train has not checked the config
+        with keys_are_read():
+            return lean(build_model(self.cfg if device is None else self._on(device)))
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         optimizer = build_optimizer(self.cfg, model)
@@ -186,19 +216,22 @@ class YamlConfig(Config):
         if "dct" not in self.cfg.MODEL.BACKBONE.NAME:
             return None
         cfg = self._on(self.cfg.MODEL.DEVICE)
-        cfg.MODEL.FREQ_INPUT.MEAN, cfg.MODEL.FREQ_INPUT.STD = [], []
+        keys = own_keys(cfg, "MODEL.FREQ_INPUT", freq_input_keys())
+        keys.MEAN, keys.STD = [], []
         cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [128.0] * 3, [1.0] * 3
         return build_transform(cfg)
 
     def without_gate(self) -> tuple[str, dict[str, Any]] | None:
         if not self.source:
             return None
-        model, detector = self.cfg.MODEL, self.cfg.MODEL.FREQ_INPUT.GATE.DETECTOR
+        models = meta_architectures(self.cfg)
         keys: dict[str, Any] = {}
-        if model.META_ARCHITECTURE == "Gated":
-            keys = {"META_ARCHITECTURE": detector}
-        elif model.META_ARCHITECTURE == "SET" and model.SET.DETECTOR == "Gated":
-            keys = {"SET": {"DETECTOR": detector}}
+        for (key, name), (_, detector) in zip(models, models[1:], strict=False):
+            if short_name(META_ARCH_REGISTRY, name) == "Gated":
+                *nodes, last = key.split(".")[1:]
+                keys = {last: detector}
+                for node in reversed(nodes):
+                    keys = {node: keys}
         return self.source, keys
 
     def check_parts(self) -> None:
@@ -221,6 +254,10 @@ class YamlConfig(Config):
     def set_up(self, args: Any) -> None:
         self.cfg.freeze()
         super().set_up(args)
+
+    @property
+    def _tiny(self) -> CfgNode:
+        return own_keys(self.cfg, "TEST.TINY", tiny_keys())
 
     def _on(self, device: str) -> CfgNode:
         """A copy that may be changed, for a device."""

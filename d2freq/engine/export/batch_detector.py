@@ -10,6 +10,7 @@ from detectron2.structures import ImageList
 from torch import Tensor, nn
 
 from d2freq.engine.export.dense import detect_densely, is_dense
+from d2freq.engine.export.queries import detect_by_queries, is_by_queries
 from d2freq.engine.export.rows import is_there
 from d2freq.engine.export.two_stage import detect_in_two_stages, is_two_stage
 from d2freq.errors import UserError
@@ -24,8 +25,8 @@ class BatchDetector(nn.Module):
 
     Args:
         model: takes a list of records and returns a list of {"instances": Instances}. Faster and
-            Cascade R-CNN, RetinaNet and FCOS of the host, of d2freq, and subclasses that leave
-            inference as it is, take any number of pictures at once; another one a picture.
+            Cascade R-CNN, RetinaNet and FCOS of the host, of d2freq, DINO, and subclasses that
+            leave inference as it is, take any number of pictures at once; another one a picture.
 
     Attributes:
         takes_batches: whether B may be other than 1.
@@ -43,6 +44,8 @@ class BatchDetector(nn.Module):
             self._find = detect_in_two_stages
         elif is_dense(self.model):
             self._find = detect_densely
+        elif is_by_queries(self.model):
+            self._find = detect_by_queries
         self.eval()
 
     @property

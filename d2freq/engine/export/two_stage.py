@@ -1,4 +1,4 @@
-"""Faster and Cascade R-CNN as a function of a batch, so that a trace serves any number of pictures.
+"""Faster, Cascade and Grid R-CNN as a function of a batch: a trace serves any number of pictures.
 
 Shape shorthand: B pictures of H x W, L levels, A anchors a location, n candidates of a level, P
 proposals of a picture, N proposals of all pictures, K classes.
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from d2freq.engine.export.rows import NOTHING, best, gather_rows, is_there, suppress
 from d2freq.engine.export.same import acts_as
+from d2freq.modeling.detectors.cascade_rpn import CascadeRPN
+from d2freq.modeling.detectors.grid_rcnn import BoxScoreLayer, GridROIHeads, decode_grid
 
 __all__ = ["detect_in_two_stages", "is_two_stage"]
 
@@ -30,11 +32,14 @@ def is_two_stage(model: Any) -> bool:
     if not acts_as(model, GeneralizedRCNN, "forward", "inference", "preprocess_image"):
         return False
     rpn, heads = model.proposal_generator, model.roi_heads
-    if not acts_as(rpn, RPN, "forward", "predict_proposals"):
+    by_rpn = acts_as(rpn, RPN, "forward", "predict_proposals")
+    if not by_rpn and not acts_as(rpn, CascadeRPN, "forward", "both_stages", "refine", "decode"):
         return False
     if isinstance(heads, CascadeROIHeads):
         methods = ("forward", "_forward_box", "_run_stage", "_create_proposals_from_boxes")
         known = acts_as(heads, CascadeROIHeads, *methods)
+    elif isinstance(heads, GridROIHeads):
+        known = acts_as(heads, GridROIHeads, "forward", "_forward_box", "moved")
     else:
         known = acts_as(heads, StandardROIHeads, "forward", "_forward_box")
     return (
@@ -86,15 +91,36 @@ def detect_in_two_stages(
     found, order = best(kept.reshape(-1, kinds * count), most)
     classes = torch.div(order, count, rounding_mode="floor")
     row = order if choices == kinds else order - classes * count
-    return gather_rows(corners.reshape(-1, choices * count, 4), row), found, classes
+    chosen = gather_rows(corners.reshape(-1, choices * count, 4), row)
+    if isinstance(heads, GridROIHeads):
+        chosen = _move(heads, features, chosen, is_there(found))
+    return chosen, found, classes
+
+
+def _move(heads: Any, features: dict[str, Tensor], boxes: Tensor, there: Tensor) -> Tensor:
+    """Boxes (B, D, 4) where Grid R-CNN's points lie; those that are not `there` (B, D) stay."""
+    maps = [features[name] for name in heads.box_in_features]
+    picture, place = there.nonzero().unbind(1)
+    regions = boxes[picture, place]
+    logits, _ = heads.grid_head(_pool(heads.grid_pooler, maps, regions, picture))
+    moved = decode_grid(logits, regions, heads.grid_head.grid)
+    return boxes.index_put((picture, place), moved)
 
 
 def _propose(rpn: Any, features: dict[str, Tensor], limit: Tensor) -> tuple[Tensor, Tensor]:
     """Proposals (B, P, 4) and their logits (B, P), falling."""
     maps = [features[name] for name in rpn.in_features]
     anchors = rpn.anchor_generator(maps)
-    before, after = rpn.pre_nms_topk[False], rpn.post_nms_topk[False]
+    before = rpn.pre_nms_topk[False]
     boxes, scores = [], []
+    if isinstance(rpn, CascadeRPN):
+        priors = [level.tensor for level in anchors]
+        _, refined, all_logits, all_deltas = rpn.both_stages(maps, priors, limit)
+        for found, logits in zip(rpn.decode(1, all_deltas, refined), all_logits, strict=True):
+            top, place = best(logits, before)
+            boxes.append(gather_rows(found, place))
+            scores.append(top)
+        return _suppressed(rpn, boxes, scores, limit)
     for anchor, logits, deltas in zip(anchors, *rpn.rpn_head(maps), strict=True):
         top, place = best(logits.permute(0, 2, 3, 1).flatten(1), before)
         rows = deltas.permute(0, 2, 3, 1).reshape(deltas.shape[0], -1, 4)
@@ -102,6 +128,14 @@ def _propose(rpn: Any, features: dict[str, Tensor], limit: Tensor) -> tuple[Tens
         decoded = rpn.box2box_transform.apply_deltas(chosen, anchor.tensor[place.flatten()])
         boxes.append(decoded.reshape(-1, before, 4))
         scores.append(top)
+    return _suppressed(rpn, boxes, scores, limit)
+
+
+def _suppressed(
+    rpn: Any, boxes: list[Tensor], scores: list[Tensor], limit: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Proposals of L tables of candidates, (B, n, 4) and (B, n); see ``_propose``."""
+    before, after = rpn.pre_nms_topk[False], rpn.post_nms_topk[False]
     corners, logits = torch.stack(boxes, dim=1), torch.stack(scores, dim=1)  # (B, L, n, 4 or none)
     finite = corners.isfinite().all(dim=-1) & logits.isfinite()
     corners = _clip(torch.where(finite.unsqueeze(-1), corners, torch.zeros_like(corners)), limit)
@@ -126,7 +160,10 @@ def _classify(
     for number, (head, predictor) in enumerate(stages):
         if number > 0:
             boxes = _clip(boxes, limit)
-        logits, deltas = predictor(head(_pool(heads.box_pooler, maps, boxes, picture)))
+        found = predictor(head(_pool(heads.box_pooler, maps, boxes, picture)))
+        if isinstance(predictor, BoxScoreLayer):  # boxes stay those of the proposals
+            return boxes, found.softmax(dim=-1)
+        logits, deltas = found
         scores.append(logits.softmax(dim=-1))
         boxes = predictor.box2box_transform.apply_deltas(deltas, boxes)
     return boxes, sum(scores[1:], scores[0]) / len(stages)
@@ -160,6 +197,8 @@ def _stages(heads: Any) -> list[tuple[Any, Any]]:
 
 
 def _is_plain(predictor: Any) -> bool:
+    if isinstance(predictor, BoxScoreLayer):
+        return acts_as(predictor, BoxScoreLayer, "forward", "inference")
     methods = ("forward", "inference", "predict_boxes", "predict_probs")
     return (
         acts_as(predictor, FastRCNNOutputLayers, *methods)

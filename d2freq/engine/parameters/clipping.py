@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice, did_you_mean
 
-__all__ = ["CLIP_TYPES", "FULL_MODEL", "clip", "clip_by"]
+__all__ = ["CLIP_TYPES", "FULL_MODEL", "check_clipping", "clip", "clip_by"]
 
 FULL_MODEL = "full_model"
 CLIP_TYPES = ("value", "norm", FULL_MODEL)
@@ -24,7 +24,7 @@ def clip(
     """Clip the gradients at the start of each of the optimizer's steps.
 
     It happens after a gradient scaler has unscaled them, and after all processes' gradients have
-    been averaged.
+    been averaged. A fused optimizer unscales within its step: there the limit is scaled instead.
 
     Args:
         optimizer: of any kind; changed in place.
@@ -38,25 +38,47 @@ def clip(
         The same optimizer.
 
     Raises:
-        UserError: another type, or a value that is not above 0.
+        UserError: see :func:`check_clipping`.
     """
-    choice(clip_type, CLIP_TYPES, key="CLIP_TYPE")
-    if not clip_value > 0:
-        raise UserError(f"CLIP_VALUE {clip_value}: gradients are clipped to a value above 0")
+    check_clipping(clip_type, clip_value, norm_type)
 
     def before_step(this: Optimizer, args: Any, kwargs: Any) -> None:
         parameters = [p for group in this.param_groups for p in group["params"]]
         parameters = [p for p in parameters if p.grad is not None]
+        scale = getattr(this, "grad_scale", None)  # by torch's GradScaler, for this step
+        limit = clip_value if scale is None else clip_value * float(scale)
         if clip_type == "value":
-            clip_grad_value_(parameters, clip_value)
+            clip_grad_value_(parameters, limit)
         elif clip_type == FULL_MODEL:
-            clip_grad_norm_(parameters, clip_value, norm_type=norm_type)
+            clip_grad_norm_(parameters, limit, norm_type=norm_type)
         else:
             for parameter in parameters:
-                clip_grad_norm_(parameter, clip_value, norm_type=norm_type)
+                clip_grad_norm_(parameter, limit, norm_type=norm_type)
 
     optimizer.register_step_pre_hook(before_step)
     return optimizer
+
+
+def check_clipping(
+    clip_type: str, clip_value: float, norm_type: float, *, prefix: str = ""
+) -> None:
+    """Refuse what would clip nothing as it is meant.
+
+    Args:
+        clip_type, clip_value, norm_type: see :func:`clip`.
+        prefix: of the keys, in messages, such as "SOLVER.CLIP_GRADIENTS.".
+
+    Raises:
+        UserError: another type, or a number that is not above 0: all updates would be 0, or against
+            the gradient.
+    """
+    choice(clip_type, CLIP_TYPES, key=f"{prefix}CLIP_TYPE")
+    if not clip_value > 0:
+        raise UserError(
+            f"{prefix}CLIP_VALUE {clip_value}: gradients are clipped to a value above 0"
+        )
+    if not norm_type > 0:
+        raise UserError(f"{prefix}NORM_TYPE {norm_type}: p of a p-norm is above 0; 2 is usual")
 
 
 def clip_by(optimizer: Optimizer, options: dict[str, Any], *, key: str) -> Optimizer:

@@ -9,10 +9,13 @@ from torch import nn
 
 from d2freq.data.image_folders.dataset import EVALUATOR_TYPE
 from d2freq.data.image_folders.mapper import ImageMapper
+from d2freq.data.pixels import reader_of
 from d2freq.engine.tasks.task import Task
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.topk import TopKEvaluator
 from d2freq.modeling.classification import ImageClassifier
+from d2freq.modeling.classification.config import classification_input_keys
+from d2freq.utils.own_keys import own_keys
 
 if TYPE_CHECKING:
     from d2freq.engine.config import Config
@@ -32,7 +35,7 @@ class Classification(Task):
 
     def mapper(self, cfg: CfgNode, *, is_train: bool) -> ImageMapper:
         """By INPUT.CLASSIFICATION and INPUT.FORMAT."""
-        keys = cfg.INPUT.CLASSIFICATION
+        keys = own_keys(cfg, "INPUT.CLASSIFICATION", classification_input_keys())
         return ImageMapper(
             is_train,
             crop=keys.CROP,
@@ -41,10 +44,11 @@ class Classification(Task):
             aspect=keys.ASPECT,
             flip=keys.FLIP,
             image_format=cfg.INPUT.FORMAT,
+            pixels=reader_of(cfg),
         )
 
     def test_batch(self, cfg: CfgNode) -> int:
-        return cfg.INPUT.CLASSIFICATION.TEST_BATCH
+        return own_keys(cfg, "INPUT.CLASSIFICATION", classification_input_keys()).TEST_BATCH
 
     def evaluator(self, cfg: CfgNode, dataset_name: str, output_dir: str) -> TopKEvaluator:
         return TopKEvaluator(dataset_name, output_dir=output_dir)

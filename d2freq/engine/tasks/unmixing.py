@@ -15,6 +15,8 @@ from d2freq.engine.tasks.task import Task
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.cso.evaluator import CSOEvaluator
 from d2freq.modeling.unmixing import UnmixingModel
+from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
+from d2freq.utils.own_keys import own_keys
 
 if TYPE_CHECKING:
     from d2freq.engine.config import Config
@@ -34,12 +36,14 @@ class Unmixing(Task):
         return isinstance(model, UnmixingModel)
 
     def mapper(self, cfg: CfgNode, *, is_train: bool) -> SequenceMapper:
-        keys = cfg.MODEL.UNMIXING
+        keys = own_keys(cfg, "MODEL.UNMIXING", unmixing_keys())
+        noise = own_keys(cfg, "INPUT.UNMIXING", unmixing_input_keys())
         return SequenceMapper(
             is_train,
             size=keys.SIZE,
             factor=keys.FACTOR,
-            noise=cfg.INPUT.UNMIXING.NOISE,
+            noise=noise.NOISE,
+            noise_range=noise.NOISE_RANGE,
             window=keys.WINDOW,
         )
 
@@ -48,7 +52,7 @@ class Unmixing(Task):
 
     def evaluator(self, cfg: CfgNode, dataset_name: str, output_dir: str) -> CSOEvaluator:
         """CSO-mAP by MODEL.UNMIXING's threshold, window and factor."""
-        keys = cfg.MODEL.UNMIXING
+        keys = own_keys(cfg, "MODEL.UNMIXING", unmixing_keys())
         return CSOEvaluator(
             dataset_name,
             output_dir=output_dir,

@@ -20,7 +20,6 @@ class StrictCheckpointer(TorchvisionCheckpointer):
     checkpoint still loads into HS-FPN, unless ``complete`` is set, as for evaluation.
     """
 
-    complete: bool = False
     _weights_path: str = ""
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
@@ -45,8 +44,9 @@ class StrictCheckpointer(TorchvisionCheckpointer):
             raise UserError(
                 f"checkpoint {self._weights_path} does not fit the model:\n  "
                 + "\n  ".join(lines)
-                + "\nIf the class count differs, set it (MODEL.ROI_HEADS.NUM_CLASSES or "
-                "MODEL.RETINANET.NUM_CLASSES) to the checkpoint's, or, to fine-tune with these "
+                + "\nIf the class count differs, set it (MODEL.ROI_HEADS.NUM_CLASSES, "
+                "MODEL.RETINANET.NUM_CLASSES, MODEL.DINO.NUM_CLASSES or the like) to the "
+                "checkpoint's, or, to fine-tune with these "
                 "layers started anew, D2FREQ.STRICT_WEIGHTS False (train.strict_weights=False in "
                 "a lazy config)."
             )
@@ -80,9 +80,9 @@ def load_weights(model: nn.Module, weights: str, output_dir: str, *, resume: boo
     """
     if strict:
         checkpointer: TorchvisionCheckpointer = StrictCheckpointer(model, output_dir)
-        checkpointer.complete = True
     else:
         checkpointer = TorchvisionCheckpointer(model, output_dir)
+    checkpointer.complete = True
     return checkpointer.resume_or_load(weights, resume=resume)
 
 

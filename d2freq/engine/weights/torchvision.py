@@ -4,6 +4,8 @@ import logging
 import re
 
 from d2freq.engine.weights.addresses import fetch
+from d2freq.engine.weights.bands import fit_bands
+from d2freq.engine.weights.dino import fit_dino
 from d2freq.engine.weights.finite_checkpointer import FiniteCheckpointer
 from d2freq.engine.weights.frequency_input import fit_frequencies
 from d2freq.engine.weights.published import fit_published
@@ -20,10 +22,14 @@ class TorchvisionCheckpointer(FiniteCheckpointer):
     """DetectionCheckpointer that knows torchvision's ResNets and MobileNetV2 by their names.
 
     Detectron2 wants them converted first, and otherwise starts from random weights with a warning.
-    An ImageClassifier takes their last layer too.
+    An ImageClassifier takes their last layer too, and a DINO the weights of other codes' DINO: see
+    :func:`fit_dino`.
     A detector also reads what was trained with SET, and the other way round: see :func:`fit_set`;
-    and one that takes frequencies reads an RGB network's: see :func:`fit_frequencies`.
+    and one that takes frequencies, or other bands, reads an RGB network's: see
+    :func:`fit_frequencies` and :func:`fit_bands`.
     """
+
+    complete: bool = False  # weights to measure with: nothing is made to fit
 
     def load(self, path: str, checkpointables: list[str] | None = None) -> dict:
         """As DetectionCheckpointer.load, from a file, an address or a name of Detectron2's zoo.
@@ -35,6 +41,7 @@ class TorchvisionCheckpointer(FiniteCheckpointer):
 
     def _load_model(self, checkpoint):
         checkpoint = fit_published(checkpoint, self.model)
+        checkpoint = fit_dino(checkpoint, self.model, resnet_name=resnet_name)
         weights = checkpoint["model"]
         is_resnet = RESNET.issubset(weights)
         if is_resnet or MOBILENETV2.issubset(weights):
@@ -48,6 +55,8 @@ class TorchvisionCheckpointer(FiniteCheckpointer):
             checkpoint["matching_heuristics"] = True  # Detectron2: names match by their endings
         if not checkpoint.get("matching_heuristics"):  # by their endings names fit a SET model too
             checkpoint["model"] = fit_set(weights, self.model.state_dict())
+        if not self.complete:
+            checkpoint = fit_bands(checkpoint, self.model)
         return super()._load_model(fit_frequencies(checkpoint, self.model))
 
 

@@ -9,6 +9,7 @@ from detectron2.modeling import build_model
 
 from d2freq.engine import Trainer, check, load_lazy, load_yaml
 from d2freq.engine.config import is_lazy
+from d2freq.engine.config.read_lazy import _check_call
 from d2freq.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -301,3 +302,34 @@ def test_a_fault_in_a_lazy_file_names_the_file_and_the_key(tmp_path, line, words
     with pytest.raises(UserError, match=words) as caught:
         load_lazy(str(file))
     assert "twin.py" in str(caught.value)
+
+
+def test_a_config_has_to_be_named_and_has_an_ending(tmp_path):
+    with pytest.raises(UserError, match="no config: pass --config-file"):
+        is_lazy("")
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is a \.yaml, \.yml or \.py file, not '\.json'"):
+        is_lazy(str(tmp_path / "model.json"))
+    (tmp_path / "model.yaml").write_bytes(b"\xff\xfe\x00")
+    assert not is_lazy(str(tmp_path / "model.yaml"))  # whoever reads it says what is wrong
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.max_iter=[1,"], "command line: "),
+        (["train.max_iter"], r"override train\.max_iter has no value: write key=value"),
+    ],
+)
+def test_an_override_that_cannot_be_read_is_of_the_command_line(overrides, words):
+    with pytest.raises(UserError, match=words):
+        load_lazy(LAZY, overrides)
+
+
+def test_a_call_is_checked_as_far_as_it_can_be_read():
+    with pytest.raises(UserError, match=r"^f\.py: a\._target_: .*nowhere"):
+        _check_call("nowhere.at.all", ["x"], "a", "f.py")
+    _check_call("builtins.min", ["anything"], "a", "f.py")  # without a signature: left to the call
+    _check_call(dict, ["anything"], "a", "f.py")
+    with pytest.raises(UserError, match=r"f\.py: a\.centre: .* takes no 'centre'"):
+        _check_call(torch.nn.Linear, ["centre"], "a", "f.py")

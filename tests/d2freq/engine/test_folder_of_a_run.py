@@ -173,6 +173,8 @@ def test_a_former_training_is_not_overwritten_unasked(kind, vehicles, loggers, t
         check()
     with pytest.raises(UserError, match="say one of them"):
         check("--resume", "--overwrite")
+    with pytest.raises(UserError, match="--reset-lr .*say --resume"):
+        check("--reset-lr")
     check("--resume")
     check("--overwrite")
     check("--eval-only", weights=out / "model_final.pth")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import threading
 
 import pytest
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
@@ -98,3 +99,55 @@ def test_others_that_cannot_be_joined_are_told(monkeypatch):
     monkeypatch.setattr(launching.dist, "init_process_group", refuse)
     with pytest.raises(UserError, match=r"process 1 of 2 .* tcp://h:1: connection refused"):
         launching.launch(lambda arguments: None, TWO)
+
+
+def test_a_signal_is_passed_on_to_the_children(monkeypatch):
+    """One of them has ended by then, another has no number yet."""
+    children = [argparse.Namespace(pid=pid) for pid in (None, 77, 78)]
+    monkeypatch.setattr(processes.multiprocessing, "active_children", lambda: children)
+    sent = []
+
+    def kill(pid, number):
+        sent.append((pid, number))
+        if pid == 77:
+            raise ProcessLookupError
+
+    with processes._passing_on() as heard:
+        with monkeypatch.context() as patch:
+            patch.setattr(processes.os, "kill", kill)
+            signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+    assert sent == [(77, signal.SIGTERM), (78, signal.SIGTERM)]
+
+
+def test_beside_the_main_thread_signals_stay_with_whoever_has_them():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with processes._passing_on() as heard:
+            seen.append((heard, signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [([], before)]
+
+
+def test_who_has_joined_runs_and_leaves(monkeypatch):
+    place = dict(RANK="1", WORLD_SIZE="2", LOCAL_RANK="1", MASTER_ADDR="h", MASTER_PORT="1")
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    done = []
+    monkeypatch.setattr(launching.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(launching.torch, "set_num_threads", lambda number: None)
+    for owner, name in (
+        (launching.dist, "init_process_group"),
+        (launching.comm, "create_local_process_group"),
+        (launching.comm, "synchronize"),
+        (launching.dist, "destroy_process_group"),
+    ):
+        say = lambda *words, name=name, **options: done.append((name, *words))  # noqa: E731
+        monkeypatch.setattr(owner, name, say)
+    assert launching.launch(lambda arguments: arguments.num_gpus, TWO) == 2
+    assert done[0] == ("init_process_group", "gloo") and done[1][0] == "create_local_process_group"
+    assert [name for name, *_ in done[2:]] == ["synchronize", "destroy_process_group"]

@@ -38,6 +38,20 @@ def train_net(data: Path, *words: str) -> subprocess.CompletedProcess:
     return run_python(ROOT / "train_net.py", *words, DETECTRON2_DATASETS=str(data))
 
 
+def check_output(done: subprocess.CompletedProcess, *, trains: bool) -> None:
+    """A terminal's share: little before the first step, each notice once, a table with its line."""
+    lines = (done.stdout + done.stderr).splitlines()
+    assert sum(line.startswith("d2freq ") and " on " in line for line in lines) == 1
+    steps = [place for place, line in enumerate(lines) if "total_loss" in line]
+    assert bool(steps) == trains and min(steps, default=len(lines)) <= 60
+    hidden = ("_BASE_", "full config", "Conv2d(", "copypaste", "Distribution of", "FutureWarning")
+    assert not [line for line in lines if any(words in line for words in hidden)]
+    heads = [line for line in lines if line.startswith("|") and "AP50" in line]
+    assert len(heads) == 1 and "nan" not in done.stdout
+    place = lines.index(heads[0])
+    assert lines[place - 1].startswith("in percent, higher is better")
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_train_then_resume_then_evaluate(kind, data, tmp_path):
     suffix, options, max_iter, output_dir, weights = KINDS[kind]
@@ -47,6 +61,7 @@ def test_train_then_resume_then_evaluate(kind, data, tmp_path):
         words = ["--config-file", DEMO + suffix, *flags, *options]
         done = train_net(data, *words, max_iter, str(steps), output_dir, str(out), *more)
         assert done.returncode == 0, done.stderr[-3000:]
+        check_output(done, trains="--eval-only" not in flags)
         metrics = out / "metrics.json"
         lines = metrics.read_text().splitlines() if metrics.is_file() else []
         records = map(json.loads, lines)
@@ -61,6 +76,7 @@ def test_train_then_resume_then_evaluate(kind, data, tmp_path):
     first = measured(out)
     assert run(["--resume"], 3, out) == [1, 2]
     log = (out / "log.txt").read_text()
+    assert "Conv2d(" in log and "oLRP_Loc" in log and log.count(" on ") >= 2
     assert "Starting training from iteration 0" in log
     assert "Starting training from iteration 2" in log
     trained = measured(out)

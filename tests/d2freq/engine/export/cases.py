@@ -20,7 +20,12 @@ HS = ["MODEL.BACKBONE.NAME", "build_resnet_hsfpn_backbone"]
 FASTER = "configs/_base_/faster_rcnn_R18_FPN.yaml"
 RETINA = "configs/_base_/retinanet_R50_FPN.yaml"
 FCOS = "configs/_base_/fcos_R18_FPN.yaml"
+CASCADE_RPN = "configs/detectors/cascade_rpn_R18_FPN_scenes.yaml"
+GRID = "configs/detectors/grid_rcnn_R18_FPN_scenes.yaml"
+GRID_KEYS = "MODEL.ROI_GRID_HEAD.POINT_CHANNELS 4 MODEL.ROI_GRID_HEAD.NUM_CONV 1".split()
 CASCADE = "configs/_base_/cascade_rcnn_R50_FPN.yaml"
+DINO = "configs/_base_/dino_MobileNetV2.yaml"
+DINO_KEYS = "MODEL.DINO.NUM_CLASSES 3 MODEL.DINO.NUM_QUERIES 40 MODEL.DINO.ENC_LAYERS 1".split()
 FCOS_KEYS = "MODEL.FCOS.NUM_CLASSES 3 MODEL.FCOS.TOPK_CANDIDATES_TEST 60".split()
 MODELS = {
     "faster_fpn": (FASTER, []),
@@ -29,7 +34,11 @@ MODELS = {
     "retinanet_fpn": (RETINA, []),
     "retinanet_released": (RETINA, [*HS, "MODEL.HSFPN.PRESET", "released"]),
     "cascade_hsfpn": (CASCADE, HS),
+    "cascade_rpn": (CASCADE_RPN, []),
+    "grid_rcnn": (GRID, GRID_KEYS),
     "fcos": (FCOS, [*FCOS_KEYS, "MODEL.FCOS.SCORE_THRESH_TEST", "0.05"]),
+    "dino": (DINO, DINO_KEYS),
+    "dino_hsfpn": (DINO, [*DINO_KEYS, HS[0], "build_mobilenetv2_hsfpn_backbone"]),
     "fcos_published": (FCOS, [*FCOS_KEYS, "MODEL.FCOS.INFERENCE", "published"]),
 }
 
@@ -40,6 +49,8 @@ def build(name, *overrides):
     torch.manual_seed(0)
     model = config_model(config, [*SMALL, *own, *overrides])
     for part, layer in model.named_modules():
+        if "transformer.heads" in part and isinstance(layer, torch.nn.Linear):
+            torch.nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         if part.endswith(("objectness_logits", "cls_score")):
             fan_in = layer.weight[0].numel()
             torch.nn.init.normal_(layer.weight, std=8 / fan_in**0.5)

@@ -13,7 +13,9 @@ from d2freq.errors import UserError
 from ....process import output_of_python
 from .cases import FASTER, SIZES, SMALL, TRACED, assert_same, build, noise
 
-FILES = ["faster_hsfpn", "retinanet_released", "cascade_hsfpn", "fcos_published"]
+FILES = ["faster_hsfpn", "retinanet_released", "cascade_hsfpn", "fcos_published", "dino"]
+CASES = [(name, suffix) for name in FILES for suffix in (".pt", ".onnx")]
+CASES += [("cascade_rpn", ".onnx"), ("grid_rcnn", ".onnx")]  # TorchScript is the same trace
 
 # torch calls TorchScript deprecated in favour of torch.export, which cannot hold a detector
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
@@ -52,8 +54,7 @@ def assert_file_is_model(run, model, batch):
         assert_same([part[images == place] for part in found], expected)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".onnx"])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("name", "suffix"), CASES)
 def test_a_file_finds_what_the_model_finds_at_any_size(name, suffix, tmp_path):
     model = build(name)
     path = tmp_path / "folder" / f"detector{suffix}"

@@ -9,6 +9,7 @@ from detectron2.engine import HookBase
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
+from d2freq.engine.hooks import finite_steps
 from d2freq.engine.hooks.finite_steps import HALVINGS, FiniteSteps
 from d2freq.engine.step import make_step, step_of
 from d2freq.engine.weights.finite import NonFiniteError, check_finite, faults_of
@@ -213,3 +214,16 @@ def test_overflows_of_a_scaler_pass_but_not_without_end():
     with pytest.raises(NonFiniteError, match=r"iteration 3.*gradient of weight.*20 in a row"):
         for _ in range(HALVINGS + 1):
             ask(math.nan)
+
+
+@pytest.mark.parametrize(("here", "there"), [(True, True), (True, False), (False, True)])
+def test_all_processes_leave_an_update_out_or_none(here, there, monkeypatch):
+    def reduce(flag, op):
+        assert op == finite_steps.dist.ReduceOp.MIN
+        flag.clamp_(max=int(there))
+
+    losses = {"loss": torch.tensor(1.0)}
+    assert finite_steps._in_all_processes(here, losses) == here  # alone
+    monkeypatch.setattr(finite_steps.comm, "get_world_size", lambda: 2)
+    monkeypatch.setattr(finite_steps.dist, "all_reduce", reduce)
+    assert finite_steps._in_all_processes(here, losses) == (here and there)

@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from d2freq.engine.hooks.stopping import SIGNALS, Stop, Stopped
+from d2freq.engine.hooks import stopping
+from d2freq.engine.hooks.stopping import SAME_SECONDS, SIGNALS, Stop, Stopped
 
 from ....process import ROOT
 from ..toy_training import KINDS, train
@@ -111,3 +112,42 @@ def test_a_process_of_a_loader_does_not_mind(monkeypatch):
     stop._process = os.getpid() + 1
     stop._hear(signal.SIGTERM, None)
     assert not stop.heard
+
+
+def test_what_one_process_hears_stops_all_of_them(monkeypatch):
+    """The other one has heard SIGTERM; afterwards this one is deaf, until it has ended."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    monkeypatch.setattr(stopping.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(stopping.comm, "get_world_size", lambda: 2)
+    monkeypatch.setattr(stopping.dist, "new_group", lambda backend: backend)
+    heard = [signal.SIGTERM, 0]
+
+    def reduce(tensor, op, group):
+        assert group == "gloo"
+        tensor.clamp_(min=heard.pop())
+
+    monkeypatch.setattr(stopping.dist, "all_reduce", reduce)
+    stop = Stop()
+    try:
+        stop.listen()
+        assert not stop.agree() and not stop.heard
+        assert stop.agree() and stop.number == signal.SIGTERM
+        stop.hand_back()
+        assert all(signal.getsignal(number) == signal.SIG_IGN for number in SIGNALS)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_another_signal_is_the_systems_after_a_while(monkeypatch):
+    clock, done = iter((10.0, 10.0 + SAME_SECONDS / 2, 10.0 + SAME_SECONDS)), []
+    stop = Stop()
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(stopping.signal, "signal", lambda number, to: done.append((number, to)))
+    monkeypatch.setattr(stopping.os, "kill", lambda pid, number: done.append((pid, number)))
+    stop._hear(signal.SIGTERM, None)
+    done.clear()  # of what the first one does to loaders
+    stop._hear(signal.SIGTERM, None)  # the same once more, as a launcher passes it on
+    assert stop.heard and not done
+    stop._hear(signal.SIGINT, None)
+    assert done == [(signal.SIGINT, signal.SIG_DFL), (os.getpid(), signal.SIGINT)]

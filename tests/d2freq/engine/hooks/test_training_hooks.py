@@ -2,12 +2,15 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from detectron2.engine import SimpleTrainer
+from detectron2.utils.events import EventStorage
 
+from d2freq.engine.hooks import best
 from d2freq.engine.hooks.ema import ModelEMA
 from d2freq.engine.hooks.finite_steps import FiniteSteps
 from d2freq.engine.hooks.left_out import LeftOut
@@ -248,3 +251,32 @@ def test_a_loop_of_ones_own_trains_with_the_hooks():
     trainer.register_hooks([LeftOut(), FiniteSteps(most=0), ema])
     trainer.train(0, 2)
     assert ema.updates == 2
+
+
+def test_a_full_disk_leaves_the_best_before(monkeypatch, tmp_path, caplog):
+    hook = best.BestCheckpointer(1, torch.nn.Linear(1, 1), str(tmp_path), "bbox/AP")
+    with EventStorage(0) as storage:
+        hook.trainer = SimpleNamespace(storage=storage, start_iter=0, iter=0)
+        hook.before_train()
+
+        def measure(iteration, value):
+            storage.iter = iteration
+            storage.put_scalar("bbox/AP", value, smoothing_hint=False)
+            hook.evaluated()
+
+        measure(1, 3.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(best.comm, "is_main_process", lambda: False)
+            measure(2, 9.0)  # the first process alone saves
+        assert saved(tmp_path / "model_best.pth")["iteration"] == 1
+
+        def full(*words, **named):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(best, "save_weights", full)
+            measure(3, 5.0)
+        assert "No space left on device. The best before it stays" in caplog.text
+        assert hook.watched.values[-1] == (3, None) and hook.watched.best() == (1, 3.0)
+        measure(4, 4.0)  # better than what could be saved
+    assert saved(tmp_path / "model_best.pth")["iteration"] == 4

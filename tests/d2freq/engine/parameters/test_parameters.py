@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from detectron2.config import get_cfg
+from detectron2.utils.events import EventStorage
 from torch import nn
 
 import d2freq
@@ -13,6 +14,7 @@ from d2freq.engine.parameters.freeze import freeze
 from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.parameters.patterns import matching
 from d2freq.engine.solver import build_optimizer
+from d2freq.engine.step import MixedStep
 from d2freq.errors import UserError
 
 
@@ -44,6 +46,12 @@ def test_patterns_choose_modules_and_parameters(pattern, found):
     names = matching(Small(), pattern, key="KEY")
     assert len(names) == len(found)
     assert all(name.endswith(end) for name, end in zip(names, found, strict=True))
+
+
+def test_a_star_in_front_finds_modules_of_a_wrapped_detector():
+    """Of SET's, all names have "detector." in front."""
+    names = matching(nn.ModuleDict({"detector": Small()}), "*backbone.res2", key="KEY")
+    assert names == [f"detector.{name}" for name in matching(Small(), "backbone.res2", key="KEY")]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +181,22 @@ def test_full_model_by_key(optimizer):
         build_optimizer(other, model)
 
 
+@pytest.mark.parametrize("clip_type", ["value", "norm", "full_model"])
+@pytest.mark.parametrize(
+    ("key", "bad"), [("CLIP_VALUE", 0.0), ("CLIP_VALUE", -1.0), ("NORM_TYPE", 0.0)]
+)
+def test_clipping_to_nothing_is_refused_whatever_its_type(clip_type, key, bad):
+    """Detectron2's own types took it: no weight moved, or all moved against the gradient."""
+    cfg = get_cfg()
+    d2freq.add_d2freq_config(cfg)
+    clipping = cfg.SOLVER.CLIP_GRADIENTS
+    clipping.ENABLED, clipping.CLIP_TYPE, clipping[key] = True, clip_type, bad
+    with pytest.raises(UserError, match=f"SOLVER.CLIP_GRADIENTS.{key} {bad}: .* above 0"):
+        build_optimizer(cfg, Small())
+    cfg.SOLVER.CLIP_GRADIENTS.ENABLED = False
+    build_optimizer(cfg, Small())
+
+
 def test_clipping_of_lazy_configs_refuses_typos():
     optimizer = torch.optim.SGD(Small().parameters(), lr=0.1)
     assert clip_by(optimizer, {"clip_type": "value"}, key="K") is optimizer
@@ -193,3 +217,41 @@ def test_adamw_takes_the_decay_off_the_weights():
     model.weight.grad = torch.zeros_like(model.weight)
     optimizer.step()
     assert torch.allclose(model.weight, before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.parametrize("clip_type", ["full_model", "norm", "value"])
+@pytest.mark.parametrize("fused", [False, True])
+def test_clipping_is_of_true_gradients_under_a_scaler(clip_type, fused):
+    """A fused optimizer gets scaled gradients: clipped as they are, it would stand still."""
+    model = nn.Linear(6, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, fused=fused)
+    clip(optimizer, clip_type=clip_type, clip_value=0.25)
+    before = [p.detach().clone() for p in model.parameters()]
+    scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
+    step = MixedStep(model, [torch.randn(8, 6)], optimizer, grad_scaler=scaler)
+    step.losses = lambda batch: {"loss": model(batch).square().sum() * 10}
+    step.model.train()
+    with EventStorage():
+        step.run_step()
+    moved = [(p.detach() - b).flatten() for p, b in zip(model.parameters(), before, strict=True)]
+    if clip_type == "full_model":
+        assert torch.cat(moved).norm() == pytest.approx(0.25, rel=1e-4)
+    elif clip_type == "norm":
+        assert [each.norm().item() for each in moved] == pytest.approx([0.25] * 2, rel=1e-4)
+    else:
+        assert torch.cat(moved).abs().max() == pytest.approx(0.25, rel=1e-4)
+    assert scaler.get_scale() == 4096, "no gradient was infinite"
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_an_overflow_under_a_scaler_moves_nothing(fused):
+    model = nn.Linear(6, 4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, fused=fused)
+    clip(optimizer, clip_type="full_model", clip_value=0.1)
+    before = [p.detach().clone() for p in model.parameters()]
+    scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
+    scaler.scale(model(torch.randn(8, 6)).sum() * math.inf).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    assert scaler.get_scale() == 2048

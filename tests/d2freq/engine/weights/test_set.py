@@ -63,8 +63,9 @@ def test_a_plain_detector_reads_a_set_checkpoint(kind, set_file, files, caplog):
         rest = checkpointer.load(set_file, checkpointables=[])
     assert rest["iteration"] == 7
     assert "trained with SET" in caplog.text and "20 tensors of SET" in caplog.text
+    saved = weights_of(files["set"])
     for name, value in model.state_dict().items():
-        assert torch.equal(weights_of(files["set"])[name], value), name
+        assert torch.equal(saved[name], value), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -124,8 +125,9 @@ def test_strip_writes_the_detector_alone(set_file, files, tmp_path, capsys):
     checkpointer = StrictCheckpointer(model)
     checkpointer.complete = True
     checkpointer.load(str(out))
+    saved = weights_of(files["set"])
     for name, value in model.state_dict().items():
-        assert torch.equal(weights_of(files["set"])[name], value), name
+        assert torch.equal(saved[name], value), name
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ REQUIREMENTS = [
     "scipy>=1.10",
     "opencv-python>=4.8",
     "Pillow>=9.1",
+    # TIFF of 16 bits or many bands: 0.25 MB in pure Python; GDAL, with the extra geo, has 60 MB
+    "tifffile>=2022.5",
     "matplotlib",
     "tqdm>4.29.0",
     "tabulate",
@@ -79,6 +81,12 @@ OPENVINO = ["openvino>=2024.4", "onnx>=1.14"]  # its files, by way of ONNX, and 
 SHAPELY = ["shapely"]  # cuts polygons off at the border of a crop; Detectron2 asks for no version
 GEO = ["rasterio>=1.3", "pyproj>=3.4", "geopandas>=1.0"]  # GeoTIFF in; GeoJSON, GeoPackage out
 BROWSER = ["playwright>=1.40"]  # drives the report in the Chromium of the system, for its test
+# the site, built by make docs
+DOCS = [
+    *("mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10"),
+    *("mkdocstrings[python]>=0.27", "latex2mathml>=3.77"),
+]
+NOTEBOOKS = ["nbclient>=0.8", "nbformat>=5.7", "ipykernel>=6"]  # runs the site's notebooks
 TOOLS = ["pytest>=7", "pytest-xdist", "pytest-cov>=5", "ruff>=0.6", "mypy>=1.10", "types-tabulate"]
 
 setup(
@@ -89,13 +97,18 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
+    # Said in so many words, an editable install puts this folder on sys.path. Else setuptools maps
+    # the packages by a finder, and where Python runs in the folder above a clone named d2freq, that
+    # folder is found first, as an empty namespace package.
+    package_dir={"": "."},
     packages=find_packages(include=["d2freq", "d2freq.*", "minid2", "minid2.*"]),
+    py_modules=["d2freq_command"],
     package_data={
         "d2freq": [
             *("py.typed", "engine/weights/*.txt"),
             *("inference/report/page/*", "inference/report/page/script/*"),
         ],
-        "minid2": ["py.typed", "README.md"],
+        "minid2": ["py.typed", "README.md", "absent.txt"],
     },
     install_requires=REQUIREMENTS,
     extras_require={
@@ -107,9 +120,12 @@ setup(
             *SHAPELY,
             *GEO,
             *BROWSER,
+            *DOCS,
+            *NOTEBOOKS,
             *SAHI,
             *SUPERVISION,
         ],
+        "docs": [*DOCS, *NOTEBOOKS],
         "export": EXPORT,
         "openvino": OPENVINO,
         "mlflow": ["mlflow>=2.10"],
@@ -120,5 +136,5 @@ setup(
         "wandb": ["wandb>=0.16"],
     },
     cmdclass={"build_py": BuildWithConfigs},
-    entry_points={"console_scripts": ["d2freq = d2freq.cli:main"]},
+    entry_points={"console_scripts": ["d2freq = d2freq_command:main"]},
 )

@@ -12,7 +12,7 @@ installed, ``d2freq train`` and ``python -m d2freq.train`` do the same from any 
 
 import sys
 
-from d2freq.train import main
+from d2freq_command import train
 
 if __name__ == "__main__":
-    sys.exit(main(prog="train_net.py"))
+    sys.exit(train(prog="train_net.py"))

@@ -1,6 +1,7 @@
 """The command ``d2freq``: one subcommand a job, each a module of d2freq.commands.
 
-Bad input ends with one line on stderr and exit code 2.
+Bad input ends with one line on stderr and exit code 2. Nothing heavy is imported before the words
+are read, here and at the top of the subcommands' modules; see d2freq_command.
 """
 
 import argparse
@@ -8,8 +9,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+import d2freq
 from d2freq.commands.options import gather_overrides
 from d2freq.errors import UserError
+from d2freq.utils.parser import Parser
 
 # each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
 COMMANDS = (
@@ -18,6 +21,7 @@ COMMANDS = (
     "convert",
     "cost",
     "dct-statistics",
+    "demo",
     "detect",
     "evaluate",
     "export",
@@ -25,6 +29,7 @@ COMMANDS = (
     "report",
     "strip",
     "train",
+    "unmix",
     "validate",
     "visualize",
 )
@@ -32,9 +37,15 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code (0, or 2 for bad input)."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    words = sys.argv[1:] if argv is None else argv
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    arguments = parser.parse_args(words)
     gather_overrides(arguments)
     try:
+        d2freq.register()  # where d2freq_command has left it to us
         # a command that finds its input faulty, and has said so, returns its own exit code
         return arguments.run(arguments) or 0
     except (UserError, OSError) as error:
@@ -47,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand."""
-    parser = argparse.ArgumentParser(prog="d2freq", description="Tools of d2freq.")
+    parser = Parser(prog="d2freq", description="Tools of d2freq.")
+    parser.add_argument("--version", action="version", version=f"d2freq {d2freq.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = importlib.import_module(f"d2freq.commands.{name.replace('-', '_')}")

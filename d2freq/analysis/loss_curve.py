@@ -61,6 +61,8 @@ def plot_losses(metrics: str | os.PathLike, output: str | os.PathLike) -> Path:
     for name, (iterations, values) in losses.items():
         total = name == "total_loss"
         style = {"color": "black", "linewidth": 1.8} if total else {"linewidth": 1.0}
+        if len(values) == 1:  # a line of one point is none
+            style |= {"marker": "o", "markersize": 5}
         panels[0].plot(iterations, values, label=name, **style)
     panels[0].set(xlabel="iteration", ylabel="loss", title="Training losses")
     panels[0].set_ylim(bottom=0)

@@ -73,8 +73,12 @@ class Image:
         return height, width
 
     def pixels(self) -> np.ndarray:
-        """(H, W, 3) uint8, RGB, as the network sees it."""
+        """(H, W, 3) uint8, RGB, as the network sees it; the first channels where it sees others."""
         image = self.inputs["image"].permute(1, 2, 0).numpy()
+        if image.dtype != np.uint8:  # of INPUT.PIXELS
+            image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        if image.shape[2] != 3:
+            return image[:, :, :3] if image.shape[2] > 3 else image[:, :, :1].repeat(3, axis=2)
         return image[:, :, ::-1] if self.input_format == "BGR" else image
 
 

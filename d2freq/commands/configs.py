@@ -4,7 +4,6 @@ import argparse
 import shutil
 from pathlib import Path
 
-from d2freq.engine.config.names import config_names, configs_folder
 from d2freq.errors import UserError
 
 SUMMARY = "list the configs of d2freq, whose names --config-file takes, or copy them all"
@@ -22,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.engine.config.names import config_names, configs_folder
+
     if arguments.copy:
         target = Path(arguments.copy)
         if target.exists():

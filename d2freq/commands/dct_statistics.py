@@ -3,13 +3,8 @@
 import argparse
 from pathlib import Path
 
-from d2freq.analysis.frequency_input.images import config_images
-from d2freq.analysis.frequency_input.statistics import METHOD, channel_names, measure_statistics
-from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
+from d2freq.analysis.methods import STATISTICS as METHOD
 from d2freq.commands import options
-from d2freq.engine.config import load_config
-from d2freq.engine.config.device import present_device
-from d2freq.utils.files import write_json
 
 SUMMARY = "measure mean and deviation of a frequency input's channels, for MODEL.FREQ_INPUT"
 
@@ -37,6 +32,13 @@ def _yaml_path(word: str) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.analysis.frequency_input.images import config_images
+    from d2freq.analysis.frequency_input.statistics import channel_names, measure_statistics
+    from d2freq.analysis.frequency_input.stem_config import load_stem, stem_keys, write_input_config
+    from d2freq.engine.config import load_config
+    from d2freq.engine.config.device import present_device
+    from d2freq.utils.files import write_json
+
     source = arguments.config_file
     config = load_config(source, arguments.opts)
     stem = load_stem(config).to(present_device(arguments.device, "--device"))

@@ -1,25 +1,16 @@
 """``d2freq export``: a config's detector as a TorchScript, ONNX or OpenVINO file."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import asdict
 
 from d2freq.commands import options
-from d2freq.engine.build import build
-from d2freq.engine.config import load_config
-from d2freq.engine.export import OUTPUTS, export_onnx, export_openvino, export_torchscript
-from d2freq.engine.tasks.detection import classes_of, gives_masks
-from d2freq.engine.training_data import known_names
 from d2freq.errors import UserError
-from d2freq.inference.about import about_model, fitting_names
-from d2freq.inference.calibration import calibration_pictures
-from d2freq.inference.load import find_parts
+from d2freq.utils.late import Later
 
 SUMMARY = "write a detector as TorchScript, ONNX or OpenVINO, for pictures of any size"
 WRITERS = {
-    "torchscript": export_torchscript,
-    "onnx": export_onnx,
-    "openvino": export_openvino,
+    name: Later("d2freq.engine.export", f"export_{name}")
+    for name in ("torchscript", "onnx", "openvino")
 }
 
 
@@ -59,7 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.engine.build import build
+    from d2freq.engine.config import load_config
+    from d2freq.engine.export import OUTPUTS
+    from d2freq.engine.tasks.detection import classes_of, gives_masks
+    from d2freq.engine.training_data import known_names
+    from d2freq.inference.about import about_model, fitting_names
+    from d2freq.inference.calibration import calibration_pictures
+    from d2freq.inference.load import find_parts
+
     int8 = _checked_int8(arguments)
+    _check_ending(arguments.output, arguments.format)
     parts = find_parts(arguments.config_file, arguments.weights)
     config = load_config(parts.config_file, arguments.opts)
     model = build(config, weights=parts.weights or None)
@@ -67,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> None:
     names = names or known_names([*config.train_sets(), *config.test_sets()])
     names = fitting_names(names, classes_of(model), config.source)
     about = about_model(config, model, names)
-    write: Callable[..., None] = WRITERS[arguments.format]
+    write = WRITERS[arguments.format]
     words = {"calibration": calibration_pictures(arguments.calibration, about)} if int8 else {}
     card = asdict(about) | {"trained_on": parts.data and asdict(parts.data)}
     write(model, arguments.output, size=tuple(arguments.size), about=card, **words)
@@ -77,6 +78,20 @@ def _run(arguments: argparse.Namespace) -> None:
         f"{arguments.output}: pixels (B, {about.channels}, H, W) float32, 0 to 255, "
         f"{about.channel_order} -> {', '.join(OUTPUTS)}{notes}"
     )
+
+
+def _check_ending(path: str, wanted: str) -> None:
+    """Refuse a name by which another engine would read the file."""
+    from d2freq.inference.engines.registry import FILE_ENGINES, engine_of
+
+    endings = FILE_ENGINES[wanted].suffixes
+    if not path.lower().endswith(endings):
+        other = engine_of(path)
+        hint = f", or take --format {other}" if other in FILE_ENGINES else ""
+        raise UserError(
+            f"--output {path}: --format {wanted} writes files that end in "
+            f"{' or '.join(endings)}, by which d2freq detect knows them; name it so{hint}"
+        )
 
 
 def _checked_int8(arguments: argparse.Namespace) -> bool:

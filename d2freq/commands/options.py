@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def add(parser: argparse.ArgumentParser, *names: str, **changed: Any) -> None:
+def add(parser: argparse._ActionsContainer, *names: str, **changed: Any) -> None:
     """Add options of the table; ``changed`` are add_argument's words that differ from it here."""
     for name in names:
         parser.add_argument(name, **{**OPTIONS[name], **changed})

@@ -2,8 +2,6 @@
 
 import argparse
 
-from d2freq.engine.weights.set import strip
-
 SUMMARY = "write the detector's weights alone, out of a checkpoint trained with SET"
 
 
@@ -16,4 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from d2freq.engine.weights.set import strip
+
     print(strip(arguments.checkpoint, arguments.output, overwrite=arguments.overwrite))

@@ -2,7 +2,8 @@
 
 import argparse
 
-from d2freq.train import build_parser, start
+from d2freq.train_arguments import build_parser
+from d2freq.utils.late import Later
 
 SUMMARY = "train or evaluate a config, with the flags of Detectron2's train_net.py"
 
@@ -14,4 +15,4 @@ def parents() -> list[argparse.ArgumentParser]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing beside the flags of the parent."""
-    parser.set_defaults(run=start)
+    parser.set_defaults(run=Later("d2freq.train", "start"))

@@ -1,8 +1,8 @@
 """Parameters and multiply-adds (MACs) of a model, module by module, by one of two rules.
 
 ``all`` counts every parameter and every product: convolutions (of deformable ones the kernel, not
-the sampling), linear layers and matrix products, so the DCT projections and the attention of HS-FPN
-too. torch's own counter does the counting.
+the sampling, of deformable attention neither), linear layers and matrix products, so the DCT
+projections and the attention of HS-FPN too. torch's own counter does the counting.
 
 ``paper`` counts as the tables of HS-FPN do (facts worked out from Table 5): trainable parameters,
 and of the work only what a layer object does, by mmcv's formulas, with keys of SDP at full size. A
@@ -25,10 +25,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from d2freq.analysis.cost.own_counts import OwnCounts
 from d2freq.analysis.cost.paper_rule import paper_macs, paper_parameters
 from d2freq.analysis.cost.unmixing import EXTRA_COUNTS, UnmixingRun
 from d2freq.errors import UserError
 from d2freq.modeling.classification import ImageClassifier
+from d2freq.modeling.detectors.dino import DINO
 from d2freq.modeling.unmixing import UnmixingModel
 from d2freq.utils.choices import choice
 
@@ -78,7 +80,7 @@ def measure_cost(
 
     Args:
         model: a GeneralizedRCNN with RPN, box and perhaps mask heads, a dense detector such as
-            RetinaNet, an ImageClassifier, or an unmixing model.
+            RetinaNet, a DINO, an ImageClassifier, or an unmixing model.
         rule: "all" or "paper", see above.
         size: height and width of the image; padded to what the backbone asks for.
         proposals: how many the box heads get; None: see above. A mask head gets as many of them
@@ -103,10 +105,12 @@ def measure_cost(
         return Cost(rule, run.subject, _by_module(paper_parameters(model)), macs)
     counter = FlopCounterMode(display=False, custom_mapping=EXTRA_COUNTS)
     # torch does not count the fused attention of the CPU; its plain form is two products
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter, OwnCounts(counter, model) as own:
         run()
     parameters = _by_module({name: value.numel() for name, value in model.named_parameters()})
-    return Cost(rule, run.subject, parameters, _own_macs(counter, f"{type(run).__name__}.model"))
+    # a multiply-add is two operations to torch
+    macs = {name: count // 2 for name, count in own.found.items() if count}
+    return Cost(rule, run.subject, parameters, macs)
 
 
 def _by_module(counts: dict[str, int]) -> dict[str, int]:
@@ -117,27 +121,13 @@ def _by_module(counts: dict[str, int]) -> dict[str, int]:
     return dict(sums)
 
 
-def _own_macs(counter: FlopCounterMode, root: str) -> dict[str, int]:
-    """What each module does itself, without what is called in it: torch's counts include that."""
-    counts = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    inside = {name: counts[name] for name in counts if f"{name}.".startswith(f"{root}.")}
-    own = dict(inside)
-    for name, count in inside.items():
-        above = name.rpartition(".")[0]
-        while above and above not in inside:  # not every module is called, a list never is
-            above = above.rpartition(".")[0]
-        if above:
-            own[above] -= count
-    # a multiply-add is two operations to torch
-    return {name[len(root) + 1 :]: count // 2 for name, count in own.items() if count}
-
-
 class _Parts(nn.Module):
     """The parts of a model called one after another, without the boxes between them."""
 
     model: Any  # the parts of a detector are found by their names in Detectron2
     proposals: int  # and masks, of a two-stage detector
     masks: int
+    grids: int
 
     def __init__(
         self, model: nn.Module, size: tuple[int, int], proposals: int | None, *, by_paper: bool
@@ -157,7 +147,7 @@ class _Parts(nn.Module):
         parameter = next(self.model.parameters())
         self.run_heads(backbone(parameter.new_zeros(1, 3, height, width)))
 
-    def _heads(self) -> Callable[[dict[str, Tensor]], None]:
+    def _heads(self) -> Callable[[dict[str, Tensor]], Any]:
         model = self.model
         if isinstance(model, ImageClassifier):
             return model.head
@@ -168,12 +158,19 @@ class _Parts(nn.Module):
             masked = getattr(model.roi_heads, "mask_on", False)
             self.masks = min(given, self.proposals) if masked else 0
             self.subject += f", {self.masks} masks" if self.masks else ""
+            by_grid = hasattr(model.roi_heads, "grid_head")
+            self.grids = min(given, self.proposals) if by_grid else 0
+            self.subject += f", {self.grids} grids" if self.grids else ""
             return self._two_stage
+        if isinstance(model, DINO):
+            height, width = self.size
+            sizes = next(model.parameters()).new_tensor([[width, height]])
+            return lambda features: model.predict(features, sizes, full=False)
         if hasattr(model, "head") and hasattr(model, "head_in_features"):
             return lambda features: model.head([features[f] for f in model.head_in_features])
         raise UserError(
             f"the cost of {type(model).__name__} is not known: it has neither RPN and RoI heads "
-            "nor a dense head, and is no ImageClassifier"
+            "nor a dense head, and is neither a DINO nor an ImageClassifier"
         )
 
     def _two_stage(self, features: dict[str, Tensor]) -> None:
@@ -187,6 +184,9 @@ class _Parts(nn.Module):
         if self.masks:
             level = features[heads.mask_in_features[0]]
             heads.mask_head.layers(_pooled(level, heads.mask_pooler, self.masks))
+        if self.grids:  # Grid R-CNN: what is detected is moved
+            level = features[heads.box_in_features[0]]
+            heads.grid_head(_pooled(level, heads.grid_pooler, self.grids))
 
 
 def _limits(model: Any) -> tuple[int, int]:

@@ -18,11 +18,10 @@ from torch import nn
 from d2freq.errors import UserError
 from d2freq.modeling.unmixing import UnmixingModel
 from d2freq.modeling.unmixing.single_frame import SingleFrameModel
+from d2freq.modeling.unmixing.units import INTENSITY
 from d2freq.ops.psf import render
 
 __all__ = ["EXTRA_COUNTS", "UnmixingRun"]
-
-INTENSITY = 235.0  # grey levels, the middle of SeqCSIST's 220 to 250
 
 
 def _deformable(x: Any, weight: tuple, *rest: Any, out_shape: tuple, **more: Any) -> int:

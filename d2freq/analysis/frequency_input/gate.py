@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from d2freq.analysis.frequency_input.gate_plot import plot_gate
 from d2freq.analysis.frequency_input.stem_config import stem_keys, write_input_config
+from d2freq.analysis.methods import GATE as METHOD
 from d2freq.analysis.model_and_data import Subject, choose
 from d2freq.analysis.result import About, Result
 from d2freq.errors import UserError
@@ -22,16 +23,6 @@ from d2freq.modeling.frequency_input.channels import component_names
 from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["METHOD", "Gate", "best_channels", "measure_gate"]
-
-METHOD = (
-    "Each image goes as in inference, with its padding, through the DCT stem and its gate, which "
-    "there draws nothing: a channel is on where its logit for on is the larger. The share of the "
-    "images in which a channel is on is drawn on its frequency, a map each for Y, Cb and Cr, rows "
-    "of vertical and columns of horizontal frequency; the number in a cell is its zigzag rank, "
-    "grey cells are channels that the stem has not. The --top channels by that share (among equals "
-    "by the mean chance to be drawn as on, then by number) are framed, and written with their "
-    "statistics as a config without a gate, FILE.yaml"
-)
 
 
 @dataclass(frozen=True)

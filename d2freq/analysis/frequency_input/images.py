@@ -12,7 +12,7 @@ from d2freq.analysis.model_and_data import choose
 from d2freq.engine.checks import check_names
 from d2freq.engine.config import Config
 from d2freq.errors import UserError
-from d2freq.utils.pixels import look_at
+from d2freq.utils.pixels import PixelReader, refuse_deep
 
 __all__ = ["Images", "config_images"]
 
@@ -25,25 +25,23 @@ class Images:
         datasets: names in the catalog.
         records: the chosen ones of those data sets.
         mapper: of the config's test loader, whose sizes are not drawn.
+        reader: of the config, which takes pictures of other depths; None: 8-bit RGB alone.
     """
 
     datasets: list[str]
     records: list[dict]
     mapper: Callable[[dict], dict]
+    reader: PixelReader | None = None
 
     def __iter__(self) -> Iterator[Tensor]:
         """(3, H, W) uint8 each, with a progress bar.
 
         Raises:
-            UserError: an image of 16 bits, which reading turns white.
+            DatasetError: an image of more bits or bands than 8-bit RGB.
         """
         for record in tqdm(self.records, unit="image"):
-            mode = look_at(record["file_name"]).mode
-            if mode.startswith(("I", "F")):
-                raise UserError(
-                    f"{record['file_name']}: more than 8 bits a sample ({mode}), which is read "
-                    "as white from 255 on: convert it to 8 bits"
-                )
+            if self.reader is None:
+                refuse_deep(record["file_name"])
             yield self.mapper(copy.deepcopy(record))["image"]
 
 
@@ -63,4 +61,4 @@ def config_images(config: Config, *, dataset: str | None = None, count: int = 0)
         raise UserError(f"{config.source}: names no data set to train on; name one: --dataset")
     check_names(names, where="--dataset" if dataset else config.source)
     records = get_detection_dataset_dicts(names, filter_empty=False)
-    return Images(names, choose(records, count), config.test_mapper(names[0]))
+    return Images(names, choose(records, count), config.test_mapper(names[0]), config.pixels)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from d2freq.analysis.methods import STATISTICS as METHOD
 from d2freq.errors import UserError
 from d2freq.modeling.frequency_input import DCTStem, FixedStem
 from d2freq.modeling.frequency_input.channels import component_names
@@ -16,14 +17,6 @@ from d2freq.modeling.frequency_input.dct_stem import get_geometry
 
 __all__ = ["METHOD", "Statistics", "channel_names", "measure_statistics"]
 
-METHOD = (
-    "The images of the config's training set go, resized as in inference, cut to whole blocks "
-    "and one by one, through the stem that the config describes; E[x] and E[x^2] over all blocks "
-    "give each channel's mean and deviation. The YAML file holds MODEL.FREQ_INPUT: a config takes "
-    "it as its last base (_BASE_: [config.yaml, statistics.yaml]). A JSON file beside it says the "
-    "same with the number of images and blocks. Overrides choose other channels, such as "
-    "MODEL.FREQ_INPUT.CHANNELS 48"
-)
 # Rounding of float32 gives a constant channel a deviation of up to 4e-6 x 10; the smallest real
 # ones (v = u = 7 of the enlarged image) are some 1e-3.
 CONSTANT = 1e-4

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from d2freq.analysis.methods import PATCH
 from d2freq.data.coco.check import refuse_faulty
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import UserError
@@ -24,7 +25,6 @@ __all__ = [
     "windows",
 ]
 
-PATCH = 40  # pixels a side of the target region (HS-FPN, below Eq. 1)
 SURROUND = 3  # sides of the neighbourhood in patches; the paper does not give its size
 
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1; the end is not part of it

@@ -17,8 +17,11 @@ from torch import Tensor, nn
 
 from d2freq.errors import UserError
 from d2freq.ops.dct import high_pass
+from d2freq.utils.pixels import PixelReader, read_layout, refuse_deep
+from d2freq.utils.pixels.preview import preview_reader
+from d2freq.utils.pixels.reader import GREY
 
-__all__ = ["Recording", "energy", "read_image", "record", "responses"]
+__all__ = ["Recording", "energy", "read_grey_levels", "read_image", "record", "responses"]
 
 # C_i, after HFP, after SDP, P_i, and the weights u^CP, as modules of the neck
 STEPS = {
@@ -64,6 +67,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     """
     from detectron2.data.detection_utils import read_image as read
 
+    refuse_deep(path)
     try:
         return read(os.fspath(path), format="RGB")
     except (OSError, ValueError) as error:
@@ -71,12 +75,28 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         raise UserError(f"{path}: {reason}") from error
 
 
-def record(model: Any, image: np.ndarray) -> Recording:
+def read_grey_levels(path: str | os.PathLike) -> np.ndarray:
+    """(H, W) float64, grey by ITU-R BT.601; of a deep picture from its least to its greatest value.
+
+    Raises:
+        UserError: the file is missing or no image.
+    """
+    if read_layout(path).plain:
+        return read_image(path).astype(np.float64) @ np.array(GREY)
+    shown = preview_reader(path)
+    assert shown is not None  # as it is for every picture that is not plain
+    whole = PixelReader("image", bands=shown.bands, percentiles=(0, 100)).read(path)
+    weights = np.array(GREY) if whole.shape[2] == 3 else np.ones(1)
+    return whole.astype(np.float64) @ weights
+
+
+def record(model: Any, image: np.ndarray, channels: np.ndarray | None = None) -> Recording:
     """Run the backbone of a detector on an image of any size and keep what its neck makes.
 
     Args:
         model: a detector with FPN or HSFPN as ``backbone``.
         image: (H, W, 3) uint8, RGB; it is not resized.
+        channels: (H, W, C) float32, what a reader of INPUT.PIXELS gives the model in its place.
 
     Raises:
         UserError: the backbone is no FPN.
@@ -87,6 +107,7 @@ def record(model: Any, image: np.ndarray) -> Recording:
         raise UserError(f"{type(backbone).__name__} is no feature pyramid: use a config with one")
     # the detector's own preparation: its channel order, its normalisation, its padding
     pixels = image[:, :, ::-1] if getattr(model, "input_format", "RGB") == "BGR" else image
+    pixels = pixels if channels is None else channels
     tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     with torch.no_grad():
         batch = model.preprocess_image([{"image": tensor}])

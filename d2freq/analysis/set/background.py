@@ -16,9 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.figures import new_figure, save_figure
+from d2freq.analysis.methods import BACKGROUND as METHOD
 from d2freq.analysis.model_and_data import Image, Subject, choose
 from d2freq.analysis.result import About, Result
-from d2freq.analysis.set.bands import METHOD as BANDS
 from d2freq.analysis.set.bands import Band, Radii, fixed_radii
 from d2freq.analysis.set.features import Pyramid, pyramid
 from d2freq.errors import UserError
@@ -26,14 +26,6 @@ from d2freq.ops.spectrum import BandStatistics, SpectrumSum
 
 __all__ = ["METHOD", "Bands", "background", "measure_bands"]
 
-METHOD = (
-    "HBS's block of each level runs on the background of its features, zero in the objects, and "
-    f"amplitudes before and after are compared band by band. {BANDS}, on the background before "
-    "smoothing, so that the radii are the same before and after. Amplitudes of all channels and "
-    "images are added up: the share is a band's sum over the sum of all frequencies, the zero "
-    "frequency included; the mean is per frequency, channel and image. The block's output counts "
-    "as it is, before objects are put back"
-)
 STATES = ("before", "after")
 
 

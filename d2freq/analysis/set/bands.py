@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from d2freq.errors import UserError
 from d2freq.ops.spectrum import SpectrumSum
 
-__all__ = ["METHOD", "Band", "Radii", "fixed_radii", "parse_bands"]
-
-METHOD = (
-    "A band is a range of the energy, in per cent, counted from low frequencies to high: each "
-    "channel gets a 2-D Fourier transform, squared amplitudes are added over channels and images, "
-    "and a frequency belongs to the band in which the energy up to its own circle lies. The zero "
-    "frequency, often half of all energy, does not count (--zero-frequency counts it) and belongs "
-    "to the band from 0. The radii at the ends of a band are fixed once, level by level"
-)
+__all__ = ["Band", "Radii", "fixed_radii", "parse_bands"]
 
 Radii = dict[str, tuple[float, float]]
 

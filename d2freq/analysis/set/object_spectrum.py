@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from d2freq.analysis.figures import new_figure, outline, save_figure
+from d2freq.analysis.methods import SPECTRUM as METHOD
 from d2freq.analysis.model_and_data import Image, Subject, areas_of, pick_record, scales_of
 from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import pick_level, pyramid, stride_of
@@ -23,13 +24,6 @@ from d2freq.ops.spectrum import SpectrumSum, log_amplitude
 
 __all__ = ["METHOD", "Spectra", "crop_window", "show_spectra", "strongest_channel"]
 
-METHOD = (
-    "A level's features are cropped to a square of cells around an object, the channel of the "
-    "highest energy (sum of squares in the crop) is taken, and log(1 + amplitude) of its 2-D "
-    "orthonormal Fourier transform is drawn with the zero frequency in the middle, on one scale "
-    "for all panels of an object. The crop's side is the larger of --cells and --context times the "
-    "object's longer side in cells; it is moved into the level where it would leave it"
-)
 Window = tuple[int, int, int, int]  # x0, y0, x1, y1 in cells; the end is not part of it
 # equal widths of radius in cycles per cell, for the numbers beside the picture
 RINGS = ((-1.0, 0.0), (0.0, 0.125), (0.125, 0.25), (0.25, 0.375), (0.375, 0.5), (0.5, 1.0))

@@ -15,9 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from d2freq.analysis.figures import new_figure, save_figure
+from d2freq.analysis.methods import OCCLUSION as METHOD
+from d2freq.analysis.methods import REGIONS
 from d2freq.analysis.model_and_data import Subject, areas_of, choose, scales_of
 from d2freq.analysis.result import About, Result
-from d2freq.analysis.set.bands import METHOD as BANDS
 from d2freq.analysis.set.bands import Band, Radii, fixed_radii
 from d2freq.analysis.set.features import detect, pick_level, pyramid
 from d2freq.errors import UserError
@@ -26,15 +27,6 @@ from d2freq.ops.spectrum import BELOW_ZERO, SpectrumSum, band_mask, filter_bands
 
 __all__ = ["METHOD", "REGIONS", "Occlusion", "calibrate", "mask_level", "measure_occlusion"]
 
-METHOD = (
-    "The backbone runs once an image; then the amplitudes of a band are set to zero in its "
-    "features, phases kept, the transform inverted, and the detector's own heads run on the "
-    "result. Region background: objects' cells keep their features, the others are masked with "
-    f"zeros in the objects' place. {BANDS}, on the unmasked features of the calibration images. AP "
-    "is measured by the protocol for each mask, the change in per cent of the AP without a mask. "
-    "Images go one by one, features with their padding"
-)
-REGIONS = ("full", "background")
 UNMASKED = "none"
 
 

@@ -13,20 +13,12 @@ import torch
 from torch import Tensor
 
 from d2freq.analysis.figures import new_figure, outline, save_figure
+from d2freq.analysis.methods import PCA as METHOD
 from d2freq.analysis.model_and_data import Image, Subject, pick_record
 from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import Pyramid, pick_level, pyramid, smoothed
 
 __all__ = ["METHOD", "Component", "Components", "first_component", "show_components"]
-
-METHOD = (
-    "The cells of a level are points of as many numbers as it has channels; each map is centred "
-    "on its own mean and projected on the axis of its own largest variance. The axis is turned so "
-    "that cells which a ground truth box touches are on average not lower than the others "
-    "(without such cells: so that the value of the largest magnitude is positive). A SET model is "
-    "shown before and after HBS, which gets the image's ground truth; another model as it is. "
-    "Darker is higher, on one scale for all maps, or with --own-scale on one for each"
-)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from tabulate import tabulate
 from torch import Tensor
 from tqdm import tqdm
 
+from d2freq.analysis.methods import RECIPES
+from d2freq.analysis.methods import SALIENCY as METHOD
 from d2freq.analysis.model_and_data import Image, Subject, areas_of, choose, pick_record, scales_of
 from d2freq.analysis.result import About, Result
 from d2freq.analysis.set.features import (
@@ -36,18 +38,6 @@ from d2freq.modeling.set.tap import replayed
 
 __all__ = ["METHOD", "RECIPES", "box_sums", "measure_saliency", "released_features", "saliency_map"]
 
-METHOD = (
-    "The gradient of each branch's loss with respect to a level's features is taken on one image; "
-    "the L2 norm over the channels of the mean of the branches' gradients is resized bilinearly to "
-    "the network's input and summed over the pixels that a ground truth box touches. Means are "
-    "over the objects of a size class, whose areas are of the image on disk. Batch norms and "
-    "dropout stay as in inference, anchors and proposals are drawn by --seed, and running means by "
-    "which losses are divided begin anew with each image. Every model is measured at its plain "
-    "feature with factor 1. --recipe released repeats the published figure instead: SET models at "
-    "the smoothed feature plus three times the perturbation, sums times three, others as before; "
-    "its numbers do not compare the models"
-)
-RECIPES = ("plain", "released")
 RELEASED_NOISE = 3.0  # of the published figure's SET panel, where training uses 1
 RELEASED_SCORE = 3.0  # by which its printed numbers are multiplied on top
 

@@ -2,10 +2,11 @@
 
 import argparse
 
-from d2freq.analysis.frequency_input.gate import METHOD, measure_gate
+from d2freq.analysis.methods import GATE
 from d2freq.commands import options
 from d2freq.commands.analyze.model import add_model
 from d2freq.commands.topics import Topic
+from d2freq.utils.late import Later
 
 __all__ = ["TOPICS"]
 
@@ -21,7 +22,7 @@ TOPICS = (
         "gate",
         "which frequencies a trained gate switches on, as maps and as a config",
         _gate,
-        measure_gate,
-        method=METHOD,
+        Later("d2freq.analysis.frequency_input.gate", "measure_gate"),
+        method=GATE,
     ),
 )

@@ -1,14 +1,16 @@
 """What the topics of ``d2freq analyze`` share: the model or models, the data, the output."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from d2freq.analysis.model_and_data import Subject, load_subject
 from d2freq.commands import options
 from d2freq.commands.topics import Options, Topic
-from d2freq.engine.config.device import present_device
 from d2freq.errors import UserError
 
-__all__ = ["add_compared", "add_model", "analyze"]
+if TYPE_CHECKING:
+    from d2freq.analysis.model_and_data import Subject
+
+__all__ = ["add_compared", "add_model", "analyze", "picture_path"]
 
 OVERRIDES = "overrides for every config: KEY VALUE, or key=value; not right behind a list"
 
@@ -21,7 +23,7 @@ def add_model(parser: argparse.ArgumentParser, *, truth: bool = True) -> None:
     options.add(parser, "--config-file", "--weights")
     options.add(parser, "opts", help=OVERRIDES)
     text = "the picture; numbers go to FILE.json"
-    options.add(parser, "--output", type=_picture_path, metavar="FILE.png", help=text)
+    options.add(parser, "--output", type=picture_path, metavar="FILE.png", help=text)
     options.add(parser, "--dataset")
     parser.add_argument(
         "--protocol", help="size classes: aitod, coco, ... or a .yaml; without it the config's"
@@ -47,16 +49,22 @@ def analyze(topic: Topic, given: Options) -> None:
     """Load what the options name, measure it, and print what came out and where the picture is.
 
     The topic's function gets a Subject, or a list of them where it compares models, and the options
-    that do not name them; it returns a Result.
+    that do not name them; it returns a Result. A topic without a model gets its options alone.
     """
-    compares = "other_config" in given
-    subjects = _load(given)
-    result = topic.function(subjects if compares else subjects[0], **given)
+    if "config_file" not in given:
+        result = topic.function(**given)
+    else:
+        compares = "other_config" in given
+        subjects = _load(given)
+        result = topic.function(subjects if compares else subjects[0], **given)
     print("\n".join([*result.lines(), given["output"]]))
 
 
-def _load(given: Options) -> list[Subject]:
+def _load(given: Options) -> list["Subject"]:
     """Take the models out of the options, the second on the data set and protocol of the first."""
+    from d2freq.analysis.model_and_data import load_subject
+    from d2freq.engine.config.device import present_device
+
     take = given.pop
     device = present_device(take("device"), "--device")
     pairs = [(take("config_file"), take("weights"))]
@@ -78,7 +86,7 @@ def _load(given: Options) -> list[Subject]:
     return subjects
 
 
-def _picture_path(word: str) -> str:
+def picture_path(word: str) -> str:
     """A path that ends in .png, so that the JSON file beside it is another."""
     if not word.lower().endswith(".png"):
         raise argparse.ArgumentTypeError(f"{word!r} does not end in .png")

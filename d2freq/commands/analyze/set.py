@@ -6,19 +6,15 @@ Spectra: occlusion, spectrum, bands. A level drawn over its image: pca, saliency
 import argparse
 from functools import partial
 
-from d2freq.analysis.set import (
-    background,
-    object_spectrum,
-    occlusion,
-    principal_component,
-    saliency,
-)
-from d2freq.analysis.set.bands import parse_bands
+from d2freq.analysis import methods
 from d2freq.commands import options
 from d2freq.commands.analyze.model import add_compared, add_model
 from d2freq.commands.topics import Topic
+from d2freq.utils.late import Later
 
 __all__ = ["TOPICS"]
+
+parse_bands = Later("d2freq.analysis.set.bands", "parse_bands")
 
 
 def _bands(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +42,9 @@ def _occlusion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--regions",
         action=options.Several,
-        allowed=occlusion.REGIONS,
-        default=list(occlusion.REGIONS),
-        help=f"where the band is masked: {', '.join(occlusion.REGIONS)}",
+        allowed=methods.REGIONS,
+        default=list(methods.REGIONS),
+        help=f"where the band is masked: {', '.join(methods.REGIONS)}",
     )
     text = "such as p3; without it all"
     parser.add_argument("--levels", action=options.Several, default=[], help=text)
@@ -100,7 +96,7 @@ def _saliency(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "--seed", help="of the anchors and proposals")
     parser.add_argument(
         "--recipe",
-        choices=saliency.RECIPES,
+        choices=methods.RECIPES,
         default="plain",
         help="released repeats the published figure, which does not measure models alike",
     )
@@ -112,42 +108,46 @@ def _zero_frequency(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _measure(module: str, name: str) -> Later:
+    return Later(f"d2freq.analysis.set.{module}", name)
+
+
 TOPICS = (
     Topic(
         "bands",
         "amplitudes of the background by frequency, before and after smoothing",
         _bands,
-        background.measure_bands,
-        method=background.METHOD,
+        _measure("background", "measure_bands"),
+        method=methods.BACKGROUND,
         words={"bands": partial(parse_bands, option="--bands")},
     ),
     Topic(
         "occlusion",
         "AP by object size with bands of frequencies masked in the features",
         _occlusion,
-        occlusion.measure_occlusion,
-        method=occlusion.METHOD,
+        _measure("occlusion", "measure_occlusion"),
+        method=methods.OCCLUSION,
         words={"bands": partial(parse_bands, option="--masks")},
     ),
     Topic(
         "spectrum",
         "spectrum of a level around an object",
         _spectrum,
-        object_spectrum.show_spectra,
-        method=object_spectrum.METHOD,
+        _measure("object_spectrum", "show_spectra"),
+        method=methods.SPECTRUM,
     ),
     Topic(
         "pca",
         "a level before and after background smoothing as one picture",
         _pca,
-        principal_component.show_components,
-        method=principal_component.METHOD,
+        _measure("principal_component", "show_components"),
+        method=methods.PCA,
     ),
     Topic(
         "saliency",
         "gradient of the losses at each object, with means by size class",
         _saliency,
-        saliency.measure_saliency,
-        method=saliency.METHOD,
+        _measure("saliency", "measure_saliency"),
+        method=methods.SALIENCY,
     ),
 )

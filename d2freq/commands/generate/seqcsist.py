@@ -6,10 +6,7 @@ from typing import Any
 
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
-from d2freq.data.catalog import dataset_root
-from d2freq.data.seqcsist import Rules, generate_seqcsist
-from d2freq.data.seqcsist.dataset import describe
-from d2freq.data.seqcsist.rules import CURVES
+from d2freq.data.seqcsist.rules import CURVES, Rules
 
 __all__ = ["SEQCSIST"]
 
@@ -32,6 +29,13 @@ def _add_scene(group: argparse._ArgumentGroup) -> None:
     add("--uint8", action="store_true", help="round and cut to eight bits; without it float32")
     add("--background", metavar="clutter|DIR", help="made-up infrared clutter, or your own images")
     add("--background-gain", type=float, default=1.0, metavar="G", help="times its grey levels")
+    add(
+        "--background-range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="numbers of your images that become grey levels 0 and 255; 16-bit images need it",
+    )
     add("--factor", type=int, default=3, help="cells per pixel and axis of Q_init")
 
 
@@ -51,6 +55,9 @@ def _add_rules(group: argparse._ArgumentGroup) -> None:
 
 
 def _generate(output: str | None, *, factor: int, **given: Any) -> list[str]:
+    from d2freq.data.catalog import dataset_root
+    from d2freq.data.seqcsist.dataset import describe, generate_seqcsist
+
     values = {field.name: given.pop(field.name) for field in dataclasses.fields(Rules)}
     rules: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()

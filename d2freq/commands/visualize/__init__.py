@@ -2,12 +2,12 @@
 
 import argparse
 
-from d2freq.analysis.loss_curve import plot_losses
 from d2freq.commands import options
 from d2freq.commands.topics import Topic, add_topics
 from d2freq.commands.visualize.detections import DETECTIONS
 from d2freq.commands.visualize.hs_fpn import TOPICS as HS_FPN
 from d2freq.commands.visualize.unmixing import UNMIXING
+from d2freq.utils.late import Later
 
 SUMMARY = "draw what a detector found, how it learned, and what HS-FPN makes of an image"
 
@@ -22,4 +22,9 @@ def _losses(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "--output")
 
 
-LOSSES = Topic("losses", "loss and AP curves of a training run", _losses, plot_losses)
+LOSSES = Topic(
+    "losses",
+    "loss and AP curves of a training run",
+    _losses,
+    Later("d2freq.analysis.loss_curve", "plot_losses"),
+)

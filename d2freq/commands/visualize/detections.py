@@ -3,14 +3,14 @@
 import argparse
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from d2freq.analysis.detections.pictures import visualize_detections
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
-from d2freq.data import register_coco
-from d2freq.engine.config import Config, load_config
 from d2freq.errors import UserError
+
+if TYPE_CHECKING:
+    from d2freq.engine.config import Config
 
 __all__ = ["DETECTIONS"]
 
@@ -44,6 +44,9 @@ def _draw(
     output: str,
     **given: Any,
 ) -> str:
+    from d2freq.analysis.detections.pictures import visualize_detections
+    from d2freq.engine.config import load_config
+
     if opts and not config_file:
         raise UserError(f"{opts[0]}: KEY VALUE changes a config, and there is no --config-file")
     if (truth is None) != (images is None):
@@ -69,6 +72,8 @@ def _draw(
 
 def _registered(truth: str, images: str) -> str:
     """The name of a COCO file in this process' catalog."""
+    from d2freq.data.catalog import register_coco
+
     for path, there in ((truth, os.path.isfile), (images, os.path.isdir)):
         if not there(path):
             raise UserError(f"{path}: no such {'file' if path is truth else 'folder'}")
@@ -77,14 +82,14 @@ def _registered(truth: str, images: str) -> str:
     return name
 
 
-def _test_set(config: Config) -> str:
+def _test_set(config: "Config") -> str:
     sets = config.test_sets()
     if not sets:
         raise UserError(f"{config.source}: names no test set; name one: --dataset")
     return sets[0]
 
 
-def _of_run(config: Config, dataset: str) -> str:
+def _of_run(config: "Config", dataset: str) -> str:
     """Where an evaluation by this config has left its detections."""
     folder, file = os.path.split(RESULTS)
     several = [dataset] if len(config.test_sets()) > 1 else []  # each has a folder of its name

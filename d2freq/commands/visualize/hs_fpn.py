@@ -6,18 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from d2freq.analysis.hs_fpn.clutter import PATCH, boxes_of_image
-from d2freq.analysis.hs_fpn.maps import read_image, record
-from d2freq.analysis.hs_fpn.plots import plot_channels, plot_clutter, plot_levels, plot_responses
+from d2freq.analysis.methods import PATCH
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
-from d2freq.engine.build import config_model
+from d2freq.utils.late import Later
 
 __all__ = ["TOPICS"]
-
-GREY = (0.299, 0.587, 0.114)  # by ITU-R BT.601, as OpenCV and Pillow
 
 
 def _channels(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +55,18 @@ def _draw(
     **given: Any,
 ) -> Path:
     """Plot what the config's neck makes of the image."""
-    pixels = read_image(image)
-    return plot(record(config_model(config_file, opts, weights=weights), pixels), **given)
+    from d2freq.analysis.hs_fpn.maps import read_image, record
+    from d2freq.engine.build import build
+    from d2freq.engine.config import load_config
+
+    config = load_config(config_file, opts)
+    reader, channels = config.pixels, None
+    if reader is None:
+        pixels = read_image(image)
+    else:
+        channels = reader.read(image)
+        pixels = reader.to_rgb(channels)
+    return plot(record(build(config, weights=weights), pixels, channels), **given)
 
 
 def _scr(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +85,13 @@ def _scr(parser: argparse.ArgumentParser) -> None:
 def _draw_scr(
     image: str, output: str, *, box: list[float], annotations: str | None, **given: Any
 ) -> list[str]:
-    grey = read_image(image).astype(np.float64) @ np.array(GREY)
+    import numpy as np
+
+    from d2freq.analysis.hs_fpn.clutter import boxes_of_image
+    from d2freq.analysis.hs_fpn.maps import read_grey_levels
+    from d2freq.analysis.hs_fpn.plots import plot_clutter
+
+    grey = read_grey_levels(image)
     boxes = boxes_of_image(annotations, image) if annotations else [box]
     lines = [
         f"DCT block of {size}: SCR {np.median(values):.3f} (median of {len(values)})"
@@ -90,15 +100,19 @@ def _draw_scr(
     return [*lines, output]
 
 
+def _plot(name: str) -> Callable[..., Path]:
+    return partial(_draw, Later("d2freq.analysis.hs_fpn.plots", name))
+
+
 TOPICS = (
     Topic(
         "responses",
         "high-frequency responses of a level for several alphas",
         _responses,
-        partial(_draw, plot_responses),
+        _plot("plot_responses"),
     ),
-    Topic("levels", "levels before and after HFP and SDP", _levels, partial(_draw, plot_levels)),
-    Topic("channels", "the channel weights of HFP", _channels, partial(_draw, plot_channels)),
+    Topic("levels", "levels before and after HFP and SDP", _levels, _plot("plot_levels")),
+    Topic("channels", "the channel weights of HFP", _channels, _plot("plot_channels")),
     Topic(
         "scr",
         "signal to clutter ratio against the filtered DCT block",

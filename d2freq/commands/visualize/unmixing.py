@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from d2freq.analysis.unmixing.maps import Unmixed, unmix
-from d2freq.analysis.unmixing.plots import plot_methods, plot_overlap, plot_sequence
 from d2freq.commands import options
 from d2freq.commands.topics import Topic
-from d2freq.engine.build import config_model
 from d2freq.errors import UserError
+
+if TYPE_CHECKING:
+    from d2freq.analysis.unmixing.maps import Unmixed
 
 __all__ = ["UNMIXING"]
 
@@ -73,6 +73,8 @@ def _draw(
     distances: list[float],
     **given: Any,
 ) -> Path:
+    from d2freq.analysis.unmixing.plots import plot_methods, plot_overlap, plot_sequence
+
     if figure == "overlap":
         return plot_overlap(output, distances=distances)
     around = margin if margin > 0 else None
@@ -92,7 +94,10 @@ def _scenes(
     dataset: str,
     noise: float,
     points: bool,
-) -> list[Unmixed]:
+) -> list["Unmixed"]:
+    from d2freq.analysis.unmixing.maps import unmix
+    from d2freq.engine.build import config_model
+
     pairs = model or []
     names = names or [_name(words[0]) for words in pairs]
     if not pairs:

@@ -55,9 +55,8 @@ def test_ignored_and_faulty_boxes_stand_apart():
 def test_counts_agree_with_a_loop():
     random = np.random.default_rng(0)
     areas = [float(v) for v in random.choice([4.0, 64.0, 100.0, 256.0, 1024.0, 5000.0], 200)]
-    sizes = read_sizes(
-        data_of([{"area": a, "category_id": 1 + k % 2} for k, a in enumerate(areas)])
-    )
+    boxes = [{"bbox": [1, 1, a**0.5, a**0.5], "area": a} for a in areas]
+    sizes = read_sizes(data_of([box | {"category_id": 1 + k % 2} for k, box in enumerate(boxes)]))
     counts = sizes.counts(AITOD.all_areas)
     for k in range(2):
         for r, area_range in enumerate(AITOD.all_areas):

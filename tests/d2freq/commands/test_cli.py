@@ -75,3 +75,25 @@ def test_unknown_command_and_wrong_size(tmp_path, capsys):
     assert stop.value.code == 2
     assert main(["generate", "scenes", "--output", str(tmp_path), "--size", "3"]) == 2
     assert "64 to 2048" in capsys.readouterr().err
+
+
+def test_no_word_at_all_lists_the_commands(capsys):
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert "detect" in said and "search pictures, folders" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["MODEL.META_ARCHITECTURE", "FCOSS"], "did you mean FCOS"),
+        (["MODEL.META_ARCHITECTURE", "SET", "MODEL.SET.DETECTOR", "SETT"], "MODEL.SET.DETECTOR: "),
+        (["MODEL.BACKBONE.NAME", "build_resnet_hsfpn_backbon"], "build_resnet_hsfpn_backbone"),
+    ],
+)
+def test_a_mistyped_part_of_the_model_is_one_line_for_commands_that_do_not_train(
+    words, near, capsys
+):
+    assert main(["cost", "--config-file", "demo/faster_rcnn_R18_FPN_scenes", *words]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("d2freq: MODEL.") and near in error

@@ -115,6 +115,21 @@ def test_a_coco_file_gives_its_ids(detect, pictures, tmp_path):
     assert main(["evaluate", str(tmp_path / "gt.json"), str(tmp_path / "out/detections.json")]) == 0
 
 
+def test_detections_given_back_as_a_source_judge_nothing(detect, pictures, tmp_path, caplog):
+    """The file has pictures, classes and boxes as ground truth has, but its boxes have scores."""
+    options = ["--images", pictures, "--format"]
+    assert detect(pictures, "--score", "0", "--format", "coco")[0] == 0
+    found = tmp_path / "out/detections_coco.json"
+    again = found.rename(tmp_path / "again.json")
+    assert json.loads(again.read_text())["annotations"]
+    assert detect(again, *options, "report", "--overwrite", "--score", "0.4")[0] == 0
+    assert "they are detections, no truth" in caplog.text
+    page = tmp_path / "out/report.html"
+    assert judged(page) is None
+    data = re.search('id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    assert json.loads(data[1])["least"] == 0.4  # where the slider begins
+
+
 def judged(page: Path) -> list[list]:
     """Rows [class, hundredth, size, number] of a report's objects; None without ground truth."""
     data = re.search('id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)

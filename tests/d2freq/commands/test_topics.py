@@ -8,6 +8,7 @@ import pytest
 from d2freq.cli import build_parser
 from d2freq.commands.analyze.frequency_input import TOPICS as FREQUENCY_INPUT
 from d2freq.commands.analyze.set import TOPICS as SET
+from d2freq.commands.analyze.unmixing import TOPICS as UNMIXING
 from d2freq.commands.convert.formats import FROM_COCO, TO_COCO
 from d2freq.commands.convert.tiles import TOPICS as TILES
 from d2freq.commands.topics import Topic, add_topics
@@ -61,9 +62,17 @@ def test_options_of_analyze_are_what_its_functions_take(topic):
     }
 
 
+@pytest.mark.parametrize("topic", UNMIXING, ids=lambda topic: topic.name)
+def test_options_of_topics_without_a_model_are_what_their_functions_take(topic):
+    options = vars(build_parser().parse_args(["analyze", topic.name, "--output", "x.png"]))
+    del options["run"]
+    assert set(inspect.signature(topic.function).parameters) == set(options)
+
+
 @pytest.mark.parametrize("topic", [*TO_COCO, *TILES, *FROM_COCO], ids=lambda topic: topic.name)
 def test_options_of_convert_are_what_its_functions_take(topic):
     more = {"tiles": ["--images", "i"], "tinyperson": ["--images", "i"]}
+    more |= {"soda-a": ["--images", "i"], "masks": ["--masks", "m"]}
     more["dotamini10"] = ["--split", "val"]
     words = ["convert", topic.name, "in", "--output", "out", *more.get(topic.name, [])]
     options = vars(build_parser().parse_args(words))

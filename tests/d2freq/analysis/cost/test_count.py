@@ -1,8 +1,11 @@
 """``d2freq cost``: both rules against arithmetic by hand on HS-FPN's parts."""
 
+import re
+
 import pytest
 import torch
 from detectron2.layers import FrozenBatchNorm2d
+from detectron2.modeling import build_model
 from torch import nn
 
 from d2freq.analysis.cost.count import measure_cost
@@ -11,6 +14,7 @@ from d2freq.cli import main
 from d2freq.engine.build import config_model
 from d2freq.errors import UserError
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+from tests.d2freq.modeling.detectors.dino.dino_cases import small_config
 
 FPN = "configs/hs_fpn/faster_rcnn_R50_FPN_scenes.yaml"
 HSFPN = "configs/hs_fpn/faster_rcnn_R50_HSFPN_scenes.yaml"
@@ -100,6 +104,22 @@ def test_command_prints_a_row_a_module(capsys):
         assert name in printed
 
 
+def test_time_and_memory_are_measured_where_they_are_asked_for(capsys):
+    config = "configs/hs_fpn/faster_rcnn_R18_FPN_kit_ais.yaml"
+    words = ["cost", "--config-file", config, "--size", "64", "--depth", "1"]
+    assert main([*words, "--measure", "--repeats", "3", "--device", "cpu"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    found = re.fullmatch(
+        r"latency ([\d.]+) ms \(median of 3, ([\d.]+) to ([\d.]+)\), [\d.]+ a second; "
+        r"peak memory of the process ([\d,]+) MiB; on cpu, \d+ threads",
+        line,
+    )
+    assert found, line
+    middle, least, most = map(float, found.groups()[:3])
+    assert 0 < least <= middle <= most and int(found[4].replace(",", "")) > 100
+    assert main([*words, "--device", "cpu"]) == 2 and "are of --measure" in capsys.readouterr().err
+
+
 def test_a_mask_head_has_a_mask_a_detection():
     model = config_model("configs/frequency_input/mask_rcnn_R18_FPN_scenes.yaml")
     for proposals, masks in ((3, 3), (301, 300)):  # TEST.DETECTIONS_PER_IMAGE is 300
@@ -115,6 +135,28 @@ def test_a_mask_head_has_a_mask_a_detection():
             sum(p.numel() for p in head.parameters()),
             products * masks,
         )
+
+
+def test_grid_rcnn_has_a_grid_a_detection():
+    """1.133 billion products each, as worked out by hand from the published head, and a sum's."""
+    # 9 points add what 24 pairs send, 64 channels of 7 x 7 cells, twice: a product with 0 and 1
+    products = 1.133e9 + 2 * 9 * 24 * 64 * 49
+    model = config_model("configs/detectors/grid_rcnn_R50_FPN_aitod.yaml", device="meta")
+    for proposals in (100, 5000):
+        cost = measure_cost(model, size=(64, 64), proposals=proposals)
+        grids = min(proposals, 3000)  # TEST.DETECTIONS_PER_IMAGE
+        assert cost.subject == f"64 x 64 pixels, {proposals} proposals, {grids} grids"
+        parameters, macs = cost.rows()["roi_heads.grid_head"]
+        assert parameters == 23_123_145 and macs / grids == pytest.approx(products, abs=5e5)
+
+
+def test_cascade_rpn_costs_what_two_convolutions_do():
+    """3 x 3 over the map each, the adaptive one too, and a 1 x 1 for 9 numbers in all."""
+    model = config_model("configs/detectors/cascade_rpn_R50_FPN_aitod.yaml", device="meta")
+    cost = measure_cost(model, size=(128, 128), proposals=10)
+    cells = sum((128 // stride) ** 2 for stride in (4, 8, 16, 32, 64))
+    parameters, macs = cost.rows()["proposal_generator.rpn_head"]
+    assert (parameters, macs) == (1_182_217, cells * (2 * 589_824 + 256 * 9))
 
 
 @pytest.mark.parametrize(
@@ -169,3 +211,25 @@ def test_errors(capsys):
     assert main(["cost", "--config-file", "nowhere.yaml"]) == 2
     assert "nowhere.yaml" in capsys.readouterr().err
     assert main(["cost", "--config-file", FPN, "--size", "0"]) == 2
+
+
+def test_dino_is_counted_by_its_layers():
+    cfg = small_config(ENC_LAYERS=1, DEC_LAYERS=1)
+    cost = measure_cost(build_model(cfg), size=(64, 96))
+    cells = 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
+    # of a layer with 64 channels, 32 inner ones, 4 heads x 4 levels x 2 points
+    per_query = 64 * (32 * 2 + 32) + 64 * 64 + 2 * 64 * 32
+    encoder = cells * (per_query + 64 * 64)
+    assert sum(m for n, m in cost.macs.items() if "encoder" in n) == encoder
+    kept = "transformer.decoder.layers.0.attention.values"
+    assert cost.macs[kept] == cells * 64 * 64
+
+
+def test_heads_that_the_decoder_calls_count_as_heads_alone():
+    cost = measure_cost(build_model(small_config(ENC_LAYERS=1, DEC_LAYERS=1)), size=(64, 96))
+    cells = 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
+    # 20 queries, 64 channels, 4 classes: the encoder's heads, boxes of the chosen cells alone
+    of_box = 2 * 64 * 64 + 64 * 4
+    assert cost.rows()["transformer.heads"][1] == (cells + 20) * 64 * 4 + 2 * 20 * of_box
+    assert "transformer" not in cost.rows()
+    assert min(cost.macs.values()) > 0

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from d2freq.analysis.detections.hits import Found, Objects, match
-from d2freq.analysis.detections.pictures import BLUE, GREEN, RED, draw_matches
+from d2freq.analysis.detections.pictures import draw_matches
+from d2freq.utils.drawing import ALARM, HIT, MISSED
 from d2freq.analysis.loss_curve import plot_losses, read_metrics
 from d2freq.errors import UserError
 
@@ -58,10 +59,21 @@ def test_picture_shows_hit_false_positive_and_miss_in_their_colours():
     )
     zoom = 4
     assert picture.shape[1] == 64 * zoom and picture.shape[0] > 64 * zoom  # a legend below
-    for (x, y), colour in {(8, 8): GREEN, (40, 40): BLUE, (8, 40): RED}.items():
+    for (x, y), colour in {(8, 8): HIT, (40, 40): ALARM, (8, 40): MISSED}.items():
         edge = picture[y * zoom - 4 : y * zoom + 20, x * zoom - 4 : x * zoom + 20].reshape(-1, 3)
         assert (edge == colour).all(1).sum() > 40
     assert (picture[8 * zoom + 4, 8 * zoom + 4] == 128).all()  # the object itself stays visible
+
+
+def test_boxes_have_their_class_and_score_beside_them():
+    image = np.full((64, 64, 3), 128, np.uint8)
+    found = detections([[20, 30, 26, 34]], [SHIP], [0.87])
+    truth = objects([[20, 30, 26, 34], [20, 50, 26, 54]], [SHIP, SHIP])
+    plain, named = (draw_matches(image, found, truth, names=n) for n in ((), ("ship", "person")))
+    for y in (30, 50):  # the hit, with a score; the miss has a name alone
+        above = slice(4 * y - 18, 4 * y - 3), slice(70, 160)
+        assert (named[above] != plain[above]).any()
+        assert (named[4 * y : 4 * y + 16, 80:104] == plain[4 * y : 4 * y + 16, 80:104]).all()
 
 
 def test_a_mask_has_an_outline_in_the_colour_of_its_box():
@@ -74,7 +86,7 @@ def test_a_mask_has_an_outline_in_the_colour_of_its_box():
         detections([[10, 10, 30, 30], [50, 50, 52, 52]], [SHIP, PERSON], [0.9, 0.8], masks),
         objects([[10, 10, 30, 30]], [SHIP]),
     )
-    coloured = [(picture[:256] == colour).all(2) for colour in (GREEN, BLUE)]
+    coloured = [(picture[:256] == colour).all(2) for colour in (HIT, ALARM)]
     outlines = [coloured[0][40:120, 40:120], coloured[1][200:208, 200:208]]
     assert outlines[0][[0, 0, -1, -1], [0, -1, 0, -1]].all()  # the corners of the mask
     assert outlines[0][24:56, 23].all() and not outlines[0][30:50, 30:50].any()  # beside the hole
@@ -96,6 +108,17 @@ def test_loss_curve_is_written_with_and_without_ap(tmp_path):
     with_ap = plot_losses(write_metrics(tmp_path / "b.json", records), tmp_path / "b.png")
     sizes = [Image.open(path).size for path in (plain, with_ap)]
     assert sizes[1][0] > 1.4 * sizes[0][0]
+
+
+def test_a_loss_of_one_iteration_is_seen(tmp_path):
+    path = plot_losses(
+        write_metrics(tmp_path / "m.json", [{"iteration": 0, "total_loss": 2.0, "loss_cls": 1.0}]),
+        tmp_path / "m.png",
+    )
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    inner = pixels[height // 5 : -height // 5, width // 3 : -width // 3]  # no axis, no legend
+    assert (np.ptp(inner, axis=2) > 60).sum() > 10  # a dot of the second loss, half way up
 
 
 def test_metrics_of_a_resumed_and_interrupted_run(tmp_path):

@@ -122,7 +122,7 @@ def test_keys_of_each_stem_build_it_again(tmp_path):
     ("write", "said"),
     [
         (lambda p: p[..., 0], "128 of 192 channels are constant over 4 images"),
-        (lambda p: p[..., 0].astype(np.uint16) * 200, "more than 8 bits"),
+        (lambda p: p[..., 0].astype(np.uint16) * 200, "1 band of 16 bits"),
     ],
 )
 def test_grey_and_deep_images(vehicles, tmp_path, capsys, write, said):

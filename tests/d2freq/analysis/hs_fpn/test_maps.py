@@ -9,7 +9,13 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 
 from d2freq.analysis.hs_fpn.clutter import filter_block, signal_to_clutter, windows
-from d2freq.analysis.hs_fpn.maps import energy, read_image, record, responses
+from d2freq.analysis.hs_fpn.maps import (
+    energy,
+    read_grey_levels,
+    read_image,
+    record,
+    responses,
+)
 from d2freq.cli import main
 from d2freq.engine.build import config_model
 from d2freq.errors import UserError
@@ -147,3 +153,21 @@ def test_errors_are_one_line(picture, tmp_path, capsys, words, message):
     assert message in capsys.readouterr().err
     assert main(["visualize", "scr", "--image", "none.png", "--output", "x", "--box", *"1111"]) == 2
     assert "none.png: no such file" in capsys.readouterr().err
+
+
+def test_grey_levels_of_plain_and_deep_pictures(tmp_path):
+    colour = np.zeros((4, 5, 3), np.uint8)
+    colour[..., 1] = 100
+    Image.fromarray(colour).save(tmp_path / "plain.png")
+    assert np.allclose(read_grey_levels(tmp_path / "plain.png"), 58.7)
+    deep = np.arange(1000, 1020, dtype=np.uint16).reshape(4, 5)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    grey = read_grey_levels(tmp_path / "deep.png")
+    assert grey.shape == (4, 5) and np.all(np.diff(grey.ravel()) > 0)
+
+
+def test_a_model_without_a_pyramid_is_refused():
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Linear(1, 1)
+    with pytest.raises(UserError, match="Linear is no feature pyramid: use a config with one"):
+        record(model, np.zeros((4, 4, 3), np.uint8))

@@ -6,7 +6,7 @@ from pathlib import Path
 from detectron2.config import CfgNode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-SYSTEMS = ("hs_fpn", "set", "frequency_input")
+SYSTEMS = ("hs_fpn", "set", "frequency_input", "detectors")
 # sequences of point sources, and classifiers, have tests of their own
 SEQUENCES = "derefnet/"
 CLASSIFIER = "classifier_"
@@ -66,4 +66,6 @@ def num_classes(cfg: CfgNode) -> int:
     kind = cfg.MODEL.FREQ_INPUT.GATE.DETECTOR if kind == "Gated" else kind
     kind = cfg.MODEL.SET.DETECTOR if kind == "SET" else kind
     one_stage = {"RetinaNet": cfg.MODEL.RETINANET, "FCOS": cfg.MODEL.FCOS}
+    one_stage |= {"ATSS": cfg.MODEL.ATSS, "PAA": cfg.MODEL.PAA, "AutoAssign": cfg.MODEL.AUTOASSIGN}
+    one_stage |= {"DINO": cfg.MODEL.DINO}
     return one_stage.get(kind, cfg.MODEL.ROI_HEADS).NUM_CLASSES

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 from detectron2.config import instantiate
-from detectron2.data import DatasetMapper, build_detection_train_loader
+from detectron2.data import DatasetMapper
 from detectron2.engine import default_argument_parser
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances, PolygonMasks
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 
+from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.engine import load_lazy, load_yaml, run
+from d2freq.engine.tasks.detection import Detection
 
 from .config_cases import CONFIGS, examples, names, num_classes, write_example
 from .twin_checks import assert_same_training, plain, settings
@@ -38,14 +40,14 @@ def twins(request, tmp_path_factory):
     return SimpleNamespace(name=request.param, cfg=cfg, lazy=lazy, models=models)
 
 
-def batch(num_classes: int, masks: bool) -> list[dict]:
+def batch(num_classes: int, masks: bool, channels: int) -> list[dict]:
     target = Instances((80, 96))
     target.gt_boxes = Boxes(torch.tensor([[10.0, 12.0, 22.0, 20.0], [50.0, 40.0, 56.0, 47.0]]))
     target.gt_classes = torch.tensor([0, num_classes - 1])
     if masks:
         corners = target.gt_boxes.tensor[:, [0, 1, 2, 1, 2, 3, 0, 3]].double().numpy()
         target.gt_masks = PolygonMasks([[polygon] for polygon in corners])
-    return [{"image": torch.randint(0, 256, (3, 80, 96)), "instances": target}]
+    return [{"image": torch.randint(0, 256, (channels, 80, 96)), "instances": target}]
 
 
 def assert_same_tensors(one: dict, other: dict) -> None:
@@ -81,7 +83,9 @@ def test_same_weights_and_losses(twins, few_regions):
         weights.append({key: value.clone() for key, value in model.state_dict().items()})
         torch.manual_seed(2)
         with EventStorage():
-            losses.append(model(batch(num_classes(twins.cfg), twins.cfg.MODEL.MASK_ON)))
+            channels = len(twins.cfg.MODEL.PIXEL_MEAN)
+            given = batch(num_classes(twins.cfg), twins.cfg.MODEL.MASK_ON, channels)
+            losses.append(model(given))
     assert_same_tensors(*weights)
     assert_same_tensors(*losses)
 
@@ -92,7 +96,7 @@ def test_same_model_settings(twins):
     fixed = "DCT" in twins.name or "random" in twins.name or "unshuffle" in twins.name
     assert len(statistics) == fixed and all(min(ours[key]) > 0 for key in statistics)
     assert any(key.endswith(".input_format") for key in ours) and any(
-        key.endswith(".test_nms_thresh") for key in ours
+        key.endswith((".test_nms_thresh", ".num_select")) for key in ours
     )
     assert ours == theirs
 
@@ -112,16 +116,22 @@ def augmentation(step) -> dict:
 def mapper_settings(mapper: DatasetMapper) -> dict:
     """What a mapper does; a resize to length 0 does nothing, so a config may leave it out."""
     found = {key: value for key, value in vars(mapper).items() if key != "augmentations"}
-    steps = map(augmentation, mapper.augmentations.augs)
+    steps = map(augmentation, getattr(mapper.augmentations, "augs", mapper.augmentations))
     return found | {"steps": [s for s in steps if s.get("short_edge_length") != {0}]}
+
+
+def assert_same_mappers(cfg, split, *, is_train: bool) -> None:
+    ours = augmenting_mapper(cfg) if is_train else None
+    ours = ours or Detection().mapper(cfg, is_train=is_train)
+    theirs = instantiate(split.mapper)
+    assert type(ours) is type(theirs)
+    assert mapper_settings(ours) == mapper_settings(theirs)
 
 
 def test_same_data_and_evaluator(twins):
     cfg, loaders = twins.cfg, twins.lazy.dataloader
     for split, is_train in ((loaders.train, True), (loaders.test, False)):
-        assert mapper_settings(DatasetMapper(cfg, is_train)) == mapper_settings(
-            instantiate(split.mapper)
-        )
+        assert_same_mappers(cfg, split, is_train=is_train)
     assert loaders.train.dataset.filter_empty == cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
     assert loaders.test.dataset.filter_empty is False  # Detectron2 measures on empty images too
     grouping = loaders.train.get("aspect_ratio_grouping", True)
@@ -139,9 +149,12 @@ def test_same_first_batch(twins, tiny_data):
     name = tiny_data(num_classes(cfg))
     cfg.merge_from_list(["DATASETS.TRAIN", (name,), "DATALOADER.NUM_WORKERS", 0])
     lazy.dataloader.train.dataset.names, lazy.dataloader.train.num_workers = name, 0
+    if cfg.INPUT.PIXELS.RANGE is not None:  # the pictures have three bands
+        bands = [min(band, 3) for band in cfg.INPUT.PIXELS.BANDS]
+        cfg.INPUT.PIXELS.BANDS = lazy.dataloader.train.mapper.pixels.bands = bands
     batches = []
     for build in (
-        lambda: build_detection_train_loader(cfg),
+        lambda: Detection().train_loader(cfg),
         lambda: instantiate(lazy.dataloader.train),
     ):
         seed_all_rng(5)

@@ -52,6 +52,11 @@ def assert_same_training(cfg: CfgNode, lazy: DictConfig, model: torch.nn.Module)
         of = {id(p): {k: g[k] for k in RULES if k in g} for g in groups for p in g["params"]}
         rules.append((type(optimizer).__name__, of))
     assert rules[0] == rules[1]
+    assert plain(lazy.train.get("param_groups", [])) == plain(cfg.D2FREQ.PARAM_GROUPS)
+    clipping = cfg.SOLVER.CLIP_GRADIENTS
+    if clipping.CLIP_TYPE == "full_model":  # the other kinds are part of the optimizer
+        given = {"norm_type": 2.0, **lazy.train.clip_gradients}
+        assert given == {key.lower(): value for key, value in clipping.items()}
 
     loaders, train = lazy.dataloader, lazy.train
     assert (loaders.train.dataset.names,) == tuple(cfg.DATASETS.TRAIN)

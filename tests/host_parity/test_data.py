@@ -172,6 +172,38 @@ def test_resized_shapes_are_equal():
         assert mini_T.ResizeShortestEdge.get_output_shape(*args) == expected, args
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda T: T.RandomRotation([-40, 70]),
+        lambda T: T.RandomRotation([-40, 70], expand=False, center=[[0.2, 0.3], [0.8, 0.7]]),
+        lambda T: T.RandomRotation([15, 90, 200], sample_style="choice"),
+        lambda T: T.ResizeScale(0.3, 2.0, 60, 50),
+        lambda T: T.RandomApply(T.RandomRotation(33), prob=0.6),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_geometry_is_drawn_and_applied_alike(make, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (40, 61, 3)).astype("uint8")
+    boxes = np.array([[3.0, 4.0, 20.0, 30.0], [0.0, 0.0, 61.0, 40.0]])
+    results = []
+    for T in (host_T, mini_T):
+        np.random.seed(seed)
+        held = T.AugInput(image.copy(), boxes=boxes.copy(), sem_seg=image[..., 0].copy())
+        make(T)(held)
+        results.append((held.image, held.boxes, held.sem_seg, np.random.rand()))
+    for theirs, mine in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_coco_has_the_same_classes():
+    ours, theirs = (
+        importlib.import_module(f"{name}.data.datasets.builtin_meta")._get_coco_instances_meta()
+        for name in ("minid2", "detectron2")
+    )
+    assert ours == {key: theirs[key] for key in ours}
+
+
 def test_transforms_of_float_and_grey_images():
     rng = np.random.RandomState(0)
     images = [rng.rand(9, 12, 3).astype("float32"), rng.rand(9, 12), rng.rand(9, 12, 1) * 255]

@@ -155,8 +155,10 @@ def test_half_precision(records, spread, training_step, assert_same_instances):
             results.append([found, training_step(host, model, batch)[0]])
     assert sum(map(len, results[0][0])) > 3
     for theirs, mine in zip(results[0][0], results[1][0], strict=True):
-        # A probability of one half may round to either side of the threshold.
-        assert (mine.pred_masks != theirs.pred_masks).double().mean() < 1e-5
+        # A probability of one half may round to either side of the threshold: a pixel in a hundred
+        # thousand, and one of these small pictures, which have fewer.
+        other = (mine.pred_masks != theirs.pred_masks).sum()
+        assert other <= max(1, theirs.pred_masks.numel() / 100_000)
         mine.pred_masks = theirs.pred_masks
         assert_same_instances(mine, theirs)
     torch.testing.assert_close(results[1][1], results[0][1], rtol=1e-5, atol=1e-6)

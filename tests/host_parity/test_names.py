@@ -6,6 +6,9 @@ import inspect
 from pathlib import Path
 
 import pytest
+from fvcore.common.registry import Registry
+
+from minid2.absent import is_stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,9 +47,11 @@ def offered(module) -> list[str]:
 
 
 def kind(thing) -> str:
-    """Module, class, function, or the class of an instance such as a registry."""
+    """Module, class, function, or the class of an instance."""
     if inspect.isroutine(thing):
         return "function"
+    if isinstance(thing, Registry):  # d2freq turns the host's into one of its own kind
+        return "registry"
     return "class" if inspect.isclass(thing) else type(thing).__name__
 
 
@@ -57,7 +62,7 @@ def test_the_list_is_not_empty():
 @pytest.mark.parametrize(("module", "name"), imported_names())
 def test_minid2_has_the_name_with_a_compatible_signature(module, name):
     real, ours = lookup("detectron2", module, name), lookup("minid2", module, name)
-    assert kind(real) == kind(ours)
+    assert kind(real) == kind(ours) and not is_stand_in(ours)
     if not (inspect.isclass(real) or inspect.isfunction(real)):
         return
     try:

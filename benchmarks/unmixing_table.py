@@ -16,7 +16,9 @@ that the sub-pixel decoder finds, 100 from any grid on these clean frames; "deco
 can tell methods apart: the same with noise of --noise grey levels on the frames; parameters;
 MACs of 20 frames by `d2freq cost` (no losses, deformable kernels counted, Phi^T Phi kept; of ISTA
 and FISTA what a frame of one target takes); centre frames a second without the decoder,
---fps-batch trajectories at a time; trajectories a second in training.
+--fps-batch trajectories at a time; trajectories a second in training. Rows "limit:" are what a grid
+can reach, and what the noise leaves of positions between the cells (d2freq analyze
+unmixing-limits).
 """
 
 import argparse
@@ -26,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +41,10 @@ import d2freq  # noqa: F401  chooses the host
 from detectron2.data import DatasetCatalog
 
 from d2freq.analysis.cost.count import measure_cost
+from d2freq.data.seqcsist.rules import Rules
+from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.engine.build import config_model
-from d2freq.evaluation.cso.limits import oracles
+from d2freq.evaluation.cso.limits import ALL_FRAMES, Knowledge, bound_scores, oracles
 
 METHODS = {  # config, in the order of the table
     "Q_init": "least_squares",
@@ -54,9 +59,24 @@ METHODS = {  # config, in the order of the table
     "FISTA-Net": "fista_net",
     "ISTA-Net+": "ista_net_plus",
     "DeRefNet": "derefnet",
+    "Richardson-Lucy": "richardson_lucy",
+    "LIHT": "liht",
+    "LAMP": "lamp",
+    "TiLISTA": "tilista",
+    "ISTA-Net++": "ista_net_plus_plus",
+    "USRNet": "usrnet",
+    "RPCANet": "rpcanet",
+    "DISTA-Net": "dista_net",
+    "DBPN": "dbpn",
+    "GMFN": "gmfn",
+    "RDN": "rdn",
+    "SRGAN": "srgan",
+    "ESRGAN": "esrgan",
+    "BSRGAN": "bsrgan",
 }
-HIGHEST_RATE = {"LISTA": 1e-5}  # that of its config; ten times as much undoes its start
-TRAINING_FREE = ("Q_init", "ISTA", "FISTA")
+# those of the configs; ten times as much undoes the start of matrices of 1,089 x 1,089
+HIGHEST_RATE = {"LISTA": 1e-5, "LIHT": 1e-5, "LAMP": 1e-4, "TiLISTA": 1e-4}
+TRAINING_FREE = ("Q_init", "ISTA", "FISTA", "Richardson-Lucy")
 APS = ("CSO-mAP", "AP05", "AP10", "AP15", "AP20", "AP25")
 COSTS = ("parameters", "MACs, G", "frames/s", "trained/s")
 HEAD = ("method", *APS, "decoded", "decoded, noise", *COSTS)
@@ -94,6 +114,8 @@ def main() -> None:
     rows = [_row(name, args) for name in args.methods]
     blank = [""] * (len(HEAD) - 1 - len(APS))
     rows += [[f"limit: {name}", *values, *blank] for name, values in _limits()]
+    for name, value in _bounds(args.noise):
+        rows.append([f"limit: {name}", *[""] * (len(APS) + 1), value, *[""] * len(COSTS)])
     table = "\n".join([where(), "", _schedule(args), "", *_markdown(rows)])
     file = args.output / "table.md"
     file.write_text(table + "\n", encoding="utf-8")
@@ -191,6 +213,26 @@ def _limits() -> list[tuple[str, list[float]]]:
         [record["intensities"][middle] for record in records],
     )
     return [(name, [100 * values[key] for key in APS]) for name, values in found.items()]
+
+
+def _bounds(noise: float) -> Iterator[tuple[str, float]]:
+    """CSO-mAP at the bound of Cramer and Rao under noise, detections by their confidence.
+
+    The last is a control: the axes of the generator are a rule of the data and no physics.
+    """
+    count = len(DatasetCatalog.get("seqcsist_test"))
+    drawn = [draw_trajectory(Rules(), "test", index) for index in range(count)]
+    reach = Rules.distance + (Rules.frames - 1) * Rules.drift
+    for name, known in {
+        "one frame in noise": Knowledge(),
+        "a window of 5 frames in noise": Knowledge(frames=5),
+        "whole trajectory in noise": Knowledge(frames=ALL_FRAMES),
+        "control: one frame in noise, the generator's axes known": Knowledge(
+            distance=(Rules.distance, reach)
+        ),
+    }.items():
+        found = bound_scores(drawn, noise=noise, known=known, draws=3)
+        yield name, 100 * found["confidence"]["CSO-mAP"]
 
 
 def _schedule(args: argparse.Namespace) -> str:

@@ -2,7 +2,7 @@
 
     python benchmarks/evidence.py pretrained cost --weights mobilenet_v2-*.pth
     python benchmarks/evidence.py pretrained run --weights mobilenet_v2-*.pth --work DIR
-    python benchmarks/evidence.py pretrained table [--plots DIR]
+    python benchmarks/evidence.py pretrained table [--plots DIR] [--readme README.md]
 
 ``run`` says how long everything takes, then trains what is missing, a core a run: all arms with the
 first seed, then with the next. A run that was cut goes on from its checkpoint with the same
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from common import where
-from pretrained import cost
+from pretrained import cost, front
 from pretrained.arms import ARMS, DATA, FIRST
 from pretrained.report import all_tables, plot
 from pretrained.results import FILE, collect, read, write
@@ -42,6 +42,8 @@ def main(words: list[str]) -> int:
     for data in DATA if args.plots else ():
         for file in plot(results, data, args.plots):
             print(file)
+    if args.readme:
+        front.write(results, args.data[0], args.readme)
     return 0
 
 
@@ -56,6 +58,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=1, help="runs at a time, a core each")
     parser.add_argument("--estimate", action="store_true", help="say how long, and stop")
     parser.add_argument("--plots", type=Path, help="folder for pictures; for table")
+    parser.add_argument("--readme", type=Path, help="write the short table into it; for table")
     parser.add_argument("--results", type=Path, default=FILE)
     args = parser.parse_args(words)
     if args.command != "table" and not args.weights:

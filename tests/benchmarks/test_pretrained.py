@@ -99,3 +99,29 @@ def test_runs_become_one_file_and_the_file_a_table(tmp_path):
         results, "kit_ais"
     )
     assert [file.exists() for file in report.plot(results, "kit_ais", tmp_path / "plots")] == [1, 1]
+
+
+def test_the_table_of_the_readme_has_arms_of_two_seeds_and_nothing_else_changes(tmp_path):
+    from pretrained import front
+
+    def run(arm: str, seed: int, ap: float) -> dict:
+        figures = {"kit_ais_half_val": {"AP": ap, "AP50": 2 * ap}}
+        return {"data": "kit_ais", "arm": arm, "seed": seed, "measured": figures}
+
+    runs = [run("FPN", seed, 30.0 + seed) for seed in (1, 2)] + [run("NWD", 1, 40.0)]
+    runs += [run("HS-FPN paper", seed, 31.0 + seed) for seed in (1, 2)]
+    costs = {"FPN": {"step_s": 0.5, "inference_s": 0.2}}
+    costs["HS-FPN paper"] = {"step_s": 0.6, "inference_s": 0.3}
+    results = {"cost": {"kit_ais": costs}, "runs": runs}
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{front.BEGIN}\nold\n{front.END}\nbehind\n", encoding="utf-8")
+    front.write(results, "kit_ais", file)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert (lines[0], lines[-1]) == ("before", "behind")
+    rows = [line for line in lines if line.startswith("|")][2:]
+    assert rows[0].startswith("| FPN") and "| 31.5 | 63.0 |  | 1.00 | 1.00 | 2 |" in rows[0]
+    assert "| 32.5 | 65.0 | **+1.0** (+1.0 to +1.0) | 1.20 | 1.50 | 2 |" in rows[1]
+    assert len(rows) == 2
+    file.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="evidence: begin"):
+        front.write(results, "kit_ais", file)

@@ -1,38 +1,45 @@
-# make demo, make test, make parity, make bench: each sets up .venv on first use and is quick
+# make demo, make test, make parity, make docs, make bench: each sets up .venv on first use and is quick
 # afterwards. Some tests alone: make test TESTS=tests/minid2
+# The demo with other settings: make demo OPTS="SOLVER.MAX_ITER 100"
 PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 TESTS  ?=
 COVERAGE ?=
+OPTS ?=
+# Where pip finds torch: empty for its usual index. For a machine without a GPU of NVIDIA's, the CPU
+# wheel index that pytorch.org names saves most of the disk: make setup TORCH_INDEX=https://...
+TORCH_INDEX ?=
 # the source tree of the real Detectron2, never compiled
 TREE   ?= $(or $(D2FREQ_DETECTRON2_TREE),$(HOME)/.d2freq-detectron2/tree)
 DEMO   := output/demo
-CONFIG ?= configs/demo/faster_rcnn_R18_HSFPN_scenes.yaml
+CONFIG ?= demo/faster_rcnn_R18_HSFPN_scenes_quick
+# glibc gives large blocks back to the system at once, and to fetch them anew takes longer than a
+# small layer does: these two keep them. They change no result, and other systems know neither.
+MALLOC := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000
 # A file stays with one worker, which builds what its tests share once.
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile
-# the key of the output folder in a lazy and in a YAML config
-OUTPUT_KEY := $(if $(filter %.py,$(CONFIG)),train.output_dir,OUTPUT_DIR)
+PYTEST := $(MALLOC) $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: setup demo test parity lint bench clean
+.PHONY: setup demo test parity lint docs bench clean distclean
 
+# d2freq with what the checks need, as CONTRIBUTING.md says
 setup: $(VENV)/.installed
 
 # setup.py decides what is installed, so a change there installs again.
-$(VENV)/.installed: setup.py
+$(VENV)/.runs: setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --upgrade --quiet pip
-	$(PY) -m pip install --quiet -e ".[dev]"
+	$(PY) -m pip install --upgrade pip
+	$(if $(TORCH_INDEX),$(PY) -m pip install --index-url "$(TORCH_INDEX)" torch torchvision)
+	$(PY) -m pip install -e .
 	touch $@
 
-demo: setup
-	$(PY) -m d2freq.cli generate scenes
-	$(PY) train_net.py --config-file $(CONFIG) --overwrite $(OUTPUT_KEY) $(DEMO)
-	$(PY) -m d2freq.cli visualize detections --dataset tiny_scenes_val \
-	    --predictions $(DEMO)/inference/coco_instances_results.json --output $(DEMO)/pictures --count 12
-	$(PY) -m d2freq.cli visualize losses --metrics $(DEMO)/metrics.json --output $(DEMO)/loss.png
-	@echo "The demo's results:"
-	@ls -1 $(DEMO)/inference/*.json $(DEMO)/loss.png $(DEMO)/pictures/*.png | sed 's/^/  /'
+$(VENV)/.installed: $(VENV)/.runs
+	$(PY) -m pip install -e ".[dev]"
+	touch $@
+
+# The demo needs d2freq alone. Interrupted, it goes on when it is called again.
+demo: $(VENV)/.runs
+	$(MALLOC) $(PY) -m d2freq_command demo --config-file $(CONFIG) --output $(DEMO) $(OPTS)
 
 # COVERAGE=1 prints the share of lines that the whole suite runs, and fails below pyproject.toml's floor.
 test: setup
@@ -47,8 +54,17 @@ lint: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The site, strictly: a warning fails it. Open output/site/index.html.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+
 bench: setup
 	$(PY) benchmarks/run_all.py
 
+# The environment and what was built; trainings stay.
 clean:
-	rm -rf $(VENV) output build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info
+
+# Trainings, too: all that is under output/
+distclean: clean
+	rm -rf output

@@ -110,16 +110,23 @@ def tiny_data(tmp_path_factory):
         MetadataCatalog.remove(name)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def loggers():
-    """What default_setup does to the loggers is undone, for tests that read warnings."""
+    """What default_setup does to the loggers is undone, for tests that read warnings.
+
+    Also what a test before has left: a logger that does not propagate hides warnings from caplog,
+    and a terminal's handler shortens the records that it sees.
+    """
     names = ("detectron2", "minid2", "fvcore", "d2freq")
-    before = [(log, log.handlers[:], log.propagate, log.level) for log in map(_log, names)]
+    before = [(log, log.handlers[:], log.level) for log in map(_log, names)]
+    for log, handlers, _ in before:
+        log.propagate = True
+        log.handlers[:] = handlers[:] = []
     yield
-    for log, handlers, propagate, level in before:
+    for log, handlers, level in before:
         for handler in set(log.handlers) - set(handlers):
             handler.close()
-        log.handlers[:], log.propagate = handlers, propagate
+        log.handlers[:], log.propagate = handlers, True
         log.setLevel(level)
 
 

@@ -17,6 +17,7 @@ import detectron2
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "d2freq", "minid2", "configs")
+SOURCES += ("d2freq_command.py",)
 TINY = """
 MODEL.FPN.OUT_CHANNELS 32 MODEL.ROI_BOX_HEAD.FC_DIM 32 DATALOADER.NUM_WORKERS 0
 SOLVER.IMS_PER_BATCH 2 SOLVER.MAX_ITER 1 SOLVER.STEPS () MODEL.DEVICE cpu OUTPUT_DIR out

@@ -5,10 +5,12 @@ import statistics
 from pathlib import Path
 
 from pretrained.arms import ARMS
-from pretrained.paired import Difference, difference
+from pretrained.paired import Difference, difference, pooled
 from pretrained.results import values
 
 BEGIN, END = "<!-- evidence: begin -->", "<!-- evidence: end -->"
+# what README calls the data sets, in the order of its columns
+TITLES = {"kit_ais": "aerial", "sirst": "infrared"}
 # what README calls the arms; one that is not here stands in the full table alone
 NAMES = {
     "FPN": "FPN (Faster R-CNN, the baseline)",
@@ -25,24 +27,33 @@ NAMES = {
 }
 
 
-def table(results: dict, data: str) -> str:
-    """A row for each arm that two or more seeds have been through."""
-    head = ["method", "AP", "AP50", "gain in AP (95 % interval)", "training step", "inference"]
-    lines = [f"| {' | '.join([*head, 'seeds'])} |", "|---" * (len(head) + 1) + "|"]
-    costs = results["cost"].get(data, {})
+def table(results: dict) -> str:
+    """A row for each arm that two or more seeds of a data set have been through."""
+    shown = [data for data in TITLES if len(values(results, data, "FPN", "AP")) > 1]
+    head = ["method"]
+    for data in shown:
+        head += [f"AP, {TITLES[data]}", "gain (95 % interval)"]
+    head += ["gain over both"] if len(shown) > 1 else []
+    head += ["training step", "inference", "seeds"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for arm, name in NAMES.items():
-        ap, ap50 = (values(results, data, arm, figure) for figure in ("AP", "AP50"))
-        if len(ap) < 2:
+        aps = {data: values(results, data, arm, "AP") for data in shown}
+        if all(len(ap) < 2 for ap in aps.values()):
             continue
         baseline = ARMS[arm].baseline
-        pair = difference(ap, values(results, data, baseline, "AP")) if baseline else None
-        cells = [name, _mean(ap), _mean(ap50), _gain(pair)]
-        cells += [_ratio(costs, arm, baseline, key) for key in ("step_s", "inference_s")]
-        lines.append(f"| {' | '.join([*cells, str(len(ap))])} |")
+        cells, pairs = [name], []
+        for data, ap in aps.items():
+            pair = difference(ap, values(results, data, baseline, "AP")) if baseline else None
+            cells += [_mean(ap), _gain(pair)]
+            pairs += [pair] if pair else []
+        cells += [_both(pairs)] if len(shown) > 1 else []
+        cells += [_ratio(results, shown, arm, key) for key in ("step_s", "inference_s")]
+        cells.append(" + ".join(str(len(ap)) for ap in aps.values()))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def write(results: dict, data: str, file: Path) -> None:
+def write(results: dict, file: Path) -> None:
     """Put the table between the marks of ``file``.
 
     Raises:
@@ -52,12 +63,12 @@ def write(results: dict, data: str, file: Path) -> None:
     marks = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if not marks.search(text):
         raise ValueError(f"{file}: no {BEGIN} ... {END}")
-    body = f"{BEGIN}\n{table(results, data)}\n{END}"
+    body = f"{BEGIN}\n{table(results)}\n{END}"
     file.write_text(marks.sub(lambda _: body, text), encoding="utf-8")
 
 
 def _mean(of_seeds: dict[int, float]) -> str:
-    return f"{statistics.mean(of_seeds.values()):.1f}"
+    return f"{statistics.mean(of_seeds.values()):.1f}" if of_seeds else "-"
 
 
 def _gain(pair: Difference | None) -> str:
@@ -65,11 +76,25 @@ def _gain(pair: Difference | None) -> str:
         return ""
     if pair.low is None or pair.high is None:
         return f"{pair.mean:+.1f} (one pair)"
-    mark = "**" if pair.clear else ""
-    return f"{mark}{pair.mean:+.1f}{mark} ({pair.low:+.1f} to {pair.high:+.1f})"
+    return _interval(pair.mean, pair.low, pair.high)
 
 
-def _ratio(costs: dict, arm: str, baseline: str, key: str) -> str:
-    if arm not in costs or (baseline and baseline not in costs):
-        return ""
-    return f"{costs[arm][key] / costs[baseline or arm][key]:.2f}"
+def _both(pairs: list[Difference]) -> str:
+    found = pooled(pairs)
+    return _interval(*found) if found else ""
+
+
+def _interval(mean: float, low: float, high: float) -> str:
+    mark = "**" if low * high > 0 else ""
+    return f"{mark}{mean:+.1f}{mark} ({low:+.1f} to {high:+.1f})"
+
+
+def _ratio(results: dict, shown: list[str], arm: str, key: str) -> str:
+    """Against the arm's baseline, measured beside it; the mean over data sets."""
+    ratios = []
+    for data in shown:
+        costs = results["cost"].get(data, {})
+        baseline = ARMS[arm].baseline or arm
+        if arm in costs and baseline in costs:
+            ratios.append(costs[arm][key] / costs[baseline][key])
+    return f"{statistics.mean(ratios):.2f}" if ratios else ""

@@ -43,7 +43,7 @@ def main(words: list[str]) -> int:
         for file in plot(results, data, args.plots):
             print(file)
     if args.readme:
-        front.write(results, args.data[0], args.readme)
+        front.write(results, args.readme)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Differences of two arms seed by seed: the same seed means the same crops in the same order."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -40,3 +40,23 @@ def difference(arm: Mapping[int, float], baseline: Mapping[int, float]) -> Diffe
 
     half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
     return Difference(seeds, values, mean, mean - half, mean + half)
+
+
+def pooled(differences: Sequence[Difference]) -> tuple[float, float, float] | None:
+    """Mean over data sets, each of equal weight, and its 95 % interval; None below two data sets.
+
+    The spread of each data set is its own, and degrees of freedom are Welch's and Satterthwaite's.
+    A data set of one pair has no spread and is left out.
+    """
+    usable = [each for each in differences if len(each.values) > 1]
+    if len(usable) < 2:
+        return None
+    from scipy.stats import t
+
+    parts = [statistics.variance(each.values) / len(each.values) for each in usable]
+    mean = statistics.mean(each.mean for each in usable)
+    if not sum(parts):
+        return mean, mean, mean
+    below = sum(part**2 / (len(each.values) - 1) for part, each in zip(parts, usable, strict=True))
+    half = t.ppf(0.975, sum(parts) ** 2 / below) * sum(parts) ** 0.5 / len(usable)
+    return mean, mean - half, mean + half

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_ind, ttest_rel
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,9 +104,9 @@ def test_runs_become_one_file_and_the_file_a_table(tmp_path):
 def test_the_table_of_the_readme_has_arms_of_two_seeds_and_nothing_else_changes(tmp_path):
     from pretrained import front
 
-    def run(arm: str, seed: int, ap: float) -> dict:
-        figures = {"kit_ais_half_val": {"AP": ap, "AP50": 2 * ap}}
-        return {"data": "kit_ais", "arm": arm, "seed": seed, "measured": figures}
+    def run(arm: str, seed: int, ap: float, data: str = "kit_ais") -> dict:
+        split = {"kit_ais": "kit_ais_half_val", "sirst": "sirst_v2_test"}[data]
+        return {"data": data, "arm": arm, "seed": seed, "measured": {split: {"AP": ap}}}
 
     runs = [run("FPN", seed, 30.0 + seed) for seed in (1, 2)] + [run("NWD", 1, 40.0)]
     runs += [run("HS-FPN paper", seed, 31.0 + seed) for seed in (1, 2)]
@@ -115,13 +115,33 @@ def test_the_table_of_the_readme_has_arms_of_two_seeds_and_nothing_else_changes(
     results = {"cost": {"kit_ais": costs}, "runs": runs}
     file = tmp_path / "README.md"
     file.write_text(f"before\n{front.BEGIN}\nold\n{front.END}\nbehind\n", encoding="utf-8")
-    front.write(results, "kit_ais", file)
+    front.write(results, file)
     lines = file.read_text(encoding="utf-8").splitlines()
     assert (lines[0], lines[-1]) == ("before", "behind")
     rows = [line for line in lines if line.startswith("|")][2:]
-    assert rows[0].startswith("| FPN") and "| 31.5 | 63.0 |  | 1.00 | 1.00 | 2 |" in rows[0]
-    assert "| 32.5 | 65.0 | **+1.0** (+1.0 to +1.0) | 1.20 | 1.50 | 2 |" in rows[1]
+    assert rows[0].startswith("| FPN") and "| 31.5 |  | 1.00 | 1.00 | 2 |" in rows[0]
+    assert "| 32.5 | **+1.0** (+1.0 to +1.0) | 1.20 | 1.50 | 2 |" in rows[1]
     assert len(rows) == 2
+    runs += [run("FPN", seed, 10.0 + seed, "sirst") for seed in (1, 2, 3)]
+    runs += [run("HS-FPN paper", seed, 13.0 + seed, "sirst") for seed in (1, 2)]
+    front.write(results, file)
+    rows = [line for line in file.read_text(encoding="utf-8").splitlines() if "|" in line]
+    assert "| 14.5 | **+3.0** (+3.0 to +3.0) | **+2.0** (+2.0 to +2.0) | 1.20" in rows[3]
+    assert rows[2].endswith("| 2 + 3 |")
     file.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="evidence: begin"):
-        front.write(results, "kit_ais", file)
+        front.write(results, file)
+
+
+def test_the_interval_over_two_data_sets_is_that_of_welchs_test():
+    from pretrained.paired import difference, pooled
+
+    first, second = {1: 1.0, 2: 2.5, 3: 4.5}, {1: 0.5, 2: -3.0, 3: 2.0, 4: 1.0}
+    zero = dict.fromkeys(range(1, 5), 0.0)
+    negative = {seed: -value for seed, value in second.items()}
+    found = pooled([difference(first, zero), difference(negative, zero)])
+    ends = ttest_ind(list(first.values()), list(second.values()), equal_var=False)
+    ends = ends.confidence_interval(0.95)
+    assert found[1:] == pytest.approx((ends.low / 2, ends.high / 2))
+    assert found[0] == pytest.approx((ends.low + ends.high) / 4)
+    assert pooled([difference(first, zero), difference({1: 2.0}, zero)]) is None

@@ -15,6 +15,7 @@ TITLES = {"kit_ais": "aerial", "sirst": "infrared"}
 NAMES = {
     "FPN": "FPN (Faster R-CNN, the baseline)",
     "HS-FPN paper": "HS-FPN, preset `paper`",
+    "HS-FPN mean": "HS-FPN, `paper` with `POOL_REDUCE mean`",
     "HS-FPN released": "HS-FPN, preset `released`",
     "3x3 conv": "one more 3x3 convolution a level, as large as HS-FPN",
     "NWD": "NWD label assignment",

@@ -15,9 +15,11 @@ from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import Trajectory, draw_trajectory
 from d2freq.errors import UserError
 from d2freq.evaluation.cso.limits import ALL_FRAMES, ORDERS, Knowledge, bound_scores, oracles
+from d2freq.utils.numbers import in_range
 
 __all__ = ["LimitsResult", "measure_limits"]
 
+NOISIEST = 1e6  # grey levels
 WINDOW = 5  # the metric's: frames without two neighbours on both sides are not measured
 AXES = "one frame, the generator's axes known"
 
@@ -106,14 +108,20 @@ def measure_limits(
         seed: of the trajectories and the errors.
 
     Raises:
-        UserError: no noise or window, one that is no odd number, noise below 0, or no trajectory.
+        UserError: no noise or window, one that is no odd number, or a number out of its range.
     """
-    if trajectories < 1 or not noise or not frames or min(noise) < 0:
-        raise UserError(
-            f"--trajectories {trajectories}, --noise {list(noise)}, --frames {list(frames)}: at "
-            "least one of each, and no noise below 0"
-        )
+    in_range(trajectories, 1, 100_000, key="--trajectories", what="to draw")
+    for name, values in (("noise", noise), ("frames", frames)):
+        if not values:
+            raise UserError(f"--{name} has no value: give at least one, or leave it out")
+    for level in noise:
+        in_range(level, 0, NOISIEST, key="--noise", what="grey levels of a pixel's noise")
     low, high = intensity
+    if low == high and not unknown_intensity:
+        raise UserError(
+            f"--intensity {low:g} {high:g}: a range has two ends, such as {0.99 * low:g} "
+            f"{1.01 * high:g}; or --unknown-intensity"
+        )
     rules = Rules(targets=(targets[0], targets[1]), intensity=(low, high), seed=seed)
     drawn = [draw_trajectory(rules, "test", index) for index in range(trajectories)]
     groups = {0: drawn}
@@ -164,8 +172,10 @@ def _name(word: str) -> str:
 
 
 def _window(word: str, motion: str, before: tuple[float, ...]) -> Knowledge:
-    if word != "all" and not (word.isdecimal() and int(word) % 2):
-        raise UserError(f"--frames {word}: an odd number of frames, or all")
+    most = Rules.frames
+    odd = word.isascii() and word.isdecimal() and len(word) < 9 and int(word) % 2
+    if word != "all" and not (odd and int(word) <= most):
+        raise UserError(f"--frames {word}: an odd number of frames, 1 to {most}, or all")
     length = ALL_FRAMES if word == "all" else int(word)
     return Knowledge(frames=length, motion=motion, intensity=before)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from d2freq.data.seqcsist.trajectories import generator
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.numbers import in_range, pair_in_range
 from d2freq.utils.pixels import PixelReader, read_grey, refuse_deep
 
 Backgrounds = Callable[[int], np.ndarray]
@@ -52,12 +53,12 @@ def backgrounds(
             are of 8 bits, and others are refused.
 
     Raises:
+        UserError: the gain or the range is none.
         DatasetError: the folder is missing, has no images for the split, or one that cannot be
             read or is too small.
     """
     margin = int(np.ceil(FASTEST * frames)) + 1
-    if not gain > 0:
-        raise UserError(f"background gain {gain}: above 0; without a background leave it out")
+    check_scale(gain, value_range)
     if value_range is not None and source == CLUTTER:
         raise UserError("--background-range is of images; clutter has grey levels of its own")
     files = [] if source == CLUTTER else _images(Path(source), split)
@@ -72,6 +73,18 @@ def backgrounds(
         return gain * _glide(picture, rng, frames=frames, size=size, margin=margin)
 
     return background
+
+
+def check_scale(gain: float, value_range: Sequence[float] | None) -> None:
+    """Raise UserError for a gain or a range that is none, or not finite."""
+    what = "factor on grey levels (without a background leave it out)"
+    in_range(gain, 1e-6, 1e6, key="--background-gain", what=what)
+    if value_range is None:
+        return
+    what = "the numbers of your images that become grey levels 0 and 255"
+    pair_in_range(value_range, -1e30, 1e30, key="--background-range", what=what)
+    if value_range[0] == value_range[1]:
+        raise UserError(f"--background-range {value_range[0]:g} {value_range[1]:g}: two numbers")
 
 
 def fingerprint(source: str | os.PathLike | None, split: str) -> str:

@@ -25,6 +25,7 @@ from d2freq.data.seqcsist.published import published_info, read_published
 from d2freq.data.seqcsist.q_init_file import cached, check_q_init, file_name, read_q_init
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.numbers import in_range
 
 logger = logging.getLogger(__name__)
 
@@ -151,13 +152,11 @@ def load_q_init(
         (g*g, m*m) float64; for rows of flattened frames y the start is ``y @ Q.T``.
 
     Raises:
-        UserError: a ridge below 0.
+        UserError: a ridge below 0, or NaN.
         DatasetError: the split or the file is missing, or the matrix does not fit.
     """
-    if not ridge >= 0:
-        raise UserError(
-            f"MODEL.UNMIXING.Q_INIT_RIDGE is {ridge}: take 0, the published, or more, such as 1e-4"
-        )
+    what = "share of the mean eigenvalue; 0 is published, 1e-4 is for noise"
+    in_range(ridge, 0, 1e6, key="MODEL.UNMIXING.Q_INIT_RIDGE is", what=what)
     name = os.fspath(dataset)
     metadata = MetadataCatalog.get(name) if name in DatasetCatalog.list() else None
     if not isinstance(metadata, SequenceMetadata):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from d2freq.data.seqcsist.backgrounds import Backgrounds, backgrounds, fingerprint
+from d2freq.data.seqcsist.backgrounds import Backgrounds, backgrounds, check_scale, fingerprint
 from d2freq.data.seqcsist.files import Split, read_arrays, read_split, write_split
 from d2freq.data.seqcsist.frames import observe, quantize, saturated
 from d2freq.data.seqcsist.grid import count_collided
@@ -18,6 +18,8 @@ from d2freq.data.seqcsist.q_init_file import cached, file_name
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError, UserError
+from d2freq.ops.psf import check_grid
+from d2freq.utils.numbers import in_range
 from d2freq.utils.threads import one_thread
 
 VERSION = 1  # raised whenever the same seed would give other numbers
@@ -66,10 +68,10 @@ def generate_seqcsist(
     """
     rules = rules or Rules()
     counts = {"train": train, "val": val, "test": test}
-    if min(counts.values()) < 1 or factor < 1:
-        raise UserError(
-            f"train={train}, val={val}, test={test}, factor={factor}: each is at least 1"
-        )
+    for split, count in counts.items():
+        in_range(count, 1, 1_000_000, key=f"--{split}", what="trajectories")
+    check_grid(rules.size, factor, keys=("--size", "--factor"))
+    check_scale(background_gain, background_range)
     files = {split: Path(output) / f"{split}.npz" for split in counts}
     wishes = {}
     for split, count in counts.items():

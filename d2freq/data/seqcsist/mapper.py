@@ -13,6 +13,9 @@ import torch
 from d2freq.data.seqcsist.frames import add_noise
 from d2freq.data.seqcsist.grid import grid_targets
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.numbers import in_range, pair_in_range
+
+NOISIEST = 1e6  # grey levels
 
 
 class SequenceMapper:
@@ -32,7 +35,7 @@ class SequenceMapper:
         window: frames that a model looks at together.
 
     Raises:
-        UserError: the window is even, the noise negative, or its range none.
+        UserError: the window is even, or the noise or its range are none.
     """
 
     def __init__(
@@ -49,13 +52,11 @@ class SequenceMapper:
             raise UserError(
                 f"window={window}: a window has a centre frame, take an odd number such as 5"
             )
-        if not noise >= 0:
-            raise UserError(f"noise={noise}: a standard deviation in grey levels is not below 0")
-        if noise_range and not (len(noise_range) == 2 and 0 <= noise_range[0] <= noise_range[1]):
-            raise UserError(
-                f"noise_range={tuple(noise_range)}: the least and the largest standard deviation "
-                "in grey levels, such as (0, 5), or () for one level"
-            )
+        what = "standard deviation in grey levels"
+        in_range(noise, 0, NOISIEST, key="INPUT.UNMIXING.NOISE is", what=what)
+        if len(noise_range):
+            what = "least and largest noise in grey levels, or () for one level"
+            pair_in_range(noise_range, 0, NOISIEST, key="INPUT.UNMIXING.NOISE_RANGE is", what=what)
         self.is_train = is_train
         self.noise_range = tuple(noise_range)
         self.size = size

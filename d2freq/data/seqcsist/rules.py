@@ -4,10 +4,28 @@ from dataclasses import asdict, dataclass
 
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice
+from d2freq.utils.numbers import in_range, pair_in_range
 
 CURVES = ("line", "parabola", "circle")
 STEEPEST = 0.8  # a circle is used where |x - its centre| is below this share of its radius
 MAX_TARGETS = 8
+# least and largest of each number, and what it is; beyond them numbers overflow or memory ends
+RANGES: dict[str, tuple[float, float, str]] = {
+    "size": (5, 256, "pixels a side of a frame"),
+    "frames": (1, 10_000, "frames of a trajectory"),
+    "sigma": (0.1, 10, "pixels, standard deviation of a spot"),
+    "distance": (0.001, 1.5, "pixels to the reference point"),
+    "step": (0, 256, "pixels a frame"),
+    "drift": (0, 1.5, "pixels a frame"),
+    "slope": (0, 1e6, "steepest line"),
+    "curvature": (0, 1e6, "most curved parabola"),
+    "seed": (0, 2**63 - 1, "a whole number"),
+}
+PAIRS: dict[str, tuple[float, float, str]] = {
+    "targets": (1, MAX_TARGETS, "fewest and most targets"),
+    "intensity": (1e-6, 1e9, "grey levels of a target"),
+    "radius": (0.001, 1e6, "pixels of a circle's radius"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,25 +117,10 @@ def _check(rules: Rules) -> None:
 
 
 def _check_ranges(rules: Rules) -> None:
-    fewest, most = rules.targets
-    if rules.size < 5 or rules.frames < 1:
-        raise UserError(
-            f"size={rules.size}, frames={rules.frames}: a frame has at least 5 pixels a side, a "
-            "trajectory at least one frame"
-        )
-    if not 1 <= fewest <= most <= MAX_TARGETS:
-        raise UserError(
-            f"targets={rules.targets}: from 1 to {MAX_TARGETS}, the smaller number first"
-        )
-    if not rules.sigma > 0 or not rules.distance > 0:
-        raise UserError(f"sigma={rules.sigma}, distance={rules.distance}: both are above 0")
-    for name in ("step", "drift", "slope", "curvature", "seed"):
-        if not getattr(rules, name) >= 0:
-            raise UserError(f"{name}={getattr(rules, name)}: not below 0")
-    for name in ("intensity", "radius"):
-        low, high = getattr(rules, name)
-        if not 0 < low <= high:
-            raise UserError(f"{name}={low} {high}: above 0, the smaller number first")
+    for name, (low, high, what) in RANGES.items():
+        in_range(getattr(rules, name), low, high, key=f"--{name}", what=what)
+    for name, (low, high, what) in PAIRS.items():
+        pair_in_range(getattr(rules, name), low, high, key=f"--{name}", what=what)
     if not rules.curves:
         raise UserError(f"curves={rules.curves}: choose among {', '.join(CURVES)}")
     for curve in rules.curves:

@@ -15,6 +15,7 @@ from d2freq.engine.tasks.task import Task
 from d2freq.errors import DatasetError, UserError
 from d2freq.evaluation.cso.evaluator import CSOEvaluator
 from d2freq.modeling.unmixing import UnmixingModel
+from d2freq.modeling.unmixing.checks import check_threshold
 from d2freq.modeling.unmixing.config import unmixing_input_keys, unmixing_keys
 from d2freq.utils.own_keys import own_keys
 
@@ -53,6 +54,7 @@ class Unmixing(Task):
     def evaluator(self, cfg: CfgNode, dataset_name: str, output_dir: str) -> CSOEvaluator:
         """CSO-mAP by MODEL.UNMIXING's threshold, window and factor."""
         keys = own_keys(cfg, "MODEL.UNMIXING", unmixing_keys())
+        check_threshold(keys.THRESHOLD)
         return CSOEvaluator(
             dataset_name,
             output_dir=output_dir,

@@ -17,6 +17,7 @@ from d2freq.inference.unmixing.width import spot_width
 from d2freq.modeling.unmixing.decoding.decode import FLOOR, MOST, REACH, normal_of
 from d2freq.modeling.unmixing.decoding.joint.decode import decode_windows
 from d2freq.modeling.unmixing.decoding.state import Prior
+from d2freq.utils.numbers import in_range, pair_in_range
 
 __all__ = ["UnmixOptions", "Unmixed", "unmix"]
 
@@ -24,6 +25,8 @@ SCALE = 255.0  # the brightest pixel in the decoder's units, which its floors ar
 LARGEST = 33  # pixels a side up to which frames are looked at whole
 FAINT = 0.02  # of the brightest target
 LEAST = 3  # pixels a side, of which a plane leaves some for targets
+LARGE = 1e150  # in the frames' numbers: its square is a number still
+WIDE = 1e6  # largest over least intensity, from which on a range says nothing
 CUT = 21  # pixels a side of the window that is cut out of larger ones
 
 
@@ -170,22 +173,26 @@ def unmix(options: UnmixOptions) -> Unmixed:
 
 
 def _check(options: UnmixOptions) -> None:
-    if options.sigma is not None and not 0.1 <= options.sigma <= 10:
-        raise UserError(f"--sigma {options.sigma:g}: a spot's standard deviation, 0.1 to 10 pixels")
+    if options.sigma is not None:
+        what = "pixels, a spot's standard deviation"
+        in_range(options.sigma, 0.1, 10, key="--sigma", what=what)
     number = options.frames
     if number != "all" and not (isinstance(number, int) and number > 0 and number % 2):
-        raise UserError(f"--frames {number}: an odd number, such as 5, or all")
+        raise UserError(f"--frames {number}: an odd number above 0, such as 5, or all")
     bright = tuple(options.brightness)
-    if bright and not (len(bright) == 2 and 0 < bright[0] <= bright[1] < np.inf):
-        raise UserError(
-            f"--brightness {' '.join(map('{:g}'.format, bright))}: the least and the largest "
-            "intensity of a target, above 0"
-        )
-
+    if bright:
+        what = "the least and the largest intensity of a target in the frames' numbers"
+        pair_in_range(bright, 1 / LARGE, LARGE, key="--brightness", what=what)
+        if bright[1] > WIDE * bright[0]:
+            raise UserError(
+                f"--brightness {bright[0]:g} {bright[1]:g}: the largest is more than {WIDE:g} "
+                "times the least, which says nothing; give a narrower range, or leave it out"
+            )
     for name in ("saturation", "least"):
         value = getattr(options, name)
-        if value is not None and not np.isfinite(value):
-            raise UserError(f"--{name} {value:g}: a number in the frames' units")
+        if value is not None:
+            what = "a number in the frames' units"
+            in_range(value, -LARGE, LARGE, key=f"--{name}", what=what)
 
 
 def _window(frames: Frames, crop: Sequence[int] | None) -> tuple[np.ndarray, tuple[int, int]]:

@@ -15,6 +15,12 @@ from detectron2.config import configurable
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
+from d2freq.modeling.unmixing.checks import (
+    check_decoding,
+    check_optics,
+    check_threshold,
+    check_window,
+)
 from d2freq.modeling.unmixing.config import unmixing_arguments
 from d2freq.modeling.unmixing.decoding.decode import BRIGHTNESS, decode_targets
 from d2freq.modeling.unmixing.decoding.joint.decode import decode_windows
@@ -76,29 +82,18 @@ class UnmixingModel(nn.Module):
             flicker: whether intensities differ from frame to frame within these.
 
         Raises:
-            UserError: an even window or ``decode_frames``, a ``brightness`` that is no range, an
-                unknown ``score``, or a ``q_init`` that is missing or does not fit.
+            UserError: a number out of its range, an even window or ``decode_frames``, a
+                ``brightness`` that is no range, an unknown ``score``, or a ``q_init`` that is
+                missing or does not fit.
         """
         super().__init__()
-        if window < 1 or window % 2 == 0:
-            raise UserError(
-                f"MODEL.UNMIXING.WINDOW is {window}: a window has a frame in its middle, so take "
-                "an odd number of frames, such as 5"
-            )
-        if brightness and not (len(brightness) == 2 and 0 < brightness[0] <= brightness[1]):
-            raise UserError(
-                f"MODEL.UNMIXING.BRIGHTNESS is {tuple(brightness)}: the least and the largest grey "
-                "levels of a target, above 0, or () where they are not known"
-            )
+        check_optics(size, factor, sigma)
+        check_window(window)
+        check_threshold(threshold)
+        check_decoding(brightness, decode_frames)
         self.size, self.factor, self.sigma = size, factor, sigma
         self.brightness = tuple(brightness)
         self.window, self.decode, self.threshold = window, decode, threshold
-        number = isinstance(decode_frames, int) and decode_frames > 0 and decode_frames % 2 == 1
-        if not number and decode_frames != "all":
-            raise UserError(
-                f"MODEL.UNMIXING.DECODE_FRAMES is {decode_frames!r}: 1, an odd number of frames, "
-                "such as 5, or all for the whole trajectory"
-            )
         self.decode_frames, self.flicker = decode_frames, flicker
         self.score = choice(score, SCORES, key="MODEL.UNMIXING.SCORE")
         phi = sampling_matrix(size, factor, sigma)

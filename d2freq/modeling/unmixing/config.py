@@ -6,6 +6,7 @@ import torch
 from detectron2.config import CfgNode as CN
 from torch import Tensor
 
+from d2freq.modeling.unmixing.checks import check_optics
 from d2freq.utils.own_keys import own_keys
 
 __all__ = ["q_init_of", "unmixing_arguments", "unmixing_input_keys", "unmixing_keys"]
@@ -77,9 +78,11 @@ def unmixing_arguments(cfg: Any, *, needs_q_init: bool) -> dict[str, Any]:
     """Arguments of UnmixingModel from a config.
 
     Raises:
+        UserError: optics out of their range.
         DatasetError: Q_init's data set is unknown or not there.
     """
     keys = own_keys(cfg, "MODEL.UNMIXING", unmixing_keys())
+    check_optics(keys.SIZE, keys.FACTOR, keys.SIGMA, keys.Q_INIT_RIDGE)
     names = [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
     source = keys.Q_INIT or (names[0] if names else "")
     q_init = None

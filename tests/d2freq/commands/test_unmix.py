@@ -156,7 +156,11 @@ def test_bad_frames_are_named_with_the_cure(scene, folder, tmp_path, capsys):
     np.save(good, scene[0][:1])
     for words, cure in (
         (("--frames", "4"), "an odd number"),
-        (("--sigma", "0"), "0.1 to 10 pixels"),
+        (("--sigma", "0"), "--sigma 0: pixels, a spot's standard deviation, 0.1 to 10"),
+        (("--sigma", "nan"), "--sigma nan"),
+        (("--least", "1e308"), "--least 1e+308: a number in the frames' units, -1e+150 to 1e+150"),
+        (("--brightness", "3", "1e9"), "more than 1e+06 times the least"),
+        (("--brightness", "nan", "3"), "--brightness nan 3"),
         (("--frames", "1", "--least", "nan"), "a number in the frames' units"),
         (("--saturation", "inf"), "a number in the frames' units"),
         (("--brightness", "9", "3"), "the least and the largest"),

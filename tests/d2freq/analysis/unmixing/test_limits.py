@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from d2freq.analysis.unmixing.limits import measure_limits
 from d2freq.cli import main
+from d2freq.errors import UserError
 
 ANALYZE = ["analyze", "unmixing-limits", "--trajectories", "12"]
 
@@ -43,8 +45,29 @@ def test_eight_bits_and_unknown_intensities_cost(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["--frames", "4"], ["--frames", "many"], ["--noise", "-1"], ["--trajectories", "0"]]
+    ("words", "said"),
+    [
+        (["--frames", "4"], "--frames 4: an odd number of frames, 1 to 20, or all"),
+        (["--frames", "21"], "--frames 21: an odd number of frames, 1 to 20, or all"),
+        (["--frames", "many"], "--frames many"),
+        (["--noise", "-1"], "--noise -1: grey levels of a pixel's noise, 0 to 1e+06"),
+        (["--noise", "0", "nan"], "--noise nan"),
+        (["--noise", "inf"], "--noise inf"),
+        (["--noise", "1e300"], "--noise 1e+300"),
+        (["--trajectories", "0"], "--trajectories 0: to draw, 1 to 100000"),
+        (["--intensity", "220", "inf"], "--intensity 220 inf"),
+        (["--intensity", "nan", "250"], "--intensity nan 250"),
+        (["--intensity", "230", "230"], "such as 227.7 232.3; or --unknown-intensity"),
+        (["--seed", "99999999999999999999"], "--seed 99999999999999999999"),
+    ],
 )
-def test_what_cannot_be_is_one_line(words, tmp_path, capsys):
+def test_what_cannot_be_is_one_line(words, said, tmp_path, capsys):
     assert main([*ANALYZE, *words, "--output", str(tmp_path / "x.png")]) == 2
-    assert words[0] in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_no_values_are_refused(tmp_path):
+    for name in ("noise", "frames"):
+        with pytest.raises(UserError, match=f"--{name} has no value"):
+            measure_limits(str(tmp_path / "x.png"), **{name: []})

@@ -112,7 +112,7 @@ def test_a_range_of_noise_is_drawn_anew_in_training_alone(root):
     levels = [float((mapper(record)["frames"] - clean).std()) for _ in range(30)]
     assert 1.9 < min(levels) < 3 and 5 < max(levels) < 6.2
     for wrong in ((5.0, 2.0), (-1.0, 2.0), (3.0,)):
-        with pytest.raises(UserError, match="noise_range.*least and the largest"):
+        with pytest.raises(UserError, match="NOISE_RANGE .*least and largest"):
             SequenceMapper(True, noise_range=wrong)
 
 
@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_refused_by_file_and_cure(root):
     record = get_detection_dataset_dicts("seqcsist_val")[2]
     with pytest.raises(UserError, match="window=4.*odd"):
         SequenceMapper(True, window=4)
-    with pytest.raises(UserError, match="noise=-1"):
+    with pytest.raises(UserError, match="NOISE is -1"):
         SequenceMapper(True, noise=-1)
     with pytest.raises(DatasetError, match=r"val.npz, trajectory 2: 20 frames, a window has 21"):
         SequenceMapper(False, window=21)(record)

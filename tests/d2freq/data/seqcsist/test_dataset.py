@@ -150,7 +150,7 @@ def test_other_splits_are_not_replaced_unasked(tmp_path):
     files["val"].write_bytes(b"cut off")
     with pytest.raises(UserError, match="unknown origin"):
         generate_seqcsist(tmp_path, rules=Rules(seed=2), **FEW)
-    with pytest.raises(UserError, match="train=0"):
+    with pytest.raises(UserError, match="--train 0: trajectories, 1 to 1000000"):
         generate_seqcsist(tmp_path / "none", **{**FEW, "train": 0})
 
 
@@ -173,7 +173,26 @@ def test_command_takes_every_rule_and_reports(tmp_path, capsys):
         assert split.info[key] == (list(value) if isinstance(value, tuple) else value), key
     assert np.load(tmp_path / "set/q_init_x5.npz")["q_init"].shape == (65**2, 13**2)
     assert main([*command[:4], "--targets", "3", "9"]) == 2
-    assert "from 1 to 8" in capsys.readouterr().err
+    assert "two numbers of 1 to 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"train": 10**12}, "--train 1000000000000"),
+        ({"factor": 0}, "--factor 0: grid cells per pixel and axis, 1 to 64"),
+        ({"rules": Rules(size=256)}, "--size 256 make a sampling matrix.*; --size is 128"),
+        ({"rules": Rules(size=99)}, "--size 99 make a sampling matrix.*; --factor is 1 at most"),
+        ({"background_gain": float("inf")}, "--background-gain inf: .* 1e-06 to 1e"),
+        ({"background_range": (0.0, float("inf"))}, "--background-range 0 inf"),
+        ({"background_range": (float("nan"), 9.0)}, "--background-range nan 9"),
+        ({"background_range": (9.0, 9.0)}, "--background-range 9 9"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_written(given, said, tmp_path):
+    with pytest.raises(UserError, match=said):
+        generate_seqcsist(tmp_path / "set", **{**FEW, **given})
+    assert not (tmp_path / "set").exists()
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from d2freq.errors import UserError
+from d2freq.utils.extras import install
 
 __all__ = ["Detections", "GeoReference", "Picture", "PictureResult"]
 
@@ -55,7 +56,7 @@ class Detections:
             import supervision
         except ImportError as error:
             raise UserError(
-                f"to_supervision needs the package supervision ({error}): pip install supervision"
+                f"to_supervision needs the package supervision ({error}): {install('supervision')}"
             ) from error
         return supervision.Detections(
             xyxy=self.boxes.astype(np.float32).reshape(-1, 4),

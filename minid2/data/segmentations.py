@@ -34,7 +34,7 @@ def transform_segmentation(
             return [polygon.reshape(-1) for polygon in transforms.apply_polygons(points)]
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "cutting polygons off at a crop's border needs shapely: pip install shapely, or "
+                "cutting polygons off at a border needs shapely: pip install 'd2freq[shapely]', "
                 "train without the crop (INPUT.CROP.ENABLED), or store masks as run lengths (RLE)"
             ) from error
     if isinstance(segmentation, dict):

@@ -23,6 +23,7 @@ from d2freq.engine.export.batch_detector import OUTPUTS, BatchDetector
 from d2freq.engine.export.metadata import KEY, SCRIPT_FILE, as_text
 from d2freq.engine.export.quantize import quantize_onnx
 from d2freq.errors import UserError
+from d2freq.utils.extras import install
 from d2freq.utils.files import replacing
 
 __all__ = ["export_onnx", "export_openvino", "export_torchscript"]
@@ -85,7 +86,7 @@ def export_onnx(
     if opset < OLDEST_OPSET:
         raise UserError(f"ONNX opset {opset} has no RoiAlign with aligned corners; take 16 or more")
     if importlib.util.find_spec("onnx") is None:
-        raise UserError("ONNX export needs the package onnx: pip install onnx")
+        raise UserError(f"ONNX export needs the package onnx: {install('export')}")
     detector = BatchDetector(model)
     images = _example(detector, size)
     open_axes = {2: "height", 3: "width"} | ({0: "batch"} if detector.takes_batches else {})
@@ -136,7 +137,7 @@ def export_openvino(
     if path.suffix != ".xml":
         raise UserError(f"{path}: OpenVINO reads a graph that ends in .xml; name it so")
     if importlib.util.find_spec("openvino") is None:
-        raise UserError("OpenVINO export needs the package openvino: pip install openvino")
+        raise UserError(f"OpenVINO export needs the package openvino: {install('openvino')}")
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:

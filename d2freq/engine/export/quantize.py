@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from d2freq.errors import UserError
+from d2freq.utils.extras import install
 
 __all__ = ["quantize_onnx"]
 
@@ -34,7 +35,7 @@ def quantize_onnx(path: Path, pictures: Iterable[np.ndarray]) -> None:
         UserError: there are no pictures, or no package ``onnxruntime``.
     """
     if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError("--int8 needs the package onnxruntime: pip install onnxruntime")
+        raise UserError(f"--int8 needs the package onnxruntime: {install('export')}")
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

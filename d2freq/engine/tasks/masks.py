@@ -10,6 +10,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog
 
 from d2freq.errors import DatasetError, UserError
+from d2freq.utils.extras import install
 
 __all__ = ["check_masks"]
 
@@ -36,7 +37,7 @@ def check_masks(names: Sequence[str], *, crops: bool) -> None:
         if polygons is not None and crops and not shapely:
             raise UserError(
                 f"data set {name} has masks as polygons, the first in {_where(polygons)}, and "
-                "cutting them off at the border of a crop needs shapely: pip install shapely, or "
+                f"cutting them off at the border of a crop needs shapely: {install('shapely')}, or "
                 f"train on whole images ({WITHOUT_CROP})"
             )
 

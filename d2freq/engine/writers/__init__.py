@@ -9,6 +9,7 @@ from d2freq.engine.writers.mlflow import MLflowWriter
 from d2freq.engine.writers.wandb import WandbWriter
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice
+from d2freq.utils.extras import install
 
 __all__ = ["MLflowWriter", "WandbWriter", "check_writers", "own_writers"]
 
@@ -21,7 +22,7 @@ def check_writers(config: Config) -> None:
     for name in config.setting("WRITERS"):
         choice(name, PACKAGES, key=key)
         if importlib.util.find_spec(name) is None:
-            raise UserError(f"{key}: {name} is not installed: pip install 'd2freq[{name}]'")
+            raise UserError(f"{key}: {name} is not installed: {install(name)}")
 
 
 def own_writers(config: Config) -> list[EventWriter]:

@@ -17,14 +17,19 @@ import sys
 from typing import Any
 
 import numpy as np
-from sahi import auto_model
-from sahi.models.base import DetectionModel
-from sahi.prediction import ObjectPrediction
 
 from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
 from d2freq.inference.detector import Detector
 from d2freq.inference.search import Choice, search_arrays
+from d2freq.utils.extras import install
+
+try:
+    from sahi import auto_model
+    from sahi.models.base import DetectionModel
+    from sahi.prediction import ObjectPrediction
+except ImportError as error:
+    raise ImportError(f"the adapter needs SAHI ({error}): {install('sahi')}") from error
 
 __all__ = ["D2FreqDetectionModel"]
 

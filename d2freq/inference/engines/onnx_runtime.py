@@ -6,6 +6,7 @@ from d2freq.engine.export import OUTPUTS
 from d2freq.engine.export.metadata import KEY
 from d2freq.errors import UserError
 from d2freq.inference.engines.exported import ExportedEngine
+from d2freq.utils.extras import install
 
 __all__ = ["load"]
 
@@ -25,7 +26,7 @@ def load(path: str, *, device: str) -> ExportedEngine:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UserError(f"{path}: needs ONNX Runtime: pip install onnxruntime") from error
+        raise UserError(f"{path}: needs ONNX Runtime: {install('export')}") from error
     provider = PROVIDERS.get(device.partition(":")[0], "")
     if provider not in onnxruntime.get_available_providers():
         raise UserError(

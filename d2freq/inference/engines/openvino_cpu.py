@@ -6,6 +6,7 @@ from d2freq.engine.export import OUTPUTS
 from d2freq.engine.export.metadata import KEY
 from d2freq.errors import UserError
 from d2freq.inference.engines.exported import ExportedEngine
+from d2freq.utils.extras import install
 
 __all__ = ["load"]
 
@@ -22,7 +23,7 @@ def load(path: str, *, device: str) -> ExportedEngine:
     try:
         import openvino
     except ImportError as error:
-        raise UserError(f"{path}: needs OpenVINO: pip install openvino") from error
+        raise UserError(f"{path}: needs OpenVINO: {install('openvino')}") from error
     if device != "cpu":
         raise UserError(f"--device {device}: this engine runs on the CPU; leave --device out")
     core = openvino.Core()

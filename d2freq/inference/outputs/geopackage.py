@@ -7,8 +7,8 @@ from pathlib import Path
 from d2freq.errors import UserError
 from d2freq.inference.detections import PictureResult
 from d2freq.inference.outputs.map_features import MapLayer, map_layers
-from d2freq.inference.outputs.places import INSTALL
 from d2freq.inference.outputs.run_info import RunInfo
+from d2freq.utils.extras import install
 from d2freq.utils.files import replacing
 
 __all__ = ["write_geopackage"]
@@ -58,7 +58,9 @@ def _frame(layer: MapLayer):
         import geopandas
         from shapely import MultiPolygon, Polygon
     except ImportError as error:
-        raise UserError(f"a GeoPackage needs geopandas: {INSTALL}, or leave it out") from error
+        raise UserError(
+            f"a GeoPackage needs geopandas: {install('geo')}, or leave it out"
+        ) from error
 
     shapes = [
         Polygon(rings[0]) if len(rings) == 1 else MultiPolygon([(ring, []) for ring in rings])

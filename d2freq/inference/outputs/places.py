@@ -8,11 +8,11 @@ import numpy as np
 
 from d2freq.errors import UserError
 from d2freq.inference.detections import GeoReference, PictureResult
+from d2freq.utils.extras import install
 
-__all__ = ["INSTALL", "corners_on_earth", "cut_at_antimeridian", "to_wgs84"]
+__all__ = ["corners_on_earth", "cut_at_antimeridian", "to_wgs84"]
 
 WGS84 = "OGC:CRS84"  # with longitude first by its own definition
-INSTALL = "pip install 'd2freq[geo]'"
 
 
 def corners_on_earth(result: PictureResult) -> np.ndarray:
@@ -64,7 +64,9 @@ def _transformer(geo: GeoReference, name: str):
         from pyproj import Transformer
         from pyproj.exceptions import ProjError
     except ImportError as error:
-        raise UserError(f"maps need pyproj: {INSTALL}, or leave out geojson, geopackage") from error
+        raise UserError(
+            f"maps need pyproj: {install('geo')}, or leave out geojson, geopackage"
+        ) from error
     try:
         return Transformer.from_crs(geo.crs, WGS84, always_xy=True)
     except ProjError as error:

@@ -10,6 +10,7 @@ from d2freq.inference.sources.decoded import Decoded, DecodedSamples, read_decod
 from d2freq.inference.sources.raster import RASTERS, has_rasterio, open_raster
 from d2freq.inference.sources.source import OpenPicture, Source
 from d2freq.inference.sources.video import open_frames
+from d2freq.utils.extras import install
 from d2freq.utils.pixels import PixelReader, look_at
 
 __all__ = ["open_source"]
@@ -62,8 +63,9 @@ def _in_windows(path: str) -> bool:
     if not has_rasterio():
         logger.warning(
             "%s: without the package rasterio it is decoded whole, and its place on the earth is "
-            "not read: pip install d2freq[geo]",
+            "not read: %s",
             path,
+            install("geo"),
         )
         return False
     # GDAL leaves pixels as they lie in the file; such photographs are small

@@ -11,13 +11,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from d2freq.errors import DatasetError
+from d2freq.utils.extras import install
 from d2freq.utils.pixels.decoding import decoding
 from d2freq.utils.pixels.layout import Layout, read_layout
 from d2freq.utils.pixels.limits import any_size
 
 __all__ = ["read_samples", "upright"]
-
-GEO = "pip install d2freq[geo]"
 
 
 def read_samples(path: str | os.PathLike) -> tuple[np.ndarray, Layout]:
@@ -104,8 +103,8 @@ def _tiff(path: str, layout: Layout) -> np.ndarray:
             if "imagecodecs" not in str(error):
                 raise
             raise DatasetError(
-                f"{path}: its compression needs a package ({error}): {GEO}, or pip install "
-                "imagecodecs"
+                f"{path}: its compression needs a package ({error}): {install('geo')}, or "
+                "pip install imagecodecs"
             ) from error
         return _by_rasterio(path)
 

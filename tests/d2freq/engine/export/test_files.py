@@ -174,9 +174,9 @@ def test_bad_wishes_name_the_cure(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"a\.bin.*\.xml"):
         export_openvino(model, tmp_path / "a.bin")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match="pip install onnx"):
+    with pytest.raises(UserError, match=r"onnx: pip install \"d2freq\[export\]\""):
         export_onnx(model, tmp_path / "a.onnx")
-    with pytest.raises(UserError, match="pip install openvino"):
+    with pytest.raises(UserError, match=r"openvino: pip install \"d2freq\[openvino\]\""):
         export_openvino(model, tmp_path / "a.xml")
     assert not list(tmp_path.iterdir())
 

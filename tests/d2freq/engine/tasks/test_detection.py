@@ -80,12 +80,12 @@ def test_a_lazy_mapper_that_drops_the_masks_is_refused(masked):
 def test_polygons_are_cropped_with_shapely_alone(masked, no_shapely):
     for cfg in both(masked, masked):
         check(cfg)
-    with pytest.raises(UserError, match=r"polygons.*1\.png.*pip install shapely.*CROP\.ENABLED"):
+    with pytest.raises(UserError, match=r"polygons.*1\.png.*needs shapely: .*CROP\.ENABLED"):
         check(yaml(masked, masked, *CROP))
     cfg = lazy(masked, masked)
     crop = LazyCall(RandomCrop)(crop_type="absolute", crop_size=[32, 32])
     cfg.dataloader.train.mapper.augmentations.insert(0, crop)
-    with pytest.raises(UserError, match=r"polygons.*1\.png.*pip install shapely"):
+    with pytest.raises(UserError, match=r"polygons.*1\.png.*pip install .d2freq\[shapely\]"):
         check(cfg)
     check(yaml(masked, masked, *CROP, "MODEL.MASK_ON", "False"))
 

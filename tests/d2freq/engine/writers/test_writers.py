@@ -152,7 +152,7 @@ def test_an_unknown_or_missing_writer_is_refused_before_training(training, tmp_p
     with pytest.raises(UserError, match=f"{where}: 'wanbd' is unknown; choose one of wandb, mlfl"):
         training.run(tmp_path, WRITERS='["wanbd"]')
     monkeypatch.setattr(writers.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"mlflow is not installed: pip install 'd2freq\[mlflow\]'"):
+    with pytest.raises(UserError, match=r'mlflow is not installed: pip install "d2freq\[mlflow\]"'):
         training.run(tmp_path, WRITERS='["mlflow"]')
 
 

@@ -152,11 +152,14 @@ def test_files_of_others_and_channels_that_no_picture_has_are_refused(tmp_path):
         load_engine(tmp_path / "a.onnx")
 
 
+EXTRAS = {"onnxruntime": "export", "openvino": "openvino"}
+
+
 @pytest.mark.parametrize(("name", "package"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
 def test_a_missing_package_is_named(name, package, files, monkeypatch):
     path = files(name)
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(UserError, match=f"pip install {package}"):
+    with pytest.raises(UserError, match=rf'pip install "d2freq\[{EXTRAS[package]}\]"'):
         load_engine(path)
 
 

@@ -195,6 +195,6 @@ def test_places_that_are_none(tmp_path, crs, transform, message):
 @pytest.mark.parametrize(("library", "name"), [("pyproj", "geojson"), ("geopandas", "geopackage")])
 def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch, library, name):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UserError, match=rf"{library}: pip install 'd2freq\[geo\]'"):
+    with pytest.raises(UserError, match=rf'{library}: pip install "d2freq\[geo\]"'):
         write([placed("EPSG:32632", TURNED)], tmp_path, name)
     assert not [path for path in tmp_path.iterdir() if path.is_file()]

@@ -155,7 +155,7 @@ def test_without_rasterio_a_tiff_is_decoded_whole_and_it_is_said(tmp_path, monke
     with caplog.at_level(logging.WARNING):
         pixels, picture = read(path)
     assert np.array_equal(pixels, bands[:, 30:80, 70:130].transpose(1, 2, 0))
-    assert picture.geo is None and "pip install d2freq[geo]" in caplog.text
+    assert picture.geo is None and 'pip install "d2freq[geo]"' in caplog.text
 
 
 def test_a_turned_tiff_is_upright(tmp_path):

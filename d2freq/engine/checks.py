@@ -16,6 +16,7 @@ from d2freq.data.stream.bad_images import policy_of
 from d2freq.engine.config import Config, as_config
 from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
+from d2freq.engine.warm_up import tell_long_warm_up
 from d2freq.engine.weights.addresses import find_weights
 from d2freq.engine.weights.folder import newest_readable
 from d2freq.engine.weights.strict import check_fits
@@ -58,6 +59,7 @@ def check(
         asked_for(config, model, save=lambda: None)  # refuses values that no hook takes
         optimizer = _try("the optimizer", lambda: config.optimizer(model))
         _try("the schedule", lambda: config.schedule(optimizer))
+        tell_long_warm_up(config)
     config.check_sets(eval_only=eval_only)
     train = [] if eval_only else config.train_sets()
     names = list(dict.fromkeys([*train, *config.test_sets()]))

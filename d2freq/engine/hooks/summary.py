@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import time
+from typing import Any
 
 from detectron2.engine import HookBase
 from detectron2.utils import comm
@@ -15,6 +16,13 @@ __all__ = ["Summary"]
 
 logger = logging.getLogger(__name__)
 
+WINDOW = 20  # steps that the host's own lines and metrics.json take the median of
+FINDS_NOTHING = 1.0  # percent of AP50
+NOTHING = (
+    "AP50 is %.2g %%: this detector finds next to nothing. Check that the boxes lie on the objects "
+    "(d2freq validate), that total_loss has fallen (d2freq visualize losses), and that the "
+    "training was long enough (SOLVER.MAX_ITER, train.max_iter), or begins at weights of ImageNet"
+)
 MAIN = ("/AP", "/AP50", "/CSO-mAP", "/top1", "/IoU")  # of the last evaluation, where it has them
 
 
@@ -45,13 +53,14 @@ class Summary(HookBase):
         done, planned = min(self._done, trainer.max_iter), trainer.max_iter
         whole = done >= planned
         took = datetime.timedelta(seconds=int(time.monotonic() - self._began))
-        latest = trainer.storage.latest()
+        latest = {name: value for name, (value, _) in trainer.storage.latest().items()}
         shown = [n for n in latest if n.endswith(MAIN)] or [n for n in latest if "/" in n][:5]
+        last = [f"{name} {_number(latest[name])}" for name in shown]
         if "total_loss" in latest:
-            shown.insert(0, "total_loss")
+            last.insert(0, f"total_loss {_number(_loss(trainer.storage))}")
         lines = [
             f"{done} of {planned} iterations, from {trainer.start_iter}, in {took}",
-            f"last: {', '.join(f'{name} {_number(latest[name][0])}' for name in shown) or 'none'}",
+            f"last: {', '.join(last) or 'none'}",
         ]
         best = self._best and self._best.watched.best()
         if self._best and best:
@@ -61,6 +70,14 @@ class Summary(HookBase):
         lines.append(f"files: {os.path.abspath(self._folder)}")
         title = "Training has come to its end" if whole else "Training has ended before its end"
         logger.info("%s\n  %s", title, "\n  ".join(lines))
+        found = max((latest[name] for name in latest if name.endswith("/AP50")), default=math.nan)
+        if whole and found < FINDS_NOTHING:
+            logger.warning(NOTHING, found)
+
+
+def _loss(storage: Any) -> float:
+    """The loss as the lines before have it: the median of the last steps, not the last one."""
+    return storage.history("total_loss").median(storage.count_samples("total_loss", WINDOW))
 
 
 def _number(value: float) -> str:

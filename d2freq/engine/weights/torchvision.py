@@ -8,8 +8,10 @@ from d2freq.engine.weights.bands import fit_bands
 from d2freq.engine.weights.dino import fit_dino
 from d2freq.engine.weights.finite_checkpointer import FiniteCheckpointer
 from d2freq.engine.weights.frequency_input import fit_frequencies
+from d2freq.engine.weights.new_layers import new_layers
 from d2freq.engine.weights.published import fit_published
 from d2freq.engine.weights.set import fit_set
+from d2freq.utils.notices import BRIEF
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,16 @@ class TorchvisionCheckpointer(FiniteCheckpointer):
         if not self.complete:
             checkpoint = fit_bands(checkpoint, self.model)
         return super()._load_model(fit_frequencies(checkpoint, self.model))
+
+    def _log_incompatible_keys(self, incompatible):
+        """A sentence about new layers, with the list in the log file; what does not fit, loudly."""
+        fits = not incompatible.incorrect_shapes and not self.complete
+        missing, unexpected = incompatible.missing_keys, incompatible.unexpected_keys
+        said = new_layers(self.model, missing, unexpected) if fits and missing else None
+        if said is None:
+            super()._log_incompatible_keys(incompatible)
+        elif said[0]:
+            logger.info("%s", said[1], extra={BRIEF: said[0]})
 
 
 def resnet_name(name: str) -> str:

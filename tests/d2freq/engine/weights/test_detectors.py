@@ -56,7 +56,7 @@ def assert_has(model, imagenet):
 def test_torchvisions_file(model, imagenet, tmp_path, caplog):
     spoil(model)
     torch.save(imagenet, tmp_path / "resnet18.pth")
-    with caplog.at_level("WARNING"):
+    with caplog.at_level("INFO"):
         StrictCheckpointer(model).load(str(tmp_path / "resnet18.pth"))
     assert_has(model, imagenet)
     missing = [line for line in caplog.text.splitlines() if "bottom_up" in line]

@@ -22,7 +22,12 @@ def present_device(device: str, key: str) -> str:
     """
     _parsed(device, key)
     if device.startswith("cuda") and not torch.cuda.is_available():
-        notice(logger, f"{key} is {device}, but this machine has no CUDA device: using cpu")
+        cure = f"{key}=cpu" if key.islower() and key[0] != "-" else f"{key} cpu"
+        notice(
+            logger,
+            f"{key} is {device}, and this machine has no CUDA device: the CPU computes instead. "
+            f"That is fine, only slower; with {cure} this line goes away",
+        )
         return "cpu"
     return device
 

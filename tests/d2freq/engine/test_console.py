@@ -82,6 +82,7 @@ def test_a_notice_is_told_once_and_again_in_the_log(caplog, monkeypatch, tmp_pat
         assert present_device("cuda", "MODEL.DEVICE") == "cpu"
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 1 and said[0].startswith("MODEL.DEVICE is cuda") and noted() == said
+    assert "That is fine, only slower; with MODEL.DEVICE cpu this line goes away" in said[0]
     note(*said)  # as a new process gets them
     notice(logging.getLogger("d2freq"), said[0])
     assert len(caplog.records) == 1

@@ -5,9 +5,15 @@ import math
 import os
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from d2freq.analysis.figures import new_figure, save_figure
 from d2freq.errors import UserError
+
+MEANING = (
+    "AP is the mean over overlaps (IoU) of 0.50 to 0.95; AP50 and AP75 count a detection as a hit "
+    "from one overlap on; AP with a letter is that of objects of one size, by the protocol"
+)
 
 Series = dict[str, tuple[list[int], list[float]]]
 
@@ -66,15 +72,44 @@ def plot_losses(metrics: str | os.PathLike, output: str | os.PathLike) -> Path:
         panels[0].plot(iterations, values, label=name, **style)
     panels[0].set(xlabel="iteration", ylabel="loss", title="Training losses")
     panels[0].set_ylim(bottom=0)
+    panels[0].grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
     if scores:
-        for name, (iterations, values) in scores.items():
-            panels[1].plot(iterations, values, marker="o", markersize=4, label=name.split("/")[-1])
-        panels[1].set(xlabel="iteration", ylabel="percent", title="Average precision")
-        panels[1].set_ylim(0, 100)
-    for panel in panels:
-        panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
-    return save_figure(figure, output)
+        draw = _bars if all(len(values) == 1 for _, values in scores.values()) else _lines
+        draw(panels[1], scores)
+    return save_figure(figure, output, how=MEANING if scores else "")
+
+
+def _lines(panel: Any, scores: Series) -> None:
+    """Scores over iterations; AP itself is the thick line."""
+    for name, (iterations, values) in scores.items():
+        whole = name.endswith("bbox/AP")
+        style = {"color": "black", "linewidth": 2.2} if whole else {"linewidth": 1.0}
+        panel.plot(iterations, values, marker="o", markersize=4, label=_label(name), **style)
+    panel.set(xlabel="iteration", ylabel="percent", title="Average precision on the test set")
+    panel.set_ylim(0, 100)
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=8)
+
+
+def _bars(panel: Any, scores: Series) -> None:
+    """A bar for each score, named and with its number, where all were measured once."""
+    names = list(scores)
+    values = [scores[name][1][0] for name in names]
+    colours = ["black" if name.endswith("bbox/AP") else "tab:blue" for name in names]
+    bars = panel.barh([_label(name) for name in names], values, color=colours, height=0.7)
+    panel.bar_label(bars, fmt="%.1f", padding=4, fontsize=9)
+    measured = max(iterations[0] for iterations, _ in scores.values())
+    panel.set(xlabel="percent", title=f"Average precision, measured once, at iteration {measured}")
+    panel.set_xlim(0, 100)
+    panel.invert_yaxis()
+    panel.grid(alpha=0.3, axis="x")
+    panel.set_axisbelow(True)
+
+
+def _label(name: str) -> str:
+    """``ema/bbox/AP50`` as ``ema/AP50``."""
+    return name.replace("bbox/", "")
 
 
 def _is_score(key: str) -> bool:

@@ -1,6 +1,7 @@
 """``d2freq demo``: scenes, a detector that learns them, its detections, and a page to look at."""
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ SUMMARY = "generate scenes, train a detector on them, and show what it finds, in
 CONFIG = "demo/faster_rcnn_R18_HSFPN_scenes_quick"
 STATE = "demo.json"  # in the folder: what was asked for, and whether the training has ended
 PICTURES = 12
+SCORE = 0.05  # the detector's own threshold, so that the page has the same AP as the training
+FORMATS = ("coco", "csv", "report")  # the pictures are drawn beside them, with hits and misses
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +43,13 @@ def _run(arguments: argparse.Namespace) -> None:
     began, folder = time.monotonic(), Path(arguments.output)
     _check(arguments.config_file, arguments.opts)
     scenes = dataset_root() / "tiny_scenes"
+    print(_duration(arguments), flush=True)
+    _say("1 of 3, some seconds: generate aerial scenes")
     files = generate_scenes(scenes)
     print("\n".join(describe(file) for file in files.values()), flush=True)
+    _say("2 of 3, nearly all of the time: train; eta in the lines below is the time that remains")
     trained = _train(folder, arguments)
+    _say("3 of 3, less than a minute: search the validation pictures and draw what was found")
     report = _detect(folder, files["val"], scenes / "val", again=not trained)
     found = folder / "inference" / "coco_instances_results.json"
     visualize_detections("tiny_scenes_val", found, folder / "pictures", count=PICTURES)
@@ -51,13 +58,28 @@ def _run(arguments: argparse.Namespace) -> None:
     for path, what in (
         (folder / "inference" / "tiny_results.json", "AP and all else that was measured"),
         (folder / "pictures", "hits, false alarms and misses on pictures that it was not shown"),
-        (curve, "how the losses fell"),
+        (curve, "how the losses fell, and the AP at the end"),
+        (report.parent, "what it found on all of these pictures, as COCO results, CSV and a page"),
     ):
         print(f"  {path}: {what}")
     print(
         "This detector knows generated scenes alone: for your own pictures, train on your own data."
     )
     print(f"Open this page in a browser:\n  {report.resolve().as_uri()}")
+
+
+def _duration(arguments: argparse.Namespace) -> str:
+    """How long it will take, as far as that is known before the first step."""
+    if arguments.config_file != CONFIG or arguments.opts:
+        return "How long the demo takes depends on its settings: eta tells, once the training runs."
+    return (
+        "The demo takes about six minutes on two idle CPU cores, longer where the cores are busy; "
+        f"this machine has {os.cpu_count()}. Interrupted, it goes on when it is called again."
+    )
+
+
+def _say(step: str) -> None:
+    print(f"\nStep {step}", flush=True)
 
 
 def _check(config_file: str, opts: Sequence[str]) -> None:
@@ -127,6 +149,8 @@ def _detect(folder: Path, truth: Path, images: Path, *, again: bool) -> Path:
         images=str(images),
         weights=str(folder),
         output=str(output),
+        score=SCORE,
+        format=list(FORMATS),
         resume=again and output.is_dir(),
         overwrite=not again,
     )

@@ -18,7 +18,8 @@ ALARM: Colour = (255, 179, 26)  # a false alarm
 MISSED: Colour = (255, 77, 109)
 
 DARK, LIGHT, INK = (5, 8, 14), (255, 255, 255), (20, 20, 20)
-SMALL = 0.38  # of OpenCV's letters: capitals of some 8 pixels
+COVER = 0.85  # of the picture, under letters: less leaves purple on white unreadable
+SMALL = 0.42  # of OpenCV's letters: capitals of some 9 pixels
 STEPS = (1, 2, 5)  # a scale is one of these times a power of ten
 
 
@@ -47,7 +48,7 @@ class Labels:
             if self._is_free(place):
                 self._taken = np.vstack([self._taken, place])
                 ground = self._drawing[top : top + height, left : left + width]
-                ground[:] = np.round(0.3 * ground + 0.7 * np.array(DARK)).astype(np.uint8)
+                ground[:] = np.round((1 - COVER) * ground + COVER * np.array(DARK)).astype(np.uint8)
                 write_line(self._drawing, text, left + 2, top + height - under, colour, SMALL)
                 return True
         return False

@@ -1,6 +1,7 @@
 """``d2freq demo``: it trains, goes on where it was broken off, and shows again what it has."""
 
 import json
+from argparse import Namespace
 
 import pytest
 
@@ -54,6 +55,10 @@ def test_a_demo_that_is_broken_off_goes_on_and_a_finished_one_is_shown(run, monk
     assert code == 0 and "goes on at iteration 1" in (folder / "log.txt").read_text()
     assert "trained already" not in said
     assert "knows generated scenes alone" in said
+    assert "depends on its settings" in said and "Step 3 of 3" in said
+    assert (folder / "detections/detections.json").is_file()
+    assert not (folder / "detections/pictures").exists()  # one folder of pictures is enough
+    assert json.loads((folder / "detections/run.json").read_text())["options"]["score"] == 0.05
     page = folder / "detections/report.html"
     assert page.resolve().as_uri() in said and len(list((folder / "pictures").glob("*.png"))) == 2
     assert (folder / "loss.png").stat().st_size > 1000
@@ -84,6 +89,13 @@ def test_another_training_in_the_folder_is_not_replaced(run, tmp_path):
     assert code == 2 and "holds a former training" in said
     assert (folder / "model_final.pth").read_bytes() == b"of a week's training"
     assert run()[0] == 2 and not (folder / command.STATE).exists()
+
+
+def test_a_demo_as_it_is_says_how_long_it_takes():
+    said = command._duration(Namespace(config_file=command.CONFIG, opts=[]))
+    assert "about six minutes on two idle CPU cores" in said
+    other = command._duration(Namespace(config_file=command.CONFIG, opts=["SOLVER.MAX_ITER", "9"]))
+    assert "six minutes" not in other and "eta" in other
 
 
 def test_the_folder_is_named_by_one_option(run):

@@ -110,6 +110,24 @@ def test_loss_curve_is_written_with_and_without_ap(tmp_path):
     assert sizes[1][0] > 1.4 * sizes[0][0]
 
 
+def test_scores_that_were_measured_once_are_bars_and_several_are_lines(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "d2freq.analysis.loss_curve.save_figure", lambda *given, how: drawn.append((given[0], how))
+    )
+    records = [{"iteration": i, "total_loss": 1.0, "bbox/AP": 10.0 + i} for i in (5, 9)]
+    records[1]["bbox/AP50"] = 40.0
+    plot_losses(write_metrics(tmp_path / "many.json", records), tmp_path / "many.png")
+    plot_losses(write_metrics(tmp_path / "one.json", records[1:]), tmp_path / "one.png")
+    (lines, _), (bars, how) = drawn
+    assert [line.get_label() for line in lines.axes[1].get_lines()] == ["AP", "AP50"]
+    panel = bars.axes[1]
+    assert [bar.get_width() for bar in panel.patches] == [19.0, 40.0]
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["AP", "AP50"]
+    assert {text.get_text() for text in panel.texts} == {"19.0", "40.0"}
+    assert "at iteration 9" in panel.get_title() and "mean over overlaps" in how
+
+
 def test_a_loss_of_one_iteration_is_seen(tmp_path):
     path = plot_losses(
         write_metrics(tmp_path / "m.json", [{"iteration": 0, "total_loss": 2.0, "loss_cls": 1.0}]),

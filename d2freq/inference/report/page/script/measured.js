@@ -97,7 +97,9 @@ function measured() {
   const known = columns.map((_, n) => n).filter((n) => rows.some((row) => row[n] !== null));
   const ap = grid(["class", ...known.map((n) => columns[n])], rows.map((row, n) =>
     [n ? data.names[n - 1] : "all", ...known.map((place) => tenth(row[place] ?? null))]), "AP by size");
-  const table = panel("Average precision and recall, by size", ap, `percent; ${data.source}`);
+  // a hundredth above the 0.05 of most configs: what scores less is not in the run, and AP lacks it
+  const part = LEAST > 5 ? ` This run kept detections that score ${data.least} or more, and only these count here: the AP of a training, which counts all of them, is higher. Search with --score 0.05 to see that one.` : "";
+  const table = panel("Average precision and recall, by size", ap, `percent; ${data.source}${part && "."}${part}`);
   const classes = panel("Each class at the chosen score", classTable(), `at IoU ${truth.iou}`);
   const all = [...curvePanels(), table, classes, matrix()];
   for (const part of all.slice(2)) part.classList.add("whole");

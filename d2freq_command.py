@@ -27,7 +27,17 @@ def train(prog: str) -> int:
     d2freq = _import_unregistered()
     from d2freq.train_arguments import build_parser
 
-    build_parser(prog).parse_args()
+    arguments = build_parser(prog).parse_args()
+    from d2freq.cli import check_files
+    from d2freq.data.own.flags import check_data_flags
+    from d2freq.errors import UserError
+
+    try:
+        check_files(arguments)
+        check_data_flags(arguments)
+    except UserError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
     d2freq.register()
     from d2freq.train import main as run
 

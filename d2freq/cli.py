@@ -1,18 +1,23 @@
 """The command ``d2freq``: one subcommand a job, each a module of d2freq.commands.
 
 Bad input ends with one line on stderr and exit code 2. Nothing heavy is imported before the words
-are read, here and at the top of the subcommands' modules; see d2freq_command.
+are read, here and at the top of the subcommands' modules; see d2freq_command. Then a command's
+``check``, where it sets one beside ``run``, refuses files that are not there; ``needs_host=False``
+is of one that works without torch.
 """
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import d2freq
 from d2freq.commands.options import gather_overrides
 from d2freq.errors import UserError
+from d2freq.utils.config_names import find_config
 from d2freq.utils.parser import Parser
+from d2freq.utils.present import present
 
 # each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
 COMMANDS = (
@@ -44,8 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     arguments = parser.parse_args(words)
     gather_overrides(arguments)
+    check = vars(arguments).pop("check", None)
+    needs_host = vars(arguments).pop("needs_host", True)
     try:
-        d2freq.register()  # where d2freq_command has left it to us
+        check_files(arguments)
+        if check is not None:
+            check(arguments)
+        if needs_host:
+            d2freq.register()  # where d2freq_command has left it to us
         # a command that finds its input faulty, and has said so, returns its own exit code
         return arguments.run(arguments) or 0
     except (UserError, OSError) as error:
@@ -54,6 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("d2freq: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    """Refuse a config that nobody has, and files that are not there, of whichever command.
+
+    Raises:
+        UserError: the message names the nearest config, or the option.
+    """
+    config = getattr(arguments, "config_file", None)
+    if config and not os.path.isdir(config):  # a training's output folder stands for its config
+        find_config(config)
+    for name in ("image", "metrics", "truth"):
+        place = getattr(arguments, name, None)
+        if isinstance(place, str) and place:
+            present(place, f"--{name}")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -20,9 +20,9 @@ from torch import nn
 
 from d2freq.engine.build import config_model
 from d2freq.engine.config import load_config
-from d2freq.engine.config.names import BASES, config_names, configs_folder, find_config
 from d2freq.engine.weights.addresses import STORAGE, ZOO_HOST, find_weights
 from d2freq.errors import UserError
+from d2freq.utils.config_names import BASES, config_names, configs_folder, find_config
 
 __all__ = ["get", "get_checkpoint_url", "get_config", "get_config_file", "list_configs"]
 

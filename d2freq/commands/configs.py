@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from d2freq.errors import UserError
+from d2freq.utils.config_names import config_names, configs_folder
 
 SUMMARY = "list the configs of d2freq, whose names --config-file takes, or copy them all"
 
@@ -17,12 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write all configs, bases and READMEs into a new folder, to write your own there",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, needs_host=False)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from d2freq.engine.config.names import config_names, configs_folder
-
     if arguments.copy:
         target = Path(arguments.copy)
         if target.exists():

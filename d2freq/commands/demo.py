@@ -94,7 +94,7 @@ def _check(config_file: str, opts: Sequence[str]) -> None:
 
 def _folder_key(config_file: str) -> str:
     from d2freq.engine.config import is_lazy
-    from d2freq.engine.config.names import find_config
+    from d2freq.utils.config_names import find_config
 
     return "train.output_dir" if is_lazy(find_config(config_file)) else "OUTPUT_DIR"
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import Any
 
+from d2freq.utils.present import present_source, present_weights
+
 SUMMARY = "search pictures, folders, large images, GeoTIFFs and videos with a trained detector"
 
 
@@ -75,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="overrides of the config, behind all else: KEY VALUE, or key=value",
     )
-    parser.set_defaults(run=_run, more_sources=[])
+    parser.set_defaults(run=_run, check=_check, more_sources=[])
 
 
 class _Tile(argparse.Action):
@@ -96,6 +98,15 @@ class _Tile(argparse.Action):
         else:
             namespace.tile, rest = words[0], words[1:]
         namespace.more_sources = rest
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for word in (*arguments.sources, *arguments.more_sources):
+        present_source(word)
+    # a file of d2freq export is left to its engine, which says more
+    exported = (arguments.weights or "").lower().endswith((".pt", ".onnx", ".xml"))
+    if arguments.weights and not arguments.config_file and not exported:
+        present_weights(arguments.weights)
 
 
 def _run(arguments: argparse.Namespace) -> int:

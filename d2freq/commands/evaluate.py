@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2freq.errors import UserError
+from d2freq.utils.present import present
 
 if TYPE_CHECKING:
     from d2freq.evaluation.coco.guard import Detections, GroundTruth
@@ -65,7 +66,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="before merging drop what a tile's border cuts off and a neighbouring tile has whole; "
         "published benchmarks merge without",
     )
-    command.set_defaults(run=_run)
+    command.set_defaults(run=_run, check=check)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse files that are not there."""
+    present(arguments.ground_truth)
+    present(arguments.detections)
+    if getattr(arguments, "tiles", None):
+        present(arguments.tiles, "--tiles")
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from d2freq.commands import options
 from d2freq.errors import UserError
 from d2freq.utils.late import Later
+from d2freq.utils.present import present_weights
 
 SUMMARY = "write a detector as TorchScript, ONNX or OpenVINO, for pictures of any size"
 WRITERS = {
@@ -46,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures whose ranges --int8 takes: a registered data set, or what d2freq detect "
         "searches",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, check=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.weights and not arguments.config_file:
+        present_weights(arguments.weights)
 
 
 def _run(arguments: argparse.Namespace) -> None:

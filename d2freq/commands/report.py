@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from d2freq.commands.evaluate import GT_HELP, PROTOCOL_HELP, RESULTS_HELP, read_guarded
+from d2freq.commands.evaluate import GT_HELP, PROTOCOL_HELP, RESULTS_HELP, check, read_guarded
 from d2freq.errors import UserError
 from d2freq.inference.report.limits import PICTURES, PIXEL_BYTES, REPORT_FILE
 
@@ -40,7 +40,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="M",
         help=f"of all pixels in the page ({PIXEL_BYTES // MEGABYTE}); more pictures get fewer each",
     )
-    command.set_defaults(run=_run)
+    command.set_defaults(run=_run, check=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    check(arguments)
+    if arguments.pictures < 1 or not arguments.megabytes > 0:
+        raise UserError("--pictures and --megabytes must be above 0")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -52,8 +58,6 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.inference.report import write_report
     from d2freq.inference.report.from_files import picture_finder, results_of_files
 
-    if arguments.pictures < 1 or not arguments.megabytes > 0:
-        raise UserError("--pictures and --megabytes must be above 0")
     protocol = get_protocol(arguments.protocol)
     data = read_coco(arguments.ground_truth)
     truth = check_truth(data, protocol, arguments.ground_truth)

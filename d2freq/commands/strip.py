@@ -2,6 +2,8 @@
 
 import argparse
 
+from d2freq.utils.present import present
+
 SUMMARY = "write the detector's weights alone, out of a checkpoint trained with SET"
 
 
@@ -10,7 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="IN", help="such as output/model_final.pth")
     parser.add_argument("output", metavar="OUT", help="the file to write, for a plain config")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, check=_check)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    present(arguments.checkpoint)
 
 
 def _run(arguments: argparse.Namespace) -> None:

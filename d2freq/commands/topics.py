@@ -12,6 +12,7 @@ from typing import Any
 __all__ = ["Options", "Topic", "add_topics", "run_topic"]
 
 Options = dict[str, Any]
+NOT_OPTIONS = ("check", "needs_host", "run")  # of a namespace: what d2freq.cli does with a command
 
 
 def _line(found: object) -> list[str]:
@@ -29,6 +30,8 @@ class Topic:
         function: gets every option by its name, so that a wrong name is an error.
         show: the lines to print of what the function returns.
         method: how it measures, for --help.
+        needs_host: False where the function imports neither torch nor the host, so that it need
+            not wait for them.
         words: option -> function from the words on the command line to what ``function`` takes,
             for what one word alone cannot say. It is called before all else and raises UserError.
     """
@@ -39,6 +42,7 @@ class Topic:
     function: Callable[..., Any]
     show: Callable[[Any], Iterable[str]] = _line
     method: str = ""
+    needs_host: bool = True
     words: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
@@ -62,13 +66,13 @@ def add_topics(
             formatter_class=_Formatter,
         )
         topic.add_arguments(parser)
-        parser.set_defaults(run=partial(_run, topic, run))
+        parser.set_defaults(run=partial(_run, topic, run), needs_host=topic.needs_host)
 
 
 def _run(
     topic: Topic, run: Callable[[Topic, Options], None], arguments: argparse.Namespace
 ) -> None:
-    options = {name: value for name, value in vars(arguments).items() if name != "run"}
+    options = {name: value for name, value in vars(arguments).items() if name not in NOT_OPTIONS}
     options |= {name: convert(options[name]) for name, convert in topic.words.items()}
     run(topic, options)
 

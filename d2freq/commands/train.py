@@ -15,4 +15,6 @@ def parents() -> list[argparse.ArgumentParser]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Nothing beside the flags of the parent."""
-    parser.set_defaults(run=Later("d2freq.train", "start"))
+    parser.set_defaults(
+        run=Later("d2freq.train", "start"), check=Later("d2freq.data.own.flags", "check_data_flags")
+    )

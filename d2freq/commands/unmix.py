@@ -3,6 +3,12 @@
 import argparse
 from pathlib import Path
 
+from d2freq.utils.present import present
+
+FRAMES = (
+    "a .npy file of (frames, rows, columns), a TIFF of a page a frame, or a folder of pictures of "
+    "one band, 8 or 16 bits"
+)
 SUMMARY = "find point targets between the pixels of your frames, with errors and tracks"
 
 
@@ -11,8 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="FRAMES",
-        help="a .npy file of (frames, rows, columns), a TIFF of a page a frame, or a folder of "
-        "pictures of one band, 8 or 16 bits",
+        help=FRAMES,
     )
     parser.add_argument(
         "--sigma",
@@ -65,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="files that end in .csv, .json or .png, each written in its form (targets.csv)",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, check=_check)
 
 
 def _frames(text: str) -> int | str:
@@ -77,6 +82,10 @@ def _frames(text: str) -> int | str:
 def _among_frames(file: Path, source: Path) -> bool:
     """Whether the next run would read it as a frame, or it replaces one."""
     return source.is_dir() and file.resolve().parent == source.resolve()
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    present(arguments.source, cure=f"give {FRAMES}")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -62,7 +62,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     leaks.add_argument("--against", metavar="OTHER.json", help="COCO file of the other split")
     leaks.add_argument("--other-images", metavar="DIR", help="folder of its images; needs --images")
     leaks.add_argument("--pairs", metavar="OUT.json", help="write all pairs found")
-    command.set_defaults(run=_run)
+    command.set_defaults(run=_run, check=_check_options)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -74,7 +74,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from d2freq.evaluation.protocols import get_protocol
 
     protocol = get_protocol(arguments.protocol)
-    _check_options(arguments)
     if arguments.fix:
         refuse_same_file(arguments.file, arguments.fix)
     report = Report(arguments.file)

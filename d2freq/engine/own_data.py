@@ -3,7 +3,8 @@
 import argparse
 import os
 
-from d2freq.data.own import OwnData, existing, find_own_data
+from d2freq.data.own import OwnData, find_own_data
+from d2freq.data.own.flags import check_data_flags
 from d2freq.engine.config import YamlConfig, load_config
 from d2freq.engine.config.yaml_config import CLASS_KEYS
 from d2freq.engine.resume import check_folder
@@ -34,19 +35,9 @@ def apply_own_data(args: argparse.Namespace, *, default_config: str) -> list[str
             folder in use.
         DatasetError, FailedItems: as find_own_data.
     """
+    check_data_flags(args)
     if not args.data:
-        for flag in ("val_data", "images", "val_images"):
-            if getattr(args, flag):
-                raise UserError(f"--{flag.replace('_', '-')} belongs to --data; name that, too")
-        if not args.config_file:
-            raise UserError(
-                "nothing to train: name data of your own (--data FOLDER) or a config "
-                "(--config-file NAME; d2freq configs lists them)"
-            )
         return []
-    existing(args.data, "--data")
-    if args.val_data:
-        existing(args.val_data, "--val-data")
     args.config_file = args.config_file or default_config
     config = load_config(args.config_file, args.opts)
     if not isinstance(config, YamlConfig):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from d2freq.engine.training_data import TrainingData, read_training_data
 from d2freq.errors import UserError
+from d2freq.utils.present import present_weights
 
 __all__ = ["Parts", "find_parts"]
 
@@ -49,8 +50,7 @@ def find_parts(
         config, found = str(place), str(weights or "")
         folder = Path(found).parent if found and "://" not in found else Path()
     elif weights is not None:
-        if not os.path.exists(weights):
-            raise UserError(f"{weights}: no such checkpoint or output folder")
+        present_weights(weights)
         folder = Path(weights) if os.path.isdir(weights) else Path(weights).parent
         config, found = _config_in(folder), str(weights)
     else:

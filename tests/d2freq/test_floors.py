@@ -23,7 +23,7 @@ FLOORS: dict[str, set[str]] = {
     "idle_keys": {"config", "modeling", "utils"},
     "evaluation": BASE | {"data"},
     "engine": BASE | {"config", "data", "evaluation", "idle_keys", "modeling", "trainer_config"},
-    "model_zoo": {"engine", "errors"},
+    "model_zoo": {"engine", "errors", "utils"},
     "train": {"d2freq", "engine", "errors", "train_arguments", "utils"},
     "train_arguments": {"utils"},
     "inference": BASE | {"d2freq", "config", "data", "engine", "evaluation", "modeling"},

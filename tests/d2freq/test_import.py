@@ -2,6 +2,8 @@
 
 import json
 
+from PIL import Image
+
 from d2freq.cli import COMMANDS
 
 from ..process import output_of_python
@@ -70,3 +72,64 @@ def test_help_and_typos_are_answered_without_torch():
     # 0.1 s each, and the first a little more; the margin is for a machine that is busy
     assert sorted(seconds for _, _, seconds in said.values())[-1] < 2
     assert host in ("detectron2", "minid2") and registered
+
+
+# Command lines that end with what is not there, and what is said of it.
+REFUSED = {
+    "d2freq train --config-file nosuch": "no such config file",
+    "d2freq train --data nosuch": "--data nosuch: no such file or folder",
+    "d2freq train": "nothing to train",
+    "d2freq train --images x --config-file demo/faster_rcnn_R18_HSFPN_scenes": "belongs to --data",
+    "d2freq demo --config-file demo/nosuch": "no such config file",
+    "d2freq cost --config-file hs_fpn/faster_rcnn_R50_HSFPN_aitd": "did you mean",
+    "d2freq detect nosuch.png --weights nosuch": "nosuch.png: no such picture, folder or list",
+    "d2freq detect --tile 64 64 nosuch.png --weights x": "nosuch.png: no such picture",
+    "d2freq detect . --weights nosuch": "nosuch: no such checkpoint or output folder",
+    "d2freq export --weights nosuch --format onnx --output x.onnx": "no such checkpoint or output",
+    "d2freq evaluate nosuch.json x.json": "nosuch.json: no such file or folder",
+    "d2freq evaluate . nosuch": "nosuch: no such file or folder",
+    "d2freq report . nosuch": "nosuch: no such file or folder",
+    "d2freq validate x.json --images nosuch": "--images nosuch: no such folder",
+    "d2freq strip nosuch x": "nosuch: no such file or folder",
+    "d2freq unmix nosuch": "give a .npy file",
+    "d2freq visualize losses --metrics nosuch --output x.png": "--metrics nosuch: no such file",
+    "d2freq convert yolo nosuch --output x.json": "nosuch: no such folder",
+    "d2freq configs nosuch": "no config has nosuch",
+    "train_net.py --config-file nosuch": "no such config file",
+    "train_net.py": "nothing to train",
+}
+
+
+def read_without_torch(lines, folder):
+    """Runs command lines in one process, in ``folder``; what each said, and what is loaded."""
+    program = f"import os; os.chdir({str(folder)!r})\n{READING}"
+    words = json.dumps([line.split() for line in lines])
+    said, loaded, _ = json.loads(output_of_python("-c", program, words))
+    return said, [name for name in loaded if name in ("torch", "detectron2", "minid2")]
+
+
+def test_what_is_not_there_is_told_without_torch(tmp_path):
+    said, loaded = read_without_torch(REFUSED, tmp_path)
+    for line, words in REFUSED.items():
+        assert said[line][0] == 2 and words in said[line][1], line
+    assert loaded == [] and not list(tmp_path.iterdir())
+
+
+def test_labels_and_tiles_are_converted_without_torch(tmp_path):
+    """What needs no host does not load one; else it would fail, since none is registered."""
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    (tmp_path / "classes.txt").write_text("car\n")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    lines = {
+        "d2freq convert yolo . --output a.json --workers 1": "1 box",
+        "d2freq convert coco-to-yolo a.json --output yolo": "yolo",
+        "d2freq convert coco-to-voc a.json --output voc": "voc",
+        "d2freq convert tiles a.json --images . --size 20 20 --overlap 4 4 --output tiles": "tiles",
+        "d2freq configs": "hs_fpn/faster_rcnn_R50_HSFPN_aitod",
+        "d2freq configs --copy configs": "configs",
+    }
+    said, loaded = read_without_torch(lines, tmp_path)
+    for line, words in lines.items():
+        code, text, _ = said[line]
+        assert code == 0 and words in text, (line, text)
+    assert loaded == [] and (tmp_path / "tiles").is_dir() and (tmp_path / "yolo").is_dir()

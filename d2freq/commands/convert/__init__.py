@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 from d2freq.commands.convert.formats import FROM_COCO, TO_COCO
 from d2freq.commands.convert.results import TOPICS as RESULTS
@@ -14,7 +15,9 @@ SUMMARY = "convert data sets to COCO files, whole or in tiles, and back"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What can be converted."""
-    add_topics(command, (*TO_COCO, *TOOLS, *TILES, *FROM_COCO, *RESULTS), _convert)
+    alone = (*TO_COCO, *TOOLS, *TILES, *FROM_COCO)
+    topics = [replace(topic, needs_host=False) for topic in alone]
+    add_topics(command, (*topics, *RESULTS), _convert)
 
 
 def _convert(topic: Topic, options: Options) -> None:

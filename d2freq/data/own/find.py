@@ -9,6 +9,7 @@ from d2freq.data.own.coco_layout import JSON, find_coco, split_of
 from d2freq.data.own.splits import OwnData, Split, class_names, split_off
 from d2freq.data.own.yolo_layout import convert_parts, find_yaml
 from d2freq.errors import UserError
+from d2freq.utils.present import present
 
 
 def find_own_data(
@@ -54,8 +55,7 @@ def existing(place: str | os.PathLike, flag: str) -> Path:
     Raises:
         UserError: nothing is there.
     """
-    if not Path(place).exists():
-        raise UserError(f"{flag} {place}: no such file or folder")
+    present(place, flag)
     return Path(place)
 
 

@@ -10,11 +10,11 @@ from omegaconf import DictConfig
 
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.lazy_config import LazyConfig
-from d2freq.engine.config.names import ENDINGS, find_config
 from d2freq.engine.config.read_lazy import load_lazy
 from d2freq.engine.config.read_yaml import load_yaml
 from d2freq.engine.config.yaml_config import YamlConfig
 from d2freq.errors import UserError
+from d2freq.utils.config_names import ENDINGS, find_config
 
 __all__ = ["as_config", "is_lazy", "load_config"]
 

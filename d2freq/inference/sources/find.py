@@ -14,6 +14,7 @@ from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.sources.source import Source
 from d2freq.inference.sources.video import VIDEOS
 from d2freq.utils.names import PICTURES
+from d2freq.utils.present import present_source
 from d2freq.utils.text import read_text
 
 __all__ = ["COCO_FILES", "find_sources"]
@@ -92,9 +93,8 @@ def _of_word(word: str, images: str | os.PathLike | None) -> list[Source]:
         files = [Path(name) for name in names if _is_searched(Path(name))]
         fixed = Path(*_fixed_parts(path))
         return [_file(file, file.relative_to(fixed).as_posix()) for file in files]
-    raise UserError(
-        f"{word}: no such picture, folder or list; a glob needs quotes where the shell has none"
-    )
+    present_source(word)
+    return [_file(path, path.name)]  # a pipe or a device: opening it will tell
 
 
 def _fixed_parts(path: Path) -> list[str]:

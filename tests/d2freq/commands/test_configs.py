@@ -2,7 +2,7 @@
 
 from d2freq.cli import main
 from d2freq.engine.config import load_config
-from d2freq.engine.config.names import config_names
+from d2freq.utils.config_names import config_names
 
 
 def test_names_with_every_word(capsys):

@@ -317,8 +317,8 @@ def test_options_and_help_need_nothing_of_inference():
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     options = set(vars(parser.parse_args(["a.png", "--tile", "none"])))
-    assert options - {"run", "opts", "more_sources"} == FIELDS - {"overrides"}
+    assert options - {"run", "check", "opts", "more_sources"} == FIELDS - {"overrides"}
     tree = ast.parse(Path(command.__file__).read_text(encoding="utf-8"))
     imported = {n.module for n in tree.body if isinstance(n, ast.ImportFrom)}
     imported |= {a.name for n in tree.body if isinstance(n, ast.Import) for a in n.names}
-    assert imported <= {"argparse", "sys", "typing"}
+    assert imported <= {"argparse", "sys", "typing", "d2freq.utils.present"}

@@ -11,7 +11,7 @@ from d2freq.commands.analyze.set import TOPICS as SET
 from d2freq.commands.analyze.unmixing import TOPICS as UNMIXING
 from d2freq.commands.convert.formats import FROM_COCO, TO_COCO
 from d2freq.commands.convert.tiles import TOPICS as TILES
-from d2freq.commands.topics import Topic, add_topics
+from d2freq.commands.topics import NOT_OPTIONS, Topic, add_topics
 from d2freq.errors import UserError
 
 # what the runner of analyze takes for itself, to load the models
@@ -55,7 +55,7 @@ def test_words_are_checked_before_the_runner_begins():
 def test_options_of_analyze_are_what_its_functions_take(topic):
     words = ["analyze", topic.name, "--config-file", "c.yaml", "--output", "x.png"]
     options = vars(build_parser().parse_args(words))
-    given = {name: value for name, value in options.items() if name not in MODEL | {"run"}}
+    given = {name: value for name, value in options.items() if name not in MODEL | {*NOT_OPTIONS}}
     inspect.signature(topic.function).bind("subject", **given)
     assert set(inspect.signature(topic.function).parameters) == {*given} | {
         "subjects" if "other_config" in options else "subject"
@@ -65,7 +65,7 @@ def test_options_of_analyze_are_what_its_functions_take(topic):
 @pytest.mark.parametrize("topic", UNMIXING, ids=lambda topic: topic.name)
 def test_options_of_topics_without_a_model_are_what_their_functions_take(topic):
     options = vars(build_parser().parse_args(["analyze", topic.name, "--output", "x.png"]))
-    del options["run"]
+    del options["run"], options["needs_host"]
     assert set(inspect.signature(topic.function).parameters) == set(options)
 
 
@@ -76,5 +76,5 @@ def test_options_of_convert_are_what_its_functions_take(topic):
     more["dotamini10"] = ["--split", "val"]
     words = ["convert", topic.name, "in", "--output", "out", *more.get(topic.name, [])]
     options = vars(build_parser().parse_args(words))
-    del options["run"]
+    del options["run"], options["needs_host"]
     inspect.signature(topic.function).bind(**options)

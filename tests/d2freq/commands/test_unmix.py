@@ -144,7 +144,7 @@ def test_bad_frames_are_named_with_the_cure(scene, folder, tmp_path, capsys):
     assert "page 1 has colours (rgb)" in said(tmp_path / "planes.tif")
     (tmp_path / "empty").mkdir()
     assert "has no frames" in said(tmp_path / "empty")
-    assert "does not exist" in said(tmp_path / "nowhere.tif")
+    assert "nowhere.tif: no such file or folder; give" in said(tmp_path / "nowhere.tif")
     np.save(tmp_path / "dark.npy", np.zeros((1, 7, 7)))
     assert main(["unmix", str(tmp_path / "dark.npy")]) == 2
     assert "no target stands out" in capsys.readouterr().err

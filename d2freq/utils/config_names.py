@@ -24,7 +24,7 @@ def configs_folder() -> Path:
     Raises:
         UserError: they are in neither place.
     """
-    package = Path(__file__).resolve().parents[2]
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / BASES).is_dir():
             return folder

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from d2freq.engine.config import load_config
-from d2freq.engine.config.names import config_names, configs_folder, find_config
 from d2freq.errors import UserError
+from d2freq.utils.config_names import config_names, configs_folder, find_config
 
 NAME = "hs_fpn/faster_rcnn_R50_HSFPN_aitod"
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d2freq.data.coco.faults_of_records import is_number, record_name
-from d2freq.data.coco.outlines import outline_ill
+from d2freq.data.coco.outlines import number, outline_ill
 from d2freq.data.coco.report import Report
 from d2freq.data.coco.run_lengths import lengths_of_text
 
-__all__ = ["FAR_LARGER", "FAR_SMALLER", "LARGER", "NO_AREA", "as_taken", "note_areas"]
+__all__ = [
+    "FAR_LARGER",
+    "FAR_SMALLER",
+    "LARGER",
+    "NO_AREA",
+    "TEXT_AREA",
+    "as_taken",
+    "note_areas",
+]
 
 NO_AREA = "no area"
+TEXT_AREA = "area as text"
 LARGER = "area larger than the box"
 FAR_LARGER = "area far larger than the box"
 FAR_SMALLER = "area far smaller than the box"
@@ -32,6 +41,7 @@ class Odd(NamedTuple):
     larger: np.ndarray
     far_larger: np.ndarray
     far_smaller: np.ndarray
+    text: np.ndarray
 
 
 def as_taken(
@@ -48,6 +58,9 @@ def as_taken(
         solid: (N,) bool, boxes with an extent.
     """
     given = [a.get("area") for a in annotations]
+    texts = [isinstance(value, str) for value in given]
+    if any(texts):
+        given = [number(value) for value in given]
     area = np.array([value if is_number(value) else np.nan for value in given], np.float64)
     box = xywh[:, 2] * xywh[:, 3]
     missing = solid & ~((area > 0) & (area < np.inf))
@@ -60,7 +73,8 @@ def as_taken(
         if outlined and 1 / AGREE < outlined / area[row] < AGREE:
             far_smaller[row] = False
     taken = np.where(missing | far_larger | far_smaller, box, area)
-    return taken, Odd(missing, larger & ~far_larger, far_larger, far_smaller)
+    text = solid & ~missing & np.array(texts, bool)
+    return taken, Odd(missing, larger & ~far_larger, far_larger, far_smaller, text)
 
 
 def note_areas(report: Report, annotations: list, where: np.ndarray, odd: Odd) -> None:
@@ -71,12 +85,13 @@ def note_areas(report: Report, annotations: list, where: np.ndarray, odd: Odd) -
 
     def measured(position: int) -> str:
         record = annotations[position]
-        return f"{bare(position)} has bbox {record['bbox']} and area {record['area']}"
+        return f"{bare(position)} has bbox {record['bbox']} and area {record['area']!r}"
 
     taken = "Taken as width x height, also by the size classes of protocols."
     written = "A mask is no larger than its box; size classes go by the area as it is written."
     for faults, kind, cure, mask, describe in (
         (report.repairs, NO_AREA, "Taken as width x height.", odd.missing, bare),
+        (report.repairs, TEXT_AREA, "Taken as the number.", odd.text, measured),
         (report.repairs, LARGER, written, odd.larger, measured),
         (report.repairs, FAR_LARGER, taken, odd.far_larger, measured),
         (report.notes, FAR_SMALLER, taken, odd.far_smaller, measured),

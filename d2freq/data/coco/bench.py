@@ -39,15 +39,15 @@ class Bench:
         return next(self._free_ids)
 
     @cached_property
-    def numbers(self) -> dict[tuple[str, str], int]:
-        """New ids for the images and categories whose id is a text, by (section, text)."""
-        numbers: dict[tuple[str, str], int] = {}
+    def numbers(self) -> dict[tuple[str, str | int], int]:
+        """New ids for images and categories whose id is a word or too large: by (section, id)."""
+        numbers: dict[tuple[str, str | int], int] = {}
         for section in ("images", "categories"):
             ids = [record.get("id") for record in self.data[section] if isinstance(record, dict)]
             known = [number for value in ids if (number := whole(value)) is not None]
             free = count(max([0, *(n for n in known if n < 2**62)]) + 1)
             for value in ids:
-                if isinstance(value, str) and whole(value) is None:
+                if isinstance(value, str | int) and whole(value) is None:
                     if (section, value) not in numbers:
                         numbers[section, value] = next(free)
         return numbers

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import DatasetError
 
-__all__ = ["Classes", "Disagreement", "classes_of_file", "compare_classes", "of_categories"]
+__all__ = [
+    "Classes",
+    "Disagreement",
+    "classes_of_file",
+    "compare_classes",
+    "of_categories",
+    "plain_name",
+]
 
 SHOWN = 12  # classes of a file that a message lists
 
@@ -95,7 +102,8 @@ def compare_classes(first: Classes, second: Classes) -> Disagreement | None:
     moved = [n for n in ours if n in theirs and ours.index(n) != theirs.index(n)]
     if moved:
         places = ours.index(moved[0]), theirs.index(moved[0])
-        lacking = [n for n in first.names + second.names if _plain(n) not in {*ours} & {*theirs}]
+        both_names = first.names + second.names
+        lacking = [n for n in both_names if plain_name(n) not in {*ours} & {*theirs}]
         cure = "give the categories of both files the same ids"
         if lacking:
             cure = (
@@ -111,8 +119,9 @@ def compare_classes(first: Classes, second: Classes) -> Disagreement | None:
 
 
 def _plain_names(classes: Classes) -> list[str]:
-    return [_plain(name) for name in classes.names]
+    return [plain_name(name) for name in classes.names]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name by which spellings of one class are the same: without capitals, blanks and signs."""
     return "".join(letter for letter in name.casefold() if letter.isalnum()) or name

@@ -23,12 +23,9 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
     A malformed record is named as such and takes no part in the checks of boxes.
     """
     if not isinstance(data, dict) or any(not isinstance(data.get(key), list) for key in SECTIONS):
-        found = sorted(data) if isinstance(data, dict) else type(data).__name__
-        missing = [k for k in SECTIONS if not (isinstance(data, dict) and k in data)]
-        what = f"lacks {missing}" if missing else "a section is not a list"
         cure = "A COCO file is one object with the lists images, annotations and categories"
         cure = f"{cure}{hint_of(data)}."
-        report.error("missing section", cure, [f"{what}, found {found}"])
+        report.error("missing section", cure, [_sections_ill(data)])
         return None
     images, annotations, categories = (data[key] for key in SECTIONS)
     report.images, report.annotations = len(images), len(annotations)
@@ -51,6 +48,18 @@ def find_faults(data: object, report: Report, *, allow_ignore: bool = False) -> 
         report, annotations, sound["annotations"], images, allow_ignore=allow_ignore
     )
     return boxes if report.ok else None
+
+
+def _sections_ill(data: object) -> str:
+    """What is wrong with the sections: which are missing, or what they are in place of lists."""
+    if not isinstance(data, dict):
+        return f"lacks {list(SECTIONS)}, found {type(data).__name__}"
+    missing = [key for key in SECTIONS if key not in data]
+    if missing:
+        return f"lacks {missing}, found {sorted(data)}"
+    others = {key: data[key] for key in SECTIONS if not isinstance(data[key], list)}
+    kinds = {dict: "an object", type(None): "null", str: "a text"}
+    return ", ".join(f"{k} is {kinds.get(type(v), 'no list')}" for k, v in others.items())
 
 
 def _column(records: list, key: str) -> tuple[list[int], list]:
@@ -114,7 +123,8 @@ def _find_strangers(report: Report, annotations: list, key: str, known: list) ->
     report.records(
         report.errors,
         f"unknown {key}",
-        f"Add the {key[:-3]} or remove the annotation; known: {_short(sorted(ids))}.",
+        f"Add the {key[:-3]} or remove the annotation; known: {_short(sorted(ids)) or 'none'}."
+        f"{_shifted(key, set(values), ids)}",
         "annotations",
         strange,
         lambda position: (
@@ -122,6 +132,17 @@ def _find_strangers(report: Report, annotations: list, key: str, known: list) ->
             f"{annotations[position][key]}"
         ),
     )
+
+
+def _shifted(key: str, used: set[int], known: set[int]) -> str:
+    """A sentence where all ids would be known if they were counted from 0, or from 1; else ""."""
+    for shift, first in ((1, 0), (-1, 1)):
+        if {number + shift for number in used} <= known:
+            return (
+                f" All of them are known once {shift:+d} is added, as if annotations counted "
+                f"from {first} and {key[:-3]} records from {1 - first}: give both the same ids."
+            )
+    return ""
 
 
 def _short(values: list) -> str:

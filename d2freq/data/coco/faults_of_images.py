@@ -147,7 +147,8 @@ def _differs(record: dict, look: Look) -> bool:
 
 
 def _why(path: str, look: Look) -> str:
-    return path if look.fault == MISSING else f"{path}: {look.reason}"
+    known = look.fault == MISSING and not look.reason.startswith("a link")
+    return path if known else f"{path}: {look.reason}"
 
 
 def _look_at_all(

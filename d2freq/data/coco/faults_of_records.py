@@ -28,11 +28,14 @@ _CURES = {
     "missing key": "Each {what} needs {needs}.",
     "id that is no integer": (
         "Write ids as whole numbers under 2^63; --fix numbers images and classes whose ids are "
-        "text anew."
+        "words or too large anew."
     ),
     "name that is no text": "Write names in quotation marks.",
     "flag that is neither 0 nor 1": "Write iscrowd and ignore as 0 or 1.",
-    "malformed box": "A bbox is four numbers, x, y, width, height.",
+    "malformed box": (
+        "A bbox is four numbers, x, y, width, height. --fix writes what has one reading so, takes "
+        "the box around a segmentation for others, and drops the rest."
+    ),
     "image without a size": "Width and height are pixels above 0.",
     "malformed ignore region": "{regions} are lists of [x, y, width, height] above 0.",
 }
@@ -54,6 +57,8 @@ def find_record_faults(report: Report, section: str, records: list) -> list[int]
         cure = _CURES[kind].format(
             what=SINGULAR[section], needs=sorted(NEEDS[section]), regions=" and ".join(REGION_KEYS)
         )
+        if kind == "missing key" and section == "annotations":
+            cure += " --fix takes the box around a segmentation for one that is missing."
         named = {i: f"{record_name(section, records, i)} {text}" for i, text in texts.items()}
         report.records(report.errors, kind, cure, section, list(named), named.__getitem__)
     return sound
@@ -85,7 +90,7 @@ def record_ills(section: str, record: Any) -> list[Ill]:
             ills.append(("id that is no integer", f"has {key} {value!r}"))
     if section == "annotations":
         if "bbox" in record and not is_box(record["bbox"]):
-            ills.append(("malformed box", f"has bbox {record['bbox']!r}"))
+            ills.append(("malformed box", f"has bbox {record['bbox']!r}"[:120]))
         for key in ("iscrowd", "ignore"):
             flag = record.get(key, 0)
             if not (isinstance(flag, int | float) and flag in (0, 1)):

@@ -5,6 +5,7 @@ import numpy as np
 from d2freq.data.coco.bench import Bench, Drop
 from d2freq.data.coco.faults_of_records import is_number
 from d2freq.data.coco.outlines import number, plain_outline
+from d2freq.data.coco.plain_boxes import box_around, plain_box
 from d2freq.data.coco.readings import READINGS
 
 __all__ = [
@@ -14,20 +15,35 @@ __all__ = [
     "make_crowd",
     "read_numbers",
     "read_otherwise",
+    "take_outline",
     "uncrowd",
     "unflag",
+    "write_area",
     "write_plainly",
 ]
 
 
 def read_numbers(bench: Bench, section: str, annotation: dict) -> str | None:
-    """Numbers that are text become numbers; what is no box goes."""
-    box = annotation["bbox"]
-    values = [number(value) for value in box] if isinstance(box, list) and len(box) == 4 else [None]
-    if None in values:
-        return Drop(f"has bbox {box!r}"[:100])
-    annotation["bbox"] = values
-    return f"has bbox {values}, was {box}"
+    """A box of one reading is written in COCO's notation; one without goes, or its outline tells.
+
+    The text of NaN is read as NaN, which is a fault of its own.
+    """
+    before = annotation["bbox"]
+    plain = plain_box(before)
+    if plain is None:
+        return take_outline(bench, section, annotation)
+    annotation["bbox"] = plain
+    return f"has bbox {plain}, was {before!r}"[:150]
+
+
+def take_outline(bench: Bench, section: str, annotation: dict) -> str | None:
+    """A box that is missing or has no extent is the one around the segmentation; else it goes."""
+    before = repr(annotation["bbox"])[:60] if "bbox" in annotation else "missing"
+    around = box_around(annotation.get("segmentation"))
+    if around is None:
+        return Drop(f"has bbox {before}")
+    annotation["bbox"] = around
+    return f"has bbox {around}, the box around its segmentation, was {before}"
 
 
 def cut(bench: Bench, section: str, annotation: dict) -> str | None:
@@ -58,6 +74,13 @@ def compute_area(bench: Bench, section: str, annotation: dict) -> str | None:
     before = f", was {annotation['area']}" if "area" in annotation else ""
     annotation["area"] = area
     return f"has area {annotation['area']:g}{before}"
+
+
+def write_area(bench: Bench, section: str, annotation: dict) -> str | None:
+    """Write the number that a text means."""
+    before = annotation["area"]
+    annotation["area"] = number(before)
+    return f"has area {annotation['area']}, was {before!r}"
 
 
 def make_crowd(bench: Bench, section: str, annotation: dict) -> str | None:

@@ -8,7 +8,7 @@ repair the record. Those of boxes and segmentations are in ``mend_boxes``.
 from typing import Any
 
 from d2freq.data.coco import mend_boxes
-from d2freq.data.coco.areas import FAR_LARGER, FAR_SMALLER, LARGER, NO_AREA
+from d2freq.data.coco.areas import FAR_LARGER, FAR_SMALLER, LARGER, NO_AREA, TEXT_AREA
 from d2freq.data.coco.bench import Bench, Drop, Mender, whole
 from d2freq.data.coco.faults_of_boxes import (
     CROWDS_ALONE,
@@ -23,6 +23,8 @@ from d2freq.data.coco.faults_of_images import NEAR, RESIZED
 from d2freq.data.coco.faults_of_records import IDS, NEEDS, REGION_KEYS, is_length, is_solid
 from d2freq.data.coco.outlines import number
 from d2freq.utils.pixels import LOST
+
+_FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}  # as text
 
 
 def _renumber(bench: Bench, section: str, record: Any) -> str | None:
@@ -52,8 +54,10 @@ def _drop_copy(bench: Bench, section: str, record: Any) -> str | None:
 
 def _complete(bench: Bench, section: str, record: dict) -> str | None:
     lacking = NEEDS[section] - record.keys()
-    if section == "annotations" and lacking & {"bbox", "image_id"}:
+    if section == "annotations" and "image_id" in lacking:
         return Drop(f"lacks {sorted(lacking)}")
+    if "bbox" in lacking:
+        return mend_boxes.take_outline(bench, section, record)
     if lacking == {"id"}:
         return _renumber(bench, section, record)
     return _measure(bench, section, record) if lacking <= {"width", "height"} else None
@@ -116,7 +120,7 @@ def _read_ids(bench: Bench, section: str, record: dict) -> str | None:
             value = whole(record[key])
             if value is None and (section, key) == ("annotations", "id"):
                 value = bench.new_id()
-            elif value is None and isinstance(record[key], str):
+            elif value is None and type(record[key]) in (str, int):
                 of = {"image_id": "images", "category_id": "categories"}.get(key, section)
                 value = bench.numbers.get((of, record[key]))
             if value is not None:
@@ -129,9 +133,11 @@ def _read_flags(bench: Bench, section: str, annotation: dict) -> str | None:
     done = []
     for key in ("iscrowd", "ignore"):
         value = annotation.get(key, 0)
-        if isinstance(value, str) and whole(value) in (0, 1):
-            annotation[key] = whole(value)
-            done.append(f"{key} {value!r} is now {annotation[key]}")
+        flag = _FLAGS.get(value.strip().casefold()) if isinstance(value, str) else None
+        flag = 0 if value is None else flag  # said nothing, as where the key is missing
+        if flag is not None:
+            annotation[key] = flag
+            done.append(f"{key} {value!r} is now {flag}")
     return ", ".join(done) or None
 
 
@@ -175,14 +181,15 @@ STAGES: tuple[dict[str, Mender], ...] = (
     {"unknown image_id": _drop_annotation, RESIZED: _resize},
     {OTHERWISE: mend_boxes.read_otherwise},
     {
-        "NaN or infinite box": _drop_annotation,
-        "negative width or height": _drop_annotation,
-        "empty box": _drop_annotation,
+        "NaN or infinite box": mend_boxes.take_outline,
+        "negative width or height": mend_boxes.take_outline,
+        "empty box": mend_boxes.take_outline,
         "box outside its image": _drop_annotation,
     },
     {
         "box over the border": mend_boxes.cut,
         NO_AREA: mend_boxes.compute_area,
+        TEXT_AREA: mend_boxes.write_area,
         LARGER: mend_boxes.compute_area,
         FAR_LARGER: mend_boxes.compute_area,
         FAR_SMALLER: mend_boxes.compute_area,

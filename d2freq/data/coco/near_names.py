@@ -47,7 +47,9 @@ def find_near(
     names = list(dict.fromkeys(missing))
     if not names:
         return {}
-    files = NameIndex(files_below(root))
+    # a link whose file is gone, as version control of data leaves them, is found by its own name
+    there = (path for path in files_below(root) if os.path.exists(os.path.join(root, path)))
+    files = NameIndex(there)
     found = {name: files.find(name, same_folders=True) for name in names}
     matches = {name: paths for name, paths in found.items() if paths}
     claims = Counter(paths[0] for paths in matches.values() if len(paths) == 1)

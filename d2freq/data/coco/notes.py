@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from d2freq.data.builtin import SOURCES
+from d2freq.data.coco.classes import plain_name
 from d2freq.data.coco.faults_of_records import record_name
 from d2freq.data.coco.report import Report
 from d2freq.utils.names import PICTURES
@@ -34,6 +35,7 @@ def find_notes(
     _note_boxes(report, data["annotations"], max_boxes)
     if ignore_flags:
         _note_flags(report, data["annotations"], ignore_flags)
+    _note_spellings(report, data["categories"])
     _note_order(report, data["categories"])
 
 
@@ -110,6 +112,18 @@ def _note_flags(report: Report, annotations: list, cure: str) -> None:
         flagged,
         lambda position: record_name("annotations", annotations, position),
     )
+
+
+def _note_spellings(report: Report, categories: list) -> None:
+    named = [c for c in categories if isinstance(c, dict) and isinstance(c.get("name"), str)]
+    blank = [f"category {c.get('id')} is {c['name']!r}" for c in named if not c["name"].strip()]
+    report.note("class without a name", "Tables and pictures leave its place empty.", blank)
+    spelt: dict[str, list[str]] = {}
+    for name in sorted({c["name"] for c in named if c["name"].strip()}):
+        spelt.setdefault(plain_name(name), []).append(name)
+    alike = [" and ".join(map(repr, names)) for names in spelt.values() if len(names) > 1]
+    cure = "A detector takes them for classes of their own: give both one id, if they are one."
+    report.note("class names that differ in spelling alone", cure, alike)
 
 
 def _note_order(report: Report, categories: list) -> None:

@@ -1,7 +1,7 @@
 """What a picture file's header says of it, and whether its pixels can be read."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from PIL import Image
@@ -51,6 +51,8 @@ def look_at(path: str, decode: bool = False) -> Look:
         if os.path.getsize(path) == 0:
             return Look(EMPTY, "0 bytes")
     except OSError as error:
+        if os.path.islink(path):
+            return Look(MISSING, f"a link to {os.readlink(path)}, which is not there")
         return Look(MISSING, str(error.strerror))
     stage = UNREADABLE
     try:
@@ -73,11 +75,22 @@ def look_at(path: str, decode: bool = False) -> Look:
             width, height = image.size
             mode = image.mode
     except Exception as error:  # Pillow raises many kinds on broken files
-        return Look(stage if decode else UNREADABLE, str(error))
+        return Look(stage if decode else UNREADABLE, _no_picture(path) or str(error))
     size = (height, width) if left in (5, 6, 7, 8) else (width, height)
     return Look(
         size=size, turned=1 < max(before, left) < 9, mode=mode, unread=max(0, layout.pages - 1)
     )
+
+
+def _no_picture(path: str) -> str:
+    """What a file is that is called a picture and is none, "" where it is not known."""
+    with suppress(OSError), open(path, "rb") as file:
+        head = file.read(64).lstrip().lower()
+        if head.startswith(b"version https://git-lfs"):
+            return "a pointer of Git LFS, whose picture 'git lfs pull' fetches"
+        if head.startswith((b"<!doctype html", b"<html")):
+            return "a web page, as servers send it in place of a picture that they do not have"
+    return ""
 
 
 def _look_at_samples(path: str, layout: Layout, decode: bool) -> Look:

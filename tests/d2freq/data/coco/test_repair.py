@@ -171,7 +171,10 @@ DROPS = {
     "negative": (put("annotations", bbox=[9, 9, -4, 4]), "negative width or height: annotation 2"),
     "NaN": (put("annotations", bbox=[9, 9, NAN, 4]), "NaN or infinite box: annotation 2"),
     "outside": (put("annotations", bbox=[90, 9, 4, 4]), "box outside its image: annotation 2"),
-    "no box": (lose("annotations", "bbox"), "missing key: annotation 2 of image 1 lacks ['bbox']"),
+    "no box": (
+        lose("annotations", "bbox"),
+        "missing key: annotation 2 of image 1 has bbox",
+    ),
     "malformed": (put("annotations", bbox=[1, 2, 3]), "malformed box: annotation 2 of image 1 has"),
     "unknown image": (put("annotations", image_id=9), "unknown image_id: annotation 2 of image 9"),
     "no object": (

@@ -7,20 +7,25 @@ by.
 
 import itertools
 import json
+import logging
 import os
 import re
 import zlib
 from collections.abc import Iterator
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
+from d2freq.data.coco.bench import whole
+from d2freq.data.coco.outlines import number as number_of
 from d2freq.errors import DatasetError
 from d2freq.evaluation.coco.guard import DetectionError, Detections
 from d2freq.evaluation.coco.masks import as_array, as_json, from_json
 from d2freq.utils.files import replacing
 from d2freq.utils.text import not_unicode, open_text
+
+logger = logging.getLogger(__name__)
 
 PIECE = 1 << 22  # characters decoded at a time: a dictionary a detection takes 800 bytes
 PIECES = 8  # that one entry may fill; what has no end in so many is no list of detections
@@ -43,7 +48,7 @@ def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detectio
     """
     columns: list[tuple[np.ndarray, ...]] = []
     shapes: list[dict | None] = []
-    entries = 0
+    entries = outlines = 0
     try:
         size = os.path.getsize(path)
         bar = tqdm(total=size, desc="reading", unit="B", unit_scale=True, disable=size < LARGE)
@@ -51,6 +56,7 @@ def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detectio
             for rows in _pieces(file, path):
                 columns.append(_arrays(rows, entries, path))
                 if masks:
+                    outlines += sum(bool(_outline_of(row)) for row in rows)
                     shapes += [_mask(row, n, path) for n, row in enumerate(rows, entries)]
                 entries += len(rows)
                 bar.update(min(PIECE, size - bar.n))
@@ -66,6 +72,8 @@ def read_detections(path: str | os.PathLike, *, masks: bool = False) -> Detectio
         raise DetectionError(str(error)) from error
     except (EOFError, zlib.error) as error:
         raise DetectionError(f"{path}: gzip that breaks off ({error}); fetch it again") from error
+    if outlines:
+        logger.warning("%s: %d polygons left out, where masks are run lengths", path, outlines)
     image_id, category_id, xywh, score = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
@@ -104,6 +112,7 @@ def _pieces(file: TextIO, path) -> Iterator[list]:
     text = file.read(PIECE).lstrip()
     if not text.startswith("["):
         what = "empty" if not text else "no list"
+        what = "an object, no list: write the list of detections alone" if text[:1] == "{" else what
         raise DetectionError(f"{path}: {what}; it needs [{EXAMPLE}, ...], as evaluations write it")
     text, entries = text[1:], 0
     while more := file.read(PIECE):
@@ -160,6 +169,19 @@ def _refuse(text: str, entries: int, path) -> NoReturn:
 
 def _arrays(rows: list, start: int, path) -> tuple[np.ndarray, ...]:
     """The columns of Detections; entry ``start`` of the file comes first."""
+    found = _quick_arrays(rows)
+    if found is None:  # numbers as text, or a culprit, which all other pieces are not searched for
+        found = _quick_arrays([as_numbers(row) for row in rows])
+    if found is not None:
+        return found
+    number, fault = next(
+        (n, fault) for n, row in enumerate(rows, start) if (fault := _fault(as_numbers(row)))
+    )
+    raise DetectionError(f"{path}: entry {number} {fault}; a detection is {EXAMPLE}")
+
+
+def _quick_arrays(rows: list) -> tuple[np.ndarray, ...] | None:
+    """Likewise, None where a value is of another kind than the format has."""
     try:
         columns = [[row[key] for row in rows] for key in KEYS]
         images, kinds, boxes, scores = columns
@@ -174,9 +196,34 @@ def _arrays(rows: list, start: int, path) -> tuple[np.ndarray, ...]:
                 np.array(scores, np.float64),
             )
     except (TypeError, KeyError, OverflowError):
-        pass  # the culprit is looked for one by one, which all other pieces are spared
-    number, fault = next((n, fault) for n, row in enumerate(rows, start) if (fault := _fault(row)))
-    raise DetectionError(f"{path}: entry {number} {fault}; a detection is {EXAMPLE}")
+        pass
+    return None
+
+
+def as_numbers(row: Any) -> Any:
+    """An entry whose numbers are text, and whose ids are 1.0, as data frames write them.
+
+    A text under ``image_id`` may be the name of a file, and stays.
+    """
+    if not isinstance(row, dict):
+        return row
+    plain = dict(row)
+    for key in ("image_id", "category_id"):
+        value = row.get(key)
+        number = None if key == "image_id" and isinstance(value, str) else whole(value)
+        plain.update({} if number is None else {key: number})
+    for key in ("bbox", "score"):
+        values = row.get(key)
+        read = [number_of(v) for v in values] if isinstance(values, list) else number_of(values)
+        if read is not None and not (isinstance(read, list) and None in read):
+            plain[key] = read
+    return plain
+
+
+def _outline_of(row: dict) -> list:
+    """The polygons of an entry, [] where it has none."""
+    outline = row.get("segmentation")
+    return outline if isinstance(outline, list) else []
 
 
 def _mask(row: dict, number: int, path) -> dict | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from d2freq.data.coco.run_lengths import run_length_ill
 from d2freq.errors import DatasetError
 
 
@@ -83,19 +84,25 @@ def as_json(mask: dict) -> dict[str, Any]:
     return {"size": list(mask["size"]), "counts": mask["counts"].decode("ascii")}
 
 
-def from_json(mask: Any) -> dict[str, Any]:
-    """What ``as_json`` was given.
+def from_json(mask: Any) -> dict[str, Any] | None:
+    """What ``as_json`` was given; None of nothing, as ``[]`` and null say, and of polygons.
+
+    Run lengths may be a list of numbers, too. They are checked: pycocotools decodes what does not
+    sum to the mask's size to no end.
 
     Raises:
-        ValueError: no run lengths with 'size' and, as text, 'counts'.
+        ValueError: no run lengths with 'size' and 'counts'; says what they are.
     """
-    try:
-        height, width = mask["size"]
-        found = {"size": [height, width], "counts": mask["counts"].encode("ascii")}
-        coco_mask.area(found)
-    except Exception as error:  # of many kinds, none of which pycocotools explains
-        raise ValueError(f"no run lengths with 'size' and 'counts' as text ({error})") from error
-    return found
+    if not mask or isinstance(mask, list):
+        return None
+    if not isinstance(mask, dict):
+        raise ValueError("no run lengths with 'size' and 'counts'")
+    if ill := run_length_ill(mask, None):
+        raise ValueError(f"no run lengths of COCO's: {ill}")
+    height, width = mask["size"]
+    if isinstance(mask["counts"], list):
+        return coco_mask.frPyObjects(mask, height, width)
+    return {"size": [height, width], "counts": mask["counts"].encode("ascii")}
 
 
 def mask_boxes(masks: np.ndarray) -> np.ndarray:

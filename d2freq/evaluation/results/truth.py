@@ -77,6 +77,10 @@ class Truth:
             known = self._known[name, suffix] = self._find(name, place, suffix)
         return known
 
+    def knows(self, name: str) -> bool:
+        """Whether an image is called so, with or without its ending."""
+        return bool(self._names.find(name, same_folders=False))
+
     def _find(self, name: str, place: str, suffix: bool) -> Image:
         names = self._names.find(name, same_folders=False)
         if not names and suffix:

@@ -71,7 +71,7 @@ def test_pieces_of_any_length_give_what_json_gives(tmp_path, monkeypatch, piece)
     ("text", "message"),
     [
         ("", r"empty; it needs \[\{"),
-        ('{"annotations": []}', r"no list; it needs"),
+        ('{"annotations": []}', r"no list: write .*; it needs"),
         (json.dumps([ROW, ROW])[:-20], "cut off in entry 1"),
         (json.dumps([ROW, ROW])[:-1], "cut off in entry 1: no ',' or ']'"),
         (json.dumps([ROW] * 50).replace("},", "}", 41).replace("}", "},", 40), "in entry 40"),
@@ -80,7 +80,7 @@ def test_pieces_of_any_length_give_what_json_gives(tmp_path, monkeypatch, piece)
         (json.dumps([ROW, {"image_id": 1, "score": 1}]), "entry 1 lacks category_id, bbox"),
         (json.dumps([ROW, {**ROW, "image_id": "7"}]), "image_id '7', which is no whole number"),
         (json.dumps([{**ROW, "category_id": True}]), "entry 0 has category_id True"),
-        (json.dumps([{**ROW, "category_id": 2.0}]), "entry 0 has category_id 2.0"),
+        (json.dumps([{**ROW, "category_id": 2.5}]), "entry 0 has category_id 2.5"),
         (json.dumps([{**ROW, "image_id": 2**64}]), "no whole number of 64 bits"),
         (json.dumps([{**ROW, "bbox": [1, 2, 3]}]), r"bbox \[1, 2, 3\], which is not four"),
         (json.dumps([{**ROW, "bbox": [1, 2, 3, None]}]), "not four numbers"),

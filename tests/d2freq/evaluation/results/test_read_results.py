@@ -148,7 +148,7 @@ def test_what_is_left_out_is_said(truth, tmp_path, caplog):
     (tmp_path / "c/bare.txt").write_text("1,2,3,4,0.5,2,-1,-1\n1,2,3,4,0.5,11,-1,-1\n")
     assert len(read_results(tmp_path / "c", truth)) == 1 and f"1 {NO_CLASS}" in caplog.text
     entry = dict(file_name="bare.png", category_id=0, bbox=[1, 2, 3, 4], score=0.5)
-    entry["segmentation"] = {}
+    entry["segmentation"] = {"size": [9, 9], "counts": "a"}
     (tmp_path / "d.json").write_text(json.dumps([entry]))
     assert read_results(tmp_path / "d.json", truth).category_id.tolist() == [2]
     assert f"1 {COUNTED_FROM_0}" in caplog.text and f"1 {MASKS}" in caplog.text
@@ -213,7 +213,8 @@ def test_errors_of_json_name_the_entry(truth, tmp_path):
         (dict(category_id=9), "entry 1 has category_id 9; .* has 2 small vehicle"),
         (dict(bbox=[1, 2, 3]), "entry 1 lacks a bbox of four numbers"),
         (dict(image_id=999), "entry 1: detections on '999'"),
-        (dict(category_id="2"), "entry 1 has category_id '2'"),
+        (dict(category_id="lorry"), "entry 1: detections of class 'lorry'"),
+        (dict(category_id=None), "entry 1 has category_id None"),
     ):
         path.write_text(json.dumps([good, good | changed]))
         with pytest.raises(DetectionError, match=message):

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from d2freq.data.convert.label_files import read_lines
 from d2freq.errors import UserError
 from d2freq.utils.text import read_text
 
@@ -49,7 +48,16 @@ def find_names(places: Sequence[str | os.PathLike]) -> list[str]:
 
 
 def _from_lines(path: Path) -> list[str]:
-    return [text for _, text in read_lines(path)]
+    """A name a line; a blank one between names would give the later ones another number."""
+    names = [line.strip() for line in read_text(path).splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        raise UserError(
+            f"{path}, line {names.index('') + 1}: blank, so that the lines below it may be classes "
+            "of two numbers; name the class, or remove the line"
+        )
+    return names
 
 
 def _from_yaml(path: Path) -> list[str]:
@@ -77,6 +85,11 @@ def _from_yaml(path: Path) -> list[str]:
         names = [numbers[number] for number in range(len(names))]
     if not isinstance(names, list):
         raise UserError(f"{path}: no 'names' in it")
+    count = str(content.get("nc", len(names)))
+    if count.isdecimal() and int(count) != len(names):
+        raise UserError(
+            f"{path}: nc is {count}, but {len(names)} classes have names; name all, or correct nc"
+        )
     for name in names:
         if not isinstance(name, str):
             raise UserError(f"{path}: a name is {name!r}, no text; write it in quotation marks")

@@ -51,6 +51,10 @@ class Pair:
         width, height = look.size
         return {"file_name": self.image, "width": width, "height": height}
 
+    def turned(self) -> bool:
+        """Whether an EXIF tag turns the image."""
+        return look_at(os.path.join(self.root, self.image)).turned
+
 
 def find_files(folder: str | os.PathLike, suffixes: Sequence[str]) -> dict[str, str]:
     """Path without ending -> path, both from ``folder``, of all files below with these endings.

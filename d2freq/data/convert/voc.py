@@ -22,6 +22,7 @@ from d2freq.utils.xml import read_xml
 
 NO_XML = "images without an XML file left out"
 OTHER_SIZE = "images of another size than their XML file says; the image is believed"
+PARTS = "parts of objects (heads, hands) left out"
 FLAGS = ("difficult", "truncated", "occluded")
 
 
@@ -41,7 +42,7 @@ def convert_voc(
     the folder that stands in its place.
 
     Objects marked ``difficult`` become ``iscrowd: 1``, as VOC's own measure ignores them. The
-    flags of FLAGS are kept. The area is width x height.
+    flags of FLAGS and ``attributes`` are kept. The area is width x height.
 
     Args:
         source: holds ``Annotations`` and ``JPEGImages``, for example VOCdevkit/VOC2007, or another
@@ -95,8 +96,14 @@ def _of_split(pairs: list[Pair], root: Path, split: str) -> list[Pair]:
     chosen = {}
     for place, text in read_lines(names):
         name = text.split()[0]  # a list of one class has 1, 0 or -1 behind the name
+        # some lists have paths or endings
+        stem = os.path.splitext(name.replace("\\", "/").rpartition("/")[2])[0]
+        name = name if name in known else stem
         if name not in known:
-            raise UserError(f"{place}: {name} is neither in JPEGImages nor in Annotations")
+            raise UserError(
+                f"{place}: {name} is neither in JPEGImages nor in Annotations; fetch it, or remove "
+                "the line"
+            )
         chosen[name] = known[name]
     return list(chosen.values())
 
@@ -109,8 +116,19 @@ def _convert(
         path = os.path.join(pair.root, pair.image)
         raise UserError(f"{path}: in the split, but without an XML file in Annotations")
     tree = read_xml(pair.label)
+    if tree.tag != "annotation":
+        raise UserError(
+            f"{pair.label}: no XML of Pascal VOC's, which begins with <annotation>, but "
+            f"<{tree.tag}>; remove it, or convert it with the command of its tool"
+        )
     notes: Counter[str] = Counter()
     said = [tree.findtext(f"size/{side}", "0").strip() for side in ("width", "height")]
+    if said == [str(image["height"]), str(image["width"])] and said[0] != said[1] and pair.turned():
+        raise UserError(
+            f"{os.path.join(pair.root, pair.image)}: turned by its EXIF tag, but {pair.label} has "
+            f"labels of the unturned {said[0]} x {said[1]} pixels; remove the tag from the image "
+            "(exiftool -Orientation= FILE) and convert again"
+        )
     # tools that do not know the size write 0
     notes[OTHER_SIZE] += said != ["0", "0"] and said != [str(image["width"]), str(image["height"])]
     boxes = []
@@ -133,8 +151,18 @@ def _convert(
             if (thing.findtext(flag) or "").strip()
         }
         crowd = {"iscrowd": int(bool(flags.get("difficult")))}
-        boxes.append({"category": name, "bbox": bbox, **crowd, **flags})
+        notes.update({PARTS: len(parts)} if (parts := thing.findall("part")) else {})
+        boxes.append({"category": name, "bbox": bbox, **crowd, **flags, **_attributes(thing)})
     return image_result(image, boxes, notes)
+
+
+def _attributes(thing: ElementTree.Element) -> dict:
+    """What CVAT's export to VOC says of an object beside its box."""
+    said = {
+        (each.findtext("name") or "").strip(): (each.findtext("value") or "").strip()
+        for each in thing.iterfind("attributes/attribute")
+    }
+    return {"attributes": said} if said else {}
 
 
 def _flag(thing: ElementTree.Element, flag: str, place: str) -> int:

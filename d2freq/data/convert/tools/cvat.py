@@ -20,6 +20,7 @@ from d2freq.errors import UserError
 from d2freq.utils.xml import read_xml
 
 FRAME = "frame_{:06d}.PNG"
+CURE = ", or say how frames are called, as in --frames 'frame_{:06d}.jpg'"
 KINDS_LEFT_OUT = {
     "points": "point",
     "polyline": "line",
@@ -126,7 +127,7 @@ def _frames(tree: ElementTree.Element, path: Path, pattern: str) -> Iterator[Rec
                 f"--frames {pattern!r}: {error}; write the number as in {FRAME!r}"
             ) from error
         spare = not seen[number]
-        yield Record(name, place, seen[number], size, str(path), spare=spare)
+        yield Record(name, place, seen[number], size, str(path), spare=spare, cure=CURE)
 
 
 def _plain(shape: ElementTree.Element, kind: str) -> dict:

@@ -5,21 +5,24 @@ which Label Studio serves them: an upload has eight letters and a dash before it
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from d2freq.data.coco.read import parse
 from d2freq.data.convert.recognise import hint
 from d2freq.data.convert.tools import shapes
+from d2freq.data.convert.tools.addresses import (
+    address_of,
+    looks_like_image,
+    name_of,
+    without_prefix,
+)
 from d2freq.data.convert.tools.brush import brush_mask
 from d2freq.data.convert.tools.records import Found, Record, convert_records, label_of
 from d2freq.errors import UserError
 from d2freq.utils.names import PICTURES, NameIndex, files_below
 
-UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 GEOMETRY = ("rectangle", "polygon", "ellipse", "brush", "keypoint")
 KINDS_LEFT_OUT = {"keypoint": "point", "vector": "line"}
 PREDICTIONS = "predictions left out: they are not what a person has drawn"
@@ -71,8 +74,8 @@ def convert_label_studio(
         if results is None:
             notes[SKIPPED] += 1
             continue
-        address = _address(task, place)
-        name = _name(address)
+        address = address_of(task, place)
+        name = name_of(address)
         # what is no region is told when it is read, with its number
         sizes = {_stated(region) for region in results if isinstance(region, dict)} - {None}
         size = next(iter(sizes)) if len(sizes) == 1 else None
@@ -80,7 +83,7 @@ def convert_label_studio(
         records.append(Record(name, f"{place} ({name})", content_of, size, str(path), shares=True))
     if images:
         there = NameIndex(files_below(images, PICTURES))
-        records = [_without_prefix(record, there) for record in records]
+        records = [without_prefix(record, there) for record in records]
     return convert_records(
         records,
         output,
@@ -100,44 +103,7 @@ def _is_task(task: object) -> bool:
         return False
     if isinstance(task.get("data"), dict):
         return True
-    return any(isinstance(v, str) and _looks_like_image(v) for v in task.values())
-
-
-def _looks_like_image(text: str) -> bool:
-    return _name(text).lower().endswith(PICTURES)
-
-
-def _address(task: dict, place: str) -> str:
-    """Where Label Studio has the image, whatever the project calls the field."""
-    fields = task["data"] if isinstance(task.get("data"), dict) else task
-    texts = {key: value for key, value in fields.items() if isinstance(value, str)}
-    found = [texts[key] for key in ("image", "img") if key in texts]
-    found += [text for text in texts.values() if _looks_like_image(text)]
-    if not found:
-        raise UserError(f"{place}: no image among {', '.join(fields) or 'no fields'}")
-    return found[0]
-
-
-def _name(address: str) -> str:
-    """The path of a file from an address: of a local file what stands behind ?d=."""
-    parts = urlsplit(address)
-    local = parse_qs(parts.query).get("d")
-    if local:
-        return unquote(local[0])
-    # the path of an own file may have # or ? in it
-    path = parts.path if parts.scheme or address.startswith("/data/") else address
-    return unquote(path).lstrip("/")
-
-
-def _without_prefix(record: Record, there: NameIndex) -> Record:
-    """The name of an upload, whose eight letters in front are not in the folder of its source."""
-    name = Path(record.name).name
-    plain = UPLOADED.sub("", name)
-    if plain == name or there.find(name, same_folders=False):
-        return record
-    return Record(
-        plain, record.place, record.content, record.size, record.file, shares=record.shares
-    )
+    return any(isinstance(v, str) and looks_like_image(v) for v in task.values())
 
 
 def _results(task: dict, notes: Counter[str], place: str) -> list[dict] | None:

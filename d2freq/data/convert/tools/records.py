@@ -36,6 +36,7 @@ class Record:
         file: the tool's file, whose change has the image converted again.
         shares: whether coordinates are shares of the size, so that another size does no harm.
         spare: whether it says nothing of its image, which need not be there.
+        cure: what else helps where there is no such image, from a comma on.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Record:
     file: str
     shares: bool = False
     spare: bool = False
+    cure: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def convert_records(
             are listed.
     """
     if not records:
-        raise UserError(f"{source}: no image in it")
+        said = "".join(f"; {count} {text}" for text, count in sorted((+Counter(notes)).items()))
+        raise UserError(f"{source}: no image in it that is to be converted{said}")
     classes = read_names(names) if isinstance(names, str) else names
     finder = _Finder(Path(images)) if images else None
     jobs: list[tuple[Record, str]] = []
@@ -148,7 +151,7 @@ def label_of(value: object, place: str) -> str:
     Raises:
         UserError: it is none.
     """
-    name = str(value).strip() if isinstance(value, str | int) else ""
+    name = str(value).strip() if type(value) in (str, int) else ""
     if not name:
         raise UserError(f"{place}: a shape without a class ({value!r}); label it, or remove it")
     return name
@@ -201,7 +204,7 @@ def _image_size(record: Record, root: str, name: str, notes: Counter[str]) -> tu
     if not name:
         raise UserError(
             f"{record.place}: no image {record.name!r} below {root}; fetch it, or name the folder "
-            "of the images with --images"
+            f"of the images with --images{record.cure}"
         )
     path = os.path.join(root, name)
     look = look_at(path)

@@ -102,7 +102,11 @@ def _listed(regions: object) -> list:
 
 
 def _from_csv(path: Path) -> dict[str, dict]:
-    rows = csv.reader(io.StringIO(read_text(path), newline=""))
+    text = read_text(path)
+    first = text.partition("\n")[0]
+    # table editors of countries with decimal commas part columns by semicolons
+    between = ";" if first.count(";") > first.count(",") else ","
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=between)
     head = [name.strip().lstrip("#").strip() for name in next(rows, [])]
     if not set(COLUMNS) <= set(head):
         raise UserError(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from d2freq.data import check_coco
 from d2freq.data.convert.images_to_coco import EMPTY
-from d2freq.data.convert.voc import NO_XML, OTHER_SIZE, convert_voc
+from d2freq.data.convert.voc import NO_XML, OTHER_SIZE, PARTS, convert_voc
 from d2freq.data.convert.voc_shapes import SWAPPED
 from d2freq.errors import UserError
 from d2freq.utils.jobs import FailedItems
@@ -72,7 +72,7 @@ def test_pixels_count_from_one_and_the_last_belongs_to_the_box(source, tmp_path)
         (4, "plane", [2.5, 3.25, 6.5, 6.75]),
     ]
     assert [a["area"] for a in data["annotations"][:3]] == [20, 2400, 1]
-    assert data["info"]["notes"] == {EMPTY: 1, NO_XML: 1, OTHER_SIZE: 1}
+    assert data["info"]["notes"] == {EMPTY: 1, NO_XML: 1, OTHER_SIZE: 1, PARTS: 1}
     assert data["images"][1]["file_name"] == "000002.JPG"
     check_coco(file, source / "JPEGImages", images="decode").raise_if_faulty()
     records = load_coco_json(str(file), str(source / "JPEGImages"))

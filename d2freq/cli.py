@@ -18,6 +18,7 @@ from d2freq.errors import UserError
 from d2freq.utils.config_names import find_config
 from d2freq.utils.parser import Parser
 from d2freq.utils.present import present
+from d2freq.utils.streams import print_any_letter
 
 # each is d2freq/commands/<name>.py, - as _, with SUMMARY and add_arguments(parser)
 COMMANDS = (
@@ -42,6 +43,7 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code (0, or 2 for bad input)."""
+    print_any_letter()
     parser = build_parser()
     words = sys.argv[1:] if argv is None else argv
     if not words:

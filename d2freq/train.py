@@ -17,6 +17,7 @@ from d2freq.errors import UserError
 from d2freq.train_arguments import OWN_DATA_CONFIG, build_parser
 from d2freq.utils.lock import locked
 from d2freq.utils.notices import note, noted
+from d2freq.utils.streams import print_any_letter
 
 __all__ = ["build_parser", "main", "start"]
 
@@ -51,6 +52,7 @@ def start(arguments: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m d2freq.train") -> int:
     """Read the command line and start; returns the exit code (0, or 2 for bad input)."""
+    print_any_letter()
     arguments = build_parser(prog).parse_args(argv)
     try:
         start(arguments)

@@ -70,6 +70,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _duration(arguments: argparse.Namespace) -> str:
     """How long it will take, as far as that is known before the first step."""
+    from d2freq.utils.files import read_json
+
+    asked = {"config_file": arguments.config_file, "opts": list(arguments.opts), "trained": True}
+    if read_json(Path(arguments.output) / STATE) == asked and not arguments.overwrite:
+        return "The demo is trained already with these settings; to show it takes a minute at most."
     if arguments.config_file != CONFIG or arguments.opts:
         return "How long the demo takes depends on its settings: eta tells, once the training runs."
     return (

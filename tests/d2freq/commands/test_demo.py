@@ -91,11 +91,17 @@ def test_another_training_in_the_folder_is_not_replaced(run, tmp_path):
     assert run()[0] == 2 and not (folder / command.STATE).exists()
 
 
-def test_a_demo_as_it_is_says_how_long_it_takes():
-    said = command._duration(Namespace(config_file=command.CONFIG, opts=[]))
-    assert "about six minutes on two idle CPU cores" in said
-    other = command._duration(Namespace(config_file=command.CONFIG, opts=["SOLVER.MAX_ITER", "9"]))
-    assert "six minutes" not in other and "eta" in other
+def test_a_demo_as_it_is_says_how_long_it_takes(tmp_path):
+    def said(*opts, overwrite=False):
+        asked = {"config_file": command.CONFIG, "opts": list(opts)}
+        return command._duration(Namespace(**asked, output=str(tmp_path), overwrite=overwrite))
+
+    assert "about six minutes on two idle CPU cores" in said()
+    assert "six minutes" not in said("SOLVER.MAX_ITER", "9") and "eta" in said("X", "9")
+    state = {"config_file": command.CONFIG, "opts": [], "trained": True}
+    (tmp_path / command.STATE).write_text(json.dumps(state))
+    assert "trained already" in said() and "a minute at most" in said()
+    assert "six minutes" in said(overwrite=True)
 
 
 def test_the_folder_is_named_by_one_option(run):

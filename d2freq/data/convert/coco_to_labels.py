@@ -18,9 +18,15 @@ def read_checked(json_file: str | os.PathLike) -> tuple[dict, int]:
 
     Raises:
         DatasetError: it is faulty.
+        UserError: a class has no name.
     """
     data = read_coco(json_file)
     boxes, _ = refuse_faulty(data, str(json_file))
+    blank = [c["id"] for c in data["categories"] if not c["name"].strip()]
+    if blank:
+        raise UserError(
+            f"{json_file}: category {blank[0]} has no name, and labels need one; name it"
+        )
     kept = [a for a, keep in zip(data["annotations"], boxes.keep, strict=True) if keep]
     return {**data, "annotations": kept}, len(data["annotations"]) - len(kept)
 

@@ -104,6 +104,8 @@ def objects_of(labels: np.ndarray) -> list[MaskObject]:
     height, width = labels.shape
     # COCO's runs go down the columns, so pixels are taken in that order
     columns = np.flatnonzero(labels.T)
+    if not len(columns):  # a mask of a picture on which nothing is
+        return []
     values = labels.T.ravel()[columns]
     order = np.argsort(values, kind="stable")
     columns, values = columns[order], values[order]

@@ -7,6 +7,8 @@ from PIL import Image
 
 from d2freq.cli import main
 
+from ...coco_cases import coco
+
 THING = (
     "<object><name>boat</name>{}<bndbox><xmin>11</xmin><ymin>11</ymin><xmax>20</xmax>"
     "<ymax>18</ymax></bndbox></object>"
@@ -136,3 +138,12 @@ def test_frames_of_another_name_are_asked_for(convert):
     options = ("--images", str(convert.folder))
     code, said, _ = convert("cvat", {"x.xml": text}, *options, source="x.xml")
     assert code == 2 and "or say how frames are called, as in --frames" in said
+
+
+@pytest.mark.parametrize("what", ["coco-to-yolo", "coco-to-voc"])
+def test_a_class_without_a_name_is_not_written_to_labels(tmp_path, capsys, what):
+    (tmp_path / "gt.json").write_text(json.dumps(coco([{"bbox": [1, 2, 3, 4]}], kinds={1: " "})))
+    words = [str(tmp_path / "gt.json"), "--output", str(tmp_path / "labels")]
+    assert main(["convert", what, *words]) == 2
+    assert "category 1 has no name" in capsys.readouterr().err
+    assert not (tmp_path / "labels").exists()

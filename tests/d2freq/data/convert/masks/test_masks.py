@@ -135,6 +135,14 @@ def test_palettes_colours_and_bits(tmp_path):
         read_mask(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["binary", "instance", "class"])
+def test_a_picture_on_which_nothing_is(folder, kind):
+    root = folder(np.zeros((20, 30), np.uint8))
+    boxes, _ = convert(root, kind=kind, names="ship")
+    assert boxes == []
+    assert len(json.loads((root / "gt.json").read_text())["images"]) == 1
+
+
 def test_refusals(folder):
     root = folder(np.zeros((20, 30), np.uint8))
     with pytest.raises(

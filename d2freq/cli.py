@@ -64,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UserError, OSError) as error:
         print(f"d2freq: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except UnicodeEncodeError as error:
+        # the name of a file whose bytes are no text, as archives of other systems unpack them
+        word = error.object[max(0, error.start - 40) : error.end + 40].strip()
+        print(f"d2freq: {ascii(word)} cannot be written as text; rename that file", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("d2freq: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -29,3 +29,20 @@ def test_letters_that_the_terminal_lacks(tmp_path, monkeypatch, encoding, name, 
     assert main(["validate", str(tmp_path / "gt.json")]) == 2
     screen.flush()
     assert wish in screen.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("what", ["coco-to-voc", "results"])
+def test_a_name_whose_bytes_are_no_text_is_named(tmp_path, capsys, what):
+    data = coco([{"bbox": [1, 2, 3, 4]}])
+    data["images"][0]["file_name"] = "\udcff.png"
+    (tmp_path / "gt.json").write_text(json.dumps(data))
+    entry = dict(image_id=1, category_id=1, bbox=[1, 2, 3, 4], score=0.5)
+    (tmp_path / "found.json").write_text(json.dumps([entry]))
+    truth, out = str(tmp_path / "gt.json"), str(tmp_path / "out")
+    words = {
+        "coco-to-voc": [truth, "--output", out],
+        "results": [str(tmp_path / "found.json"), out, "--ground-truth", truth, "--format", "csv"],
+    }
+    assert main(["convert", what, *words[what]]) == 2
+    error = capsys.readouterr().err
+    assert "\\udcff" in error and "cannot be written as text; rename that file" in error

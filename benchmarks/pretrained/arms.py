@@ -76,6 +76,9 @@ SECOND = {
     "SDP": Arm(RCNN, (*HSFPN, *NO_HFP)),
     # "paper" sums 256 cells into each channel's gate, which drives the gates to 0 or 1
     "HS-FPN mean": Arm(RCNN, (*HSFPN, "MODEL.HSFPN.POOL_REDUCE", "mean")),
+    "HS-FPN from FPN": Arm(
+        RCNN, (*HSFPN, "MODEL.HSFPN.POOL_REDUCE", "mean", "MODEL.HSFPN.INIT", "fpn")
+    ),
     "HFP, alpha 1": Arm(RCNN, (*HSFPN, *NO_SDP, "MODEL.HSFPN.ALPHA", "1.0")),
     "RFLA": Arm(RCNN, RFLA),
     "FFTFPN": Arm(RCNN, FFTFPN),

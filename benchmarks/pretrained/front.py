@@ -16,6 +16,7 @@ NAMES = {
     "FPN": "FPN (Faster R-CNN, the baseline)",
     "HS-FPN paper": "HS-FPN, preset `paper`",
     "HS-FPN mean": "HS-FPN, `paper` with `POOL_REDUCE mean`",
+    "HS-FPN from FPN": "HS-FPN, `POOL_REDUCE mean`, `INIT fpn` (starts as the FPN)",
     "HS-FPN released": "HS-FPN, preset `released`",
     "3x3 conv": "one more 3x3 convolution a level, as large as HS-FPN",
     "NWD": "NWD label assignment",

@@ -22,6 +22,7 @@ from d2freq.modeling.backbones.scripting import TracedBackbone
 from d2freq.modeling.hs_fpn.config import hsfpn_keys
 from d2freq.modeling.hs_fpn.high_frequency import build_hfp
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
+from d2freq.modeling.hs_fpn.start import check_start, start_as_fpn
 from d2freq.modeling.hs_fpn.switches import Switches, resolve_switches
 from d2freq.modeling.switches import takes_switches
 from d2freq.utils.own_keys import own_keys
@@ -102,6 +103,7 @@ class HSFPN(FPN):
         self.average = fuse_type == "avg"
         self.switches = resolve_switches(preset, stages=stages, channels=out_channels, **switches)
         self.levels = dict(zip(stages, in_features, strict=True))
+        check_start(self.switches)
         for place, stage in enumerate(stages):
             hfp = build_hfp(self.switches, place, out_channels)
             if hfp is not None:
@@ -114,6 +116,10 @@ class HSFPN(FPN):
                     separate_value=self.switches.separate_value,
                 )
                 self.add_module(f"fpn_sdp{stage}", sdp)
+        if self.switches.init == "fpn":
+            for name, module in self.named_children():
+                if name.startswith(("fpn_hfp", "fpn_sdp")):
+                    start_as_fpn(module)
         self.use_act_checkpoint = use_act_checkpoint
         norms = {self.switches.tail_norm, self.switches.sdp_norm} & {"BN", "SyncBN"}
         if use_act_checkpoint and norms:

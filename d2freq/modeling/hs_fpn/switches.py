@@ -133,6 +133,16 @@ class Switches(SwitchSet):
         released="two_pass",
     )
 
+    # --- start ----------------------------------------------------------------------------------
+    init: str = switch(
+        "How HFP and SDP start. `xavier`: at random, as published. `fpn`: so that the neck is the "
+        "plain FPN at first, up to rounding; a trained FPN detector loses nothing when it becomes "
+        "HS-FPN. It needs preset `paper`'s TAIL_RELU, TAIL_NORM, GATE_RELU, SPATIAL_MODE and an "
+        "SDP_NORM.",
+        choices=("xavier", "fpn"),
+        default="xavier",
+    )
+
 
 PRESETS = Switches.presets()
 

@@ -18,7 +18,7 @@ from d2freq.data.seqcsist.q_init_file import cached, file_name
 from d2freq.data.seqcsist.rules import Rules
 from d2freq.data.seqcsist.trajectories import draw_trajectory
 from d2freq.errors import DatasetError, UserError
-from d2freq.ops.psf import check_grid
+from d2freq.utils.grid_size import check_grid
 from d2freq.utils.numbers import in_range
 from d2freq.utils.threads import one_thread
 

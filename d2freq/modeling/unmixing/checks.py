@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from d2freq.errors import UserError
-from d2freq.ops.psf import check_grid
+from d2freq.utils.grid_size import check_grid
 from d2freq.utils.numbers import in_range, pair_in_range
 
 __all__ = ["check_decoding", "check_optics", "check_threshold", "check_window"]

@@ -9,25 +9,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from d2freq.errors import DatasetError, UserError
-from d2freq.inference.unmixing.frames import Frames, read_frames
+from d2freq.errors import UserError
+from d2freq.inference.unmixing.black import find_black, put_back
+from d2freq.inference.unmixing.frames import read_frames
 from d2freq.inference.unmixing.tracks import follow
-from d2freq.inference.unmixing.width import spot_width
+from d2freq.inference.unmixing.width import contradicting_width, spot_width
+from d2freq.inference.unmixing.window import elsewhere, window_of
 from d2freq.modeling.unmixing.decoding.decode import FLOOR, MOST, REACH, normal_of
 from d2freq.modeling.unmixing.decoding.joint.decode import decode_windows
 from d2freq.modeling.unmixing.decoding.state import Prior
+from d2freq.modeling.unmixing.decoding.targets import Targets
+from d2freq.ops.psf import render
 from d2freq.utils.numbers import in_range, pair_in_range
 
 __all__ = ["UnmixOptions", "Unmixed", "unmix"]
 
 SCALE = 255.0  # the brightest pixel in the decoder's units, which its floors are made for
-LARGEST = 33  # pixels a side up to which frames are looked at whole
 FAINT = 0.02  # of the brightest target
-LEAST = 3  # pixels a side, of which a plane leaves some for targets
 LARGE = 1e150  # in the frames' numbers: its square is a number still
 WIDE = 1e6  # largest over least intensity, from which on a range says nothing
-CUT = 21  # pixels a side of the window that is cut out of larger ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +67,12 @@ class Unmixed:
         images: (T, m, m) float64, the window in the frames' numbers.
         origin: row and column of its first pixel.
         sigma: of the spot, in pixels; ``estimated`` where it was not given.
-        frames: how many were explained together, "5" or "all".
+        frames: how many were explained together, "5", or "all" where that is the whole sequence.
         points: of each frame (n, 3) row and column in the whole frame, intensity.
         covariances: of each frame (n, 2, 2), of row and column in square pixels.
         tracks: of each frame (n,) int64, from 1 on.
         saturated: pixels at the sensor's largest number, of all frames.
+        notes: what else is to be known of the frames.
     """
 
     names: tuple[str, ...]
@@ -82,6 +85,7 @@ class Unmixed:
     covariances: list[np.ndarray]
     tracks: list[np.ndarray]
     saturated: int
+    notes: tuple[str, ...]
 
     @property
     def lines(self) -> list[str]:
@@ -106,14 +110,13 @@ class Unmixed:
             for name, image in zip(self.names, self.images, strict=True)
             if image.min() == image.max()
         ]
-        if blank and many and self.frames != "1":
-            lines.append(
-                f"blank frames: {len(blank)}, the first is {blank[0]}; what was found beside them "
-                "is wrong, so take them away, or --frames 1"
-            )
+        if blank and self.frames != "1":
+            wrong = "what was found beside them is wrong, so take them away, or --frames 1"
+            cure = wrong if many else "nothing is seen in them"
+            lines.append(f"blank frames: {len(blank)}, the first is {blank[0]}; {cure}")
         if self.saturated:
             lines.append(f"{self.saturated} saturated pixels are taken as lower bounds")
-        return lines
+        return [*lines, *self.notes]
 
 
 def unmix(options: UnmixOptions) -> Unmixed:
@@ -125,7 +128,8 @@ def unmix(options: UnmixOptions) -> Unmixed:
     """
     _check(options)
     frames = read_frames(options.source, saturation=options.saturation)
-    images, origin = _window(frames, options.crop)
+    images, origin = window_of(frames, options.crop)
+    notes = [*frames.notes, *elsewhere(frames.values, images.shape[1], origin, options.crop)]
     base = float(np.median(images))
     # radiances may be 1e-13 watts
     span = float(images.max()) - base
@@ -134,19 +138,41 @@ def unmix(options: UnmixOptions) -> Unmixed:
     # float32 would make another number of the level: pixels are compared with it
     pixels = torch.from_numpy((images - base) * scale)
     brightness = tuple(value * scale for value in options.brightness)
-    sigma = options.sigma
-    if sigma is None:
-        sigma = spot_width(pixels, Prior(1.0, normal_of(brightness), REACH, FLOOR, level))
-    found = decode_windows(
-        None,
-        pixels[None],
-        window=None if options.frames == "all" else int(options.frames),
-        sigma=sigma,
-        threshold=1e-6,
-        brightness=brightness,
-        saturation=level,
-        flicker=options.flicker,
-    )[0]
+    together = len(images) if options.frames == "all" else min(int(options.frames), len(images))
+    prior = Prior(options.sigma or 1.0, normal_of(brightness), REACH, FLOOR, level)
+
+    def decoded(pixels: Tensor) -> tuple[float, list[Targets]]:
+        sigma = spot_width(pixels, prior) if options.sigma is None else options.sigma
+        found = decode_windows(
+            None,
+            pixels[None],
+            window=None if options.frames == "all" else int(options.frames),
+            sigma=sigma,
+            threshold=1e-6,
+            brightness=brightness,
+            saturation=level,
+            flicker=options.flicker,
+        )
+        return sigma, found[0]
+
+    sigma, found = decoded(pixels)
+    light = _light(found, images.shape[1], sigma)
+    black = find_black(pixels, light, step=scale if frames.whole else 0.0)
+    if black is not None:
+        pixels = put_back(pixels, light, black)
+        sigma, found = decoded(pixels)
+        notes.append(
+            f"the background is cut off: {black.share:.1%} of its pixels have the least number "
+            f"{images.min():g}. It is taken as {black.mean / scale + base:.4g} with noise of "
+            f"{black.deviation / scale:.3g}; frames with an offset are better"
+        )
+    if options.sigma is not None and not options.flicker:
+        seen = contradicting_width(pixels, prior, frames_together=min(together, 5))
+        if seen is not None:
+            notes.append(
+                f"--sigma {sigma:g} contradicts the frames, whose spots have {seen:.3f} pixels; "
+                "positions and numbers of targets suffer, so correct it, or leave it out"
+            )
     points = [targets.points.double().numpy() for targets in found]
     points = [own * (1, 1, 1 / scale) + (*origin, 0) for own in points]
     covariances = [targets.covariances.double().numpy() for targets in found]
@@ -164,11 +190,12 @@ def unmix(options: UnmixOptions) -> Unmixed:
         origin=origin,
         sigma=sigma,
         estimated=options.sigma is None,
-        frames=str(options.frames),
+        frames="all" if together == len(images) > 1 else str(together),
         points=points,
         covariances=covariances,
         tracks=follow([own[:, :2] for own in points], spread),
         saturated=saturated,
+        notes=tuple(notes),
     )
 
 
@@ -195,26 +222,8 @@ def _check(options: UnmixOptions) -> None:
             in_range(value, -LARGE, LARGE, key=f"--{name}", what=what)
 
 
-def _window(frames: Frames, crop: Sequence[int] | None) -> tuple[np.ndarray, tuple[int, int]]:
-    """The square that is looked at, and the row and column of its first pixel."""
-    height, width = frames.values.shape[1:]
-    if min(height, width) < LEAST:
-        raise DatasetError(
-            f"{frames.names[0]} has {width} x {height} pixels; a window has at least {LEAST} a side"
-        )
-    if crop is None:
-        if height == width <= LARGEST:
-            return frames.values, (0, 0)
-        bright = np.abs(frames.values - np.median(frames.values, (1, 2), keepdims=True)).mean(0)
-        row, column = divmod(int(bright.argmax()), width)
-        side = min(CUT, height, width)
-    else:
-        row, column, side = crop
-        if not (LEAST <= side <= min(height, width) and 0 <= row < height and 0 <= column < width):
-            raise UserError(
-                f"--crop {row} {column} {side}: the row and column of its middle and its side, "
-                f"{LEAST} to {min(height, width)} pixels, within frames of {width} x {height}"
-            )
-    top = min(max(row - side // 2, 0), height - side)
-    left = min(max(column - side // 2, 0), width - side)
-    return frames.values[:, top : top + side, left : left + side], (top, left)
+def _light(found: Sequence[Targets], size: int, sigma: float) -> Tensor:
+    """(T, m, m) float64 of the targets of each frame."""
+    points = [targets.points.double() for targets in found]
+    frames = [render(own[:, :2], own[:, 2], size=size, sigma=sigma) for own in points]
+    return torch.stack(frames)

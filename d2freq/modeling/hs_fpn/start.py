@@ -4,6 +4,8 @@ No part of the paper. HFP and SDP stand in the way of every feature: as publishe
 random, and weights of ImageNet, or of a trained FPN, meet them unprepared.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -41,11 +43,14 @@ def check_start(switches: Switches) -> None:
 
 
 @torch.no_grad()
-def start_as_fpn(module: nn.Module) -> None:
+def start_as_fpn(module: Any) -> None:
     """Set HFP, its control or SDP so that it passes its map on as it is, up to rounding.
 
     The gates start at 1/2 each, the 3x3 convolution as the identity, and the norm behind SDP's
     value at zero; each of them gets a gradient from the first step on.
+
+    Args:
+        module: HFP, the ``plain_conv`` in its place, or SDP, as the neck holds them.
     """
     if isinstance(module, SpatialDependencyPerception):
         value = module.key if module.value is None else module.value

@@ -53,7 +53,7 @@ def start_as_fpn(module: Any) -> None:
         module: HFP, the ``plain_conv`` in its place, or SDP, as the neck holds them.
     """
     if isinstance(module, SpatialDependencyPerception):
-        value = module.key if module.value is None else module.value
+        value: Any = module.key if module.value is None else module.value
         value.norm.weight.zero_()  # V = K: scores are even, too, until the weight has moved
         return
     paths = 0

@@ -39,6 +39,7 @@ class Step(SimpleTrainer):
     Attributes beside those of SimpleTrainer:
         accumulate: batches an update; their mean gradient is taken.
         guards: called in order before each update; all of them are asked.
+        checks: called with each batch before the model is; they raise where it is faulty.
         outer: the trainer whose hooks hear of ``after_backward``; None where this is the trainer.
         skipped: whether the last iteration's update was refused.
     """
@@ -50,6 +51,7 @@ class Step(SimpleTrainer):
         """See SimpleTrainer and AMPTrainer, which take the keyword arguments."""
         super().__init__(model, data_loader, optimizer, **kwargs)
         self.guards: list[Guard] = []
+        self.checks: list[Callable[[Step, Any], None]] = []
         self.outer: Any = None
         self._unscaled = False
 
@@ -66,6 +68,8 @@ class Step(SimpleTrainer):
             batch = next(self._data_loader_iter)
             waited += time.perf_counter() - began
             batches.append(batch)
+            for check in self.checks:
+                check(self, batch)
             with self._synchronised(last=part + 1 == self.accumulate):
                 losses = self.losses(batch)
                 if part == 0 and not self.zero_grad_before_forward:

@@ -31,6 +31,7 @@ from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.hooks.exact_resume import ExactResume
 from d2freq.engine.hooks.fast_cpu import FastCPU
 from d2freq.engine.hooks.finite_steps import FiniteSteps
+from d2freq.engine.hooks.known_classes import KnownClasses
 from d2freq.engine.hooks.saving import Saving
 from d2freq.engine.hooks.stopping import Evaluating, Leave, Stop
 from d2freq.engine.hooks.training_data import SaveTrainingData
@@ -80,7 +81,12 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
     exact = ExactResume(run.model, bad_images=run.setting("DATALOADER.BAD_IMAGES"))
     saving.before_save.append(exact.gather)
     finite = FiniteSteps(most=run.setting("NONFINITE_STEPS"))
-    before_saving: list[HookBase] = [SaveTrainingData(run.config), finite, *asked.before_saving]
+    before_saving: list[HookBase] = [
+        SaveTrainingData(run.config),
+        KnownClasses(run.config),
+        finite,
+        *asked.before_saving,
+    ]
     if run.setting("FAST_CPU"):
         before_saving.append(FastCPU(run.model))
     before_saving.append(exact)

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from d2freq.errors import UserError
 from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
+from d2freq.modeling.assignment.ranking import check_threshold
 from d2freq.ops.boxes import NWD_CONSTANT
+from d2freq.utils.ranges import POSITIVE
 
 __all__ = ["DotDAssigner"]
 
@@ -52,10 +54,11 @@ class DotDAssigner(MaxIoUAssigner):
         negative: float = 0.3,
         min_positive: float = 0.3,
     ) -> None:
+        check_threshold(min_positive, "min_positive (MODEL.DOTD.MIN_POS)")
         super().__init__(
             positive_iou=positive, negative_iou=negative, min_positive_iou=min_positive
         )
-        if not constant > 0:
+        if constant not in POSITIVE:
             raise UserError(
                 f"constant (MODEL.DOTD.CONSTANT): got {constant!r}; give pixels above 0"
             )

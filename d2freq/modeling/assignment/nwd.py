@@ -16,6 +16,7 @@ from d2freq.ops.boxes import (
     gaussian_wasserstein2,
     gaussians,
 )
+from d2freq.utils.ranges import POSITIVE
 
 __all__ = ["RankingAssigner"]
 
@@ -53,7 +54,7 @@ class RankingAssigner:
     ) -> None:
         check_topk(topk, "RankingAssigner topk (MODEL.NWD.TOPK)")
         check_threshold(negative_threshold, "negative_threshold (MODEL.NWD.NEGATIVE_THRESHOLD)")
-        if not constant > 0:
+        if constant not in POSITIVE:
             raise UserError(f"constant (MODEL.NWD.CONSTANT): got {constant!r}; give pixels above 0")
         self.topk = topk
         self.constant = constant

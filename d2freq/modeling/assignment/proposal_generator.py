@@ -45,7 +45,8 @@ class AssignedRPN(RPN):
         """Label the anchors of each of B images and draw those that enter the loss.
 
         Anchors that stick out of the image (see ``anchor_boundary_thresh``) are left out before
-        they are assigned, as in the papers, so that each object gets its share of the others.
+        they are assigned, as in the papers, so that each object gets its share of the others. So
+        are those of an object without area, whose deltas would be infinite, as in Detectron2.
 
         Returns:
             B labels (T,): 1 positive, 0 negative, -1 left out; and B tensors (T, 4) with the box
@@ -56,6 +57,9 @@ class AssignedRPN(RPN):
         for instances in gt_instances:
             truth = instances.gt_boxes.tensor
             matches, label = self._assign(truth, joined, instances.image_size)
+            if len(truth):
+                flat = (truth[:, 2:] <= truth[:, :2]).any(dim=1)
+                label[(label == 1) & flat[matches]] = -1  # the log of its side is infinite
             positive, negative = subsample_labels(
                 label, self.batch_size_per_image, self.positive_fraction, 0
             )

@@ -17,6 +17,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.assignment.config import rfla_keys
 from d2freq.modeling.registration import register
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import POSITIVE, check_ranges
 
 __all__ = ["RFLAAnchorGenerator", "receptive_fields"]
 
@@ -93,7 +94,7 @@ class RFLAAnchorGenerator(DefaultAnchorGenerator):
         offset: of the first centre from the image's corner, in strides.
 
     Raises:
-        UserError: another number of fields than of strides.
+        UserError: another number of fields than of strides, or a side or fraction not above 0.
 
     Examples:
         >>> import torch
@@ -120,6 +121,11 @@ class RFLAAnchorGenerator(DefaultAnchorGenerator):
             raise UserError(
                 f"receptive fields (MODEL.RFLA.RECEPTIVE_FIELDS): {len(receptive_fields)} for "
                 f"{len(strides)} feature maps; give one number a map, from high to low resolution"
+            )
+        check_ranges({"FRACTION": fraction}, {"FRACTION": POSITIVE}, section="MODEL.RFLA")
+        for side in receptive_fields:
+            check_ranges(
+                {"RECEPTIVE_FIELDS": side}, {"RECEPTIVE_FIELDS": POSITIVE}, section="MODEL.RFLA"
             )
         super().__init__(
             sizes=[[fraction * side] for side in receptive_fields],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from detectron2.modeling.box_regression import Box2BoxTransform
 
 from d2freq.errors import UserError
+from d2freq.utils.ranges import POSITIVE
 
 __all__ = ["box_transform"]
 
@@ -25,7 +26,7 @@ def box_transform(weights: Sequence[float], *, key: str) -> Box2BoxTransform:
         (10.0, 10.0, 5.0, 5.0)
     """
     numbers = isinstance(weights, Sequence) and not isinstance(weights, str)
-    if not numbers or len(weights) != 4 or not all(weight > 0 for weight in weights):
+    if not numbers or len(weights) != 4 or not all(weight in POSITIVE for weight in weights):
         raise UserError(f"{key}: got {weights!r}; give four numbers above 0, of dx, dy, dw and dh")
     x, y, width, height = map(float, weights)
     return Box2BoxTransform(weights=(x, y, width, height))

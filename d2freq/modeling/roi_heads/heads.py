@@ -6,8 +6,10 @@ from typing import Any
 from detectron2.config import CfgNode
 from detectron2.modeling import ROI_HEADS_REGISTRY
 from detectron2.modeling.roi_heads import CascadeROIHeads, StandardROIHeads
+from detectron2.structures import Instances
 
 from d2freq.errors import UserError
+from d2freq.modeling.ground_truth import check_classes
 from d2freq.modeling.registration import register
 from d2freq.modeling.roi_heads.box_predictor import WeightedOutputLayers
 from d2freq.modeling.roi_heads.config import cascade_loss_keys
@@ -16,8 +18,26 @@ from d2freq.utils.own_keys import own_keys
 __all__ = ["D2FreqCascadeROIHeads", "D2FreqROIHeads", "weigh_stages"]
 
 
+class KnownClasses:
+    """RoI heads that name an object of a class that they do not know, before a loss fails of it."""
+
+    num_classes: int
+
+    def label_and_sample_proposals(
+        self, proposals: list[Instances], targets: list[Instances]
+    ) -> list[Instances]:
+        """See ROIHeads.
+
+        Raises:
+            DatasetError: an object is of a class that the model does not know.
+        """
+        key = "MODEL.ROI_HEADS.NUM_CLASSES"
+        check_classes(targets, self.num_classes, key=key, ignores=True)
+        return super().label_and_sample_proposals(proposals, targets)  # type: ignore[misc]
+
+
 @register(ROI_HEADS_REGISTRY)
-class D2FreqROIHeads(StandardROIHeads):
+class D2FreqROIHeads(KnownClasses, StandardROIHeads):
     """StandardROIHeads that reads MODEL.ROI_BOX_HEAD.CLS_LOSS and the keys beside it.
 
     A lazy config keeps StandardROIHeads and names WeightedOutputLayers as ``box_predictor``.
@@ -31,7 +51,7 @@ class D2FreqROIHeads(StandardROIHeads):
 
 
 @register(ROI_HEADS_REGISTRY)
-class D2FreqCascadeROIHeads(CascadeROIHeads):
+class D2FreqCascadeROIHeads(KnownClasses, CascadeROIHeads):
     """CascadeROIHeads that reads them, at every stage, and MODEL.ROI_BOX_CASCADE_HEAD.LOSS_WEIGHTS.
 
     A lazy config weighs stages by the ``loss_weight`` of their predictors.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 
 from d2freq.errors import UserError
+from d2freq.modeling.ground_truth import check_classes_of_records
 from d2freq.modeling.registration import register, short_name
 from d2freq.modeling.set.branches import branch_losses, branch_table
 from d2freq.modeling.set.branches import branch_weights as checked_weights
@@ -189,15 +190,26 @@ class SET(nn.Module):
             times `loss_weight`.
 
         Raises:
-            UserError: training records without "instances", losses of no known branch, or a
+            UserError: training records without "instances", or with a class that the detector
+                does not know, losses of no known branch, or a
                 detector that does not call its backbone just once.
         """
         if not self.training or not torch.is_grad_enabled():
             return self.detector(batched_inputs)
         _check_ground_truth(batched_inputs)
+        self._check_classes(batched_inputs)
         # A compiled head may not give away what its backward needs: gradients are taken twice.
         with functorch_config.patch(donated_buffer=False):
             return self._two_passes(batched_inputs)
+
+    def _check_classes(self, records: list[dict[str, Any]]) -> None:
+        """For the host's detectors, which do not look; those of d2freq know more."""
+        heads = getattr(self.detector, "roi_heads", None)
+        known = getattr(heads or self.detector, "num_classes", None)
+        if isinstance(known, int):
+            node = "ROI_HEADS" if heads else type(self.detector).__name__.upper()
+            key = f"MODEL.{node}.NUM_CLASSES"
+            check_classes_of_records(records, known, key=key, ignores=True)
 
     # Compiled itself, it would be one graph, in which losses have no gradient at the features.
     @torch.compiler.disable(recursive=False)

@@ -24,8 +24,16 @@ from d2freq.modeling.detectors.fcos.losses import BOX_LOSSES, class_loss, mean_o
 from d2freq.modeling.registration import register
 from d2freq.utils.choices import choice
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import ALPHA, COUNT, WEIGHT, check_ranges
 
-__all__ = ["ATSS", "anchor_arguments"]
+__all__ = ["ATSS", "RANGES", "anchor_arguments"]
+
+RANGES = {
+    "TOPK": COUNT,
+    "LOC_WEIGHT": WEIGHT,
+    "FOCAL_LOSS_ALPHA": ALPHA,
+    "FOCAL_LOSS_GAMMA": WEIGHT,
+}
 
 
 @register(META_ARCH_REGISTRY)
@@ -90,7 +98,7 @@ class ATSS(CellDetector):
             (others): see :class:`CellDetector`.
 
         Raises:
-            UserError: an option has a value that does not exist.
+            UserError: an option has a value that does not exist, or a number out of its range.
         """
         super().__init__(
             key="MODEL.ATSS",
@@ -108,6 +116,16 @@ class ATSS(CellDetector):
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
             input_format=input_format,
+        )
+        check_ranges(
+            {
+                "TOPK": topk,
+                "LOC_WEIGHT": loc_weight,
+                "FOCAL_LOSS_ALPHA": focal_loss_alpha,
+                "FOCAL_LOSS_GAMMA": focal_loss_gamma,
+            },
+            RANGES,
+            section="MODEL.ATSS",
         )
         self.focal_loss_alpha, self.focal_loss_gamma = focal_loss_alpha, focal_loss_gamma
         self.topk = topk
@@ -176,6 +194,7 @@ def anchor_arguments(cfg: CfgNode, keys: CfgNode, *, key: str) -> dict[str, Any]
         num_convs=keys.NUM_CONVS,
         norm=keys.NORM,
         prior_prob=keys.PRIOR_PROB,
+        section=key,
     )
     return {
         **arguments,

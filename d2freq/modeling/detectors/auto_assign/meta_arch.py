@@ -30,8 +30,11 @@ from d2freq.modeling.detectors.dense.head import ScaledHead
 from d2freq.modeling.detectors.fcos.losses import mean_over_processes
 from d2freq.modeling.registration import register
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import COUNT, WEIGHT, check_ranges
 
 __all__ = ["AutoAssign"]
+
+RANGES = {"TOPK": COUNT, "POS": WEIGHT, "NEG": WEIGHT, "CENTER": WEIGHT, "LOC_WEIGHT": WEIGHT}
 
 
 @register(META_ARCH_REGISTRY)
@@ -91,7 +94,7 @@ class AutoAssign(CellDetector):
             (others): see :class:`CellDetector`.
 
         Raises:
-            UserError: an option has a value that does not exist.
+            UserError: an option has a value that does not exist, or a number out of its range.
         """
         super().__init__(
             key="MODEL.AUTOASSIGN",
@@ -110,6 +113,17 @@ class AutoAssign(CellDetector):
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
             input_format=input_format,
+        )
+        check_ranges(
+            {
+                "TOPK": topk,
+                "POS": pos_weight,
+                "NEG": neg_weight,
+                "CENTER": center_weight,
+                "LOC_WEIGHT": loc_weight,
+            },
+            RANGES,
+            section="MODEL.AUTOASSIGN",
         )
         self.center_prior = CenterPrior(num_classes=num_classes)
         self.force_topk, self.topk = force_topk, topk
@@ -133,6 +147,7 @@ class AutoAssign(CellDetector):
             conv_bias=True,
             prior_prob=keys.PRIOR_PROB,
             box_bias=4.0,
+            section="MODEL.AUTOASSIGN",
         )
         return {
             **arguments,

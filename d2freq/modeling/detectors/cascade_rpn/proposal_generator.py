@@ -6,7 +6,7 @@ The anchors of the second stage are boxes of the first one, so they differ betwe
 (B, R, 4), where Detectron2's RPN has one list for the batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,22 +23,21 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from d2freq.errors import UserError
-from d2freq.modeling.assignment.config import nwd_keys, rfla_keys
-from d2freq.modeling.assignment.max_iou import MaxIoUAssigner
-from d2freq.modeling.assignment.nwd import RankingAssigner
-from d2freq.modeling.assignment.rfla import HierarchicalAssigner
 from d2freq.modeling.detectors.box_transform import box_transform
+from d2freq.modeling.detectors.cascade_rpn.anchors import check_anchors, side_of
+from d2freq.modeling.detectors.cascade_rpn.boxes import boxes_of, image_limits
 from d2freq.modeling.detectors.cascade_rpn.config import cascade_rpn_keys
 from d2freq.modeling.detectors.cascade_rpn.head import CascadeRPNHead
+from d2freq.modeling.detectors.cascade_rpn.matcher import Matching, matcher_of
 from d2freq.modeling.detectors.cascade_rpn.regions import RegionAssigner
 from d2freq.modeling.registration import register
 from d2freq.ops.box_losses import iou_loss
-from d2freq.utils.choices import choice
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import POSITIVE, WEIGHT, check_ranges
 
 __all__ = ["CascadeRPN"]
 
-Matching = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+RANGES = {"STAGE1_DIVISOR": POSITIVE, "LOC_WEIGHT": WEIGHT, "CLS_WEIGHT": WEIGHT}
 
 
 @register(PROPOSAL_GENERATOR_REGISTRY)
@@ -88,8 +87,7 @@ class CascadeRPN(nn.Module):
             stage1_divisor: the first stage's loss is divided by B * T over this.
 
         Raises:
-            UserError: anchors that the method cannot take, not two transforms, or a divisor that
-                is not above 0.
+            UserError: anchors or a number that the method cannot take, or not two transforms.
         """
         super().__init__()
         if len(box2box_transforms) != 2:
@@ -97,12 +95,9 @@ class CascadeRPN(nn.Module):
                 f"MODEL.CASCADE_RPN.BBOX_REG_WEIGHTS: {len(box2box_transforms)} lists for the two "
                 "stages; give two of four factors"
             )
-        if not stage1_divisor > 0:
-            raise UserError(
-                f"stage1_divisor (MODEL.CASCADE_RPN.STAGE1_DIVISOR): got {stage1_divisor!r}; give "
-                "a number above 0"
-            )
-        _check_anchors(anchor_generator)
+        numbers = dict(zip(RANGES, (stage1_divisor, loc_weight, cls_weight), strict=True))
+        check_ranges(numbers, RANGES, section="MODEL.CASCADE_RPN")
+        check_anchors(anchor_generator)
         self.in_features = list(in_features)
         self.rpn_head = head
         self.anchor_generator = anchor_generator
@@ -140,7 +135,7 @@ class CascadeRPN(nn.Module):
             "region_assigner": RegionAssigner(
                 center_ratio=own.CENTER_RATIO, ignore_ratio=own.IGNORE_RATIO
             ),
-            "anchor_matcher": _matcher(cfg, own),
+            "anchor_matcher": matcher_of(cfg, own),
             "box2box_transforms": [
                 box_transform(factors, key="MODEL.CASCADE_RPN.BBOX_REG_WEIGHTS, of each stage")
                 for factors in own.BBOX_REG_WEIGHTS
@@ -241,7 +236,7 @@ class CascadeRPN(nn.Module):
     ) -> dict[str, Tensor]:
         """The box loss of the first stage: 1 - IoU of all positives."""
         strides, joined = self.anchor_generator.strides, torch.cat(anchors)
-        smallest = _side(anchors[0][0])
+        smallest = side_of(anchors[0][0])
         labels, boxes = [], []
         for instances in gt_instances:
             truth = instances.gt_boxes.tensor
@@ -249,7 +244,7 @@ class CascadeRPN(nn.Module):
                 truth, shapes=shapes, strides=strides, smallest=smallest
             )
             labels.append(label)
-            boxes.append(_boxes_of(truth, matches))
+            boxes.append(boxes_of(truth, matches))
         positive, total = torch.stack(labels) == 1, len(labels) * len(joined)
         loss = self._box_loss(0, torch.cat(moves, dim=1), joined, boxes, positive)
         get_event_storage().put_scalar(
@@ -274,7 +269,7 @@ class CascadeRPN(nn.Module):
             drawn = torch.full_like(label, -1)
             drawn[chosen[0]], drawn[chosen[1]] = 1, 0
             labels.append(drawn)
-            boxes.append(_boxes_of(truth, matches))
+            boxes.append(boxes_of(truth, matches))
         drawn = torch.stack(labels)
         positive, is_drawn = drawn == 1, drawn >= 0
         counts = torch.stack([positive.sum(), is_drawn.sum()]).tolist()
@@ -303,83 +298,3 @@ class CascadeRPN(nn.Module):
         sources = anchors.expand(len(truth), -1, -1)[positive]
         found = self.box2box_transforms[stage].apply_deltas(deltas[positive], sources)
         return iou_loss(found, torch.stack(truth)[positive], reduction="sum")
-
-
-def image_limits(sizes: Sequence[Any], like: Tensor) -> Tensor:
-    """(B, 1, 4) width, height, width, height of images; sizes are tensors while tracing."""
-    sides = [[size[1], size[0], size[1], size[0]] for size in sizes]
-    return torch.stack(
-        [
-            torch.stack(
-                [torch.as_tensor(side, dtype=like.dtype, device=like.device) for side in row]
-            )
-            for row in sides
-        ]
-    )[:, None]
-
-
-def _boxes_of(truth: Tensor, matches: Tensor) -> Tensor:
-    """(T, 4) objects matched; zeros on an image without."""
-    return truth[matches] if len(truth) else truth.new_zeros(len(matches), 4)
-
-
-def _matcher(cfg: CfgNode, own: CfgNode) -> Matching:
-    """The assigner that MODEL.CASCADE_RPN.ASSIGNER names."""
-    choice(own.ASSIGNER, ("max_iou", "nwd", "rfla"), key="MODEL.CASCADE_RPN.ASSIGNER")
-    if own.ASSIGNER == "nwd":
-        nwd = own_keys(cfg, "MODEL.NWD", nwd_keys())
-        return RankingAssigner(
-            topk=nwd.TOPK, constant=nwd.CONSTANT, negative_threshold=nwd.NEGATIVE_THRESHOLD
-        )
-    if own.ASSIGNER == "rfla":
-        rfla = own_keys(cfg, "MODEL.RFLA", rfla_keys())
-        return HierarchicalAssigner(
-            metric=rfla.METRIC,
-            topk=rfla.TOPK,
-            shrink_ratio=rfla.SHRINK_RATIO,
-            negative_threshold=rfla.NEGATIVE_THRESHOLD,
-        )
-    if not 0 < own.IOU <= 1 or not 0 < own.MIN_IOU <= 1:
-        raise UserError(
-            f"MODEL.CASCADE_RPN: IOU {own.IOU!r} and MIN_IOU {own.MIN_IOU!r}; give two overlaps "
-            "(IoU) above 0 and at most 1"
-        )
-    return MaxIoUAssigner(positive_iou=own.IOU, negative_iou=own.IOU, min_positive_iou=own.MIN_IOU)
-
-
-def _check_anchors(generator: Any) -> None:
-    """Raise UserError for anchors that the method cannot take.
-
-    These are several a cell, another offset than 0, and sides that do not grow as strides do.
-    """
-    counts = list(generator.num_anchors)
-    if set(counts) != {1}:
-        raise UserError(
-            f"CascadeRPN takes one anchor a cell, and the levels have {counts}: give "
-            "MODEL.ANCHOR_GENERATOR one size a level and one ratio, as SIZES [[8], [16], [32], "
-            "[64], [128]] and ASPECT_RATIOS [[1.0]]"
-        )
-    if generator.offset != 0:
-        raise UserError(
-            f"MODEL.ANCHOR_GENERATOR.OFFSET: CascadeRPN's anchors are centred at stride x column, "
-            f"got {generator.offset}; set 0.0"
-        )
-    cells = [cell[0] for cell in generator.cell_anchors]
-    if cells[0].is_meta:  # counted, not run
-        return
-    sides = [_side(cell) for cell in cells]
-    strides = list(generator.strides)
-    ratios = [side / stride for side, stride in zip(sides, strides, strict=True)]
-    doubles = strides == [strides[0] * 2**level for level in range(len(strides))]
-    if not doubles or max(ratios) > min(ratios) * 1.001:
-        raise UserError(
-            f"CascadeRPN: anchors of {', '.join(f'{side:g}' for side in sides)} pixels at strides "
-            f"{', '.join(map(str, strides))}; sides have to be in proportion to the strides, which "
-            "double from level to level: set MODEL.ANCHOR_GENERATOR.SIZES, as [[8], [16], [32], "
-            "[64], [128]] for P2 to P6"
-        )
-
-
-def _side(box: Tensor) -> float:
-    """Root of the area of a box (4,)."""
-    return float(((box[2] - box[0]) * (box[3] - box[1])).sqrt())

@@ -16,12 +16,15 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from d2freq.errors import UserError
 from d2freq.modeling.detectors.dense.cells import Grid
 from d2freq.modeling.detectors.fcos.inference import detect_by_probability
+from d2freq.modeling.detectors.levels import asked_levels
+from d2freq.modeling.detectors.numbers_of_heads import check_detections
+from d2freq.modeling.ground_truth import check_classes_of_records
 from d2freq.utils.choices import choice
+from d2freq.utils.ranges import POSITIVE, check_ranges
 
-__all__ = ["CellDetector", "asked_levels", "host_arguments"]
+__all__ = ["CellDetector", "host_arguments"]
 
 
 class CellDetector(DenseDetector):
@@ -70,13 +73,20 @@ class CellDetector(DenseDetector):
             input_format: meaning of the channels ("BGR", "RGB"); only kept.
 
         Raises:
-            UserError: an unknown score, or a prior without a side.
+            UserError: an unknown score, or a number out of its range.
         """
         super().__init__(
             backbone, head, head_in_features, pixel_mean=pixel_mean, pixel_std=pixel_std
         )
-        if not prior_scale > 0:
-            raise UserError(f"{key}.ANCHOR_SCALE: got {prior_scale!r}; give strides above 0")
+        check_ranges({"ANCHOR_SCALE": prior_scale}, {"ANCHOR_SCALE": POSITIVE}, section=key)
+        check_detections(
+            section=key,
+            num_classes=num_classes,
+            score_thresh=test_score_thresh,
+            topk_candidates=test_topk_candidates,
+            nms_thresh=test_nms_thresh,
+            limit=max_detections_per_image,
+        )
         shapes = backbone.output_shape()
         self.strides = [int(shapes[name].stride or 0) for name in self.head_in_features]
         self.anchor_generator = DefaultAnchorGenerator(
@@ -85,6 +95,7 @@ class CellDetector(DenseDetector):
             strides=self.strides,
             offset=0.0,
         )
+        self.key = key
         self.box2box_transform = box2box_transform
         self.num_classes = num_classes
         self.score = choice(score, ("root", "product"), key=f"score ({key}.SCORE)")
@@ -93,6 +104,18 @@ class CellDetector(DenseDetector):
         self.test_nms_thresh = test_nms_thresh
         self.max_detections_per_image = max_detections_per_image
         self.input_format = input_format
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
+        """See the parent.
+
+        Raises:
+            DatasetError: an object is of a class that the model does not know.
+        """
+        if self.training:
+            check_classes_of_records(
+                batched_inputs, self.num_classes, key=f"{self.key}.NUM_CLASSES"
+            )
+        return super().forward(batched_inputs)
 
     def forward_training(
         self,
@@ -150,24 +173,6 @@ class CellDetector(DenseDetector):
             predictions: logits, box numbers and quality, each L tensors (B, K or 4 or 1, H_i, W_i).
         """
         return detect_by_probability(self, images, features, predictions)
-
-
-def asked_levels(cfg: CfgNode, backbone: Backbone, names: Sequence[str], *, key: str) -> list:
-    """Shapes of the maps that a head asks for.
-
-    Raises:
-        UserError: none is asked for, or the backbone does not give one of them.
-    """
-    shapes = backbone.output_shape()
-    if not names:
-        raise UserError(f"{key}.IN_FEATURES is empty; name some of {', '.join(shapes)}")
-    missing = [name for name in names if name not in shapes]
-    if missing:
-        raise UserError(
-            f"{key}.IN_FEATURES asks for {', '.join(missing)}; "
-            f"{cfg.MODEL.BACKBONE.NAME} gives {', '.join(shapes)}"
-        )
-    return [shapes[name] for name in names]
 
 
 def host_arguments(cfg: CfgNode, keys: CfgNode, *, key: str) -> tuple[dict[str, Any], list]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from d2freq.errors import UserError
+from d2freq.modeling.detectors.numbers_of_heads import check_head
 
 __all__ = ["ScaledHead"]
 
@@ -31,10 +32,11 @@ class ScaledHead(nn.Module):
         conv_bias: the towers' convolutions have biases. Without a norm they always have.
         prior_prob: probability of every class at the start.
         box_bias: the four box numbers at the start.
+        section: of the config, as messages name it: "MODEL.ATSS".
 
     Raises:
-        UserError: the maps have different channels, a number of convolutions below 0, or a
-            probability that is none between 0 and 1.
+        UserError: the maps have different channels, there is no class, a number of convolutions
+            is below 0, or a probability none between 0 and 1.
 
     Examples:
         >>> import torch
@@ -56,13 +58,12 @@ class ScaledHead(nn.Module):
         conv_bias: bool = False,
         prior_prob: float = 0.01,
         box_bias: float = 0.0,
+        section: str = "ScaledHead",
     ) -> None:
         super().__init__()
-        if num_convs < 0 or not 0 < prior_prob < 1:
-            raise UserError(
-                f"num_convs (NUM_CONVS) {num_convs!r} and prior_prob (PRIOR_PROB) {prior_prob!r}: "
-                "give a number from 0 on, and a probability above 0 and below 1"
-            )
+        check_head(
+            section=section, num_classes=num_classes, num_convs=num_convs, prior_prob=prior_prob
+        )
         widths = {shape.channels for shape in input_shape}
         if len(widths) != 1:
             raise UserError(

@@ -11,34 +11,86 @@ from d2freq.modeling.detectors.dino.config import dino_keys
 from d2freq.modeling.detectors.dino.losses import Weights
 from d2freq.modeling.detectors.dino.matching import Costs
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import COUNT, POSITIVE, SHARE, WEIGHT, Range, check_ranges
 
-__all__ = ["check_numbers", "dino_arguments"]
+__all__ = ["check_costs_and_weights", "check_numbers", "dino_arguments", "most_detections"]
 
 LEAST = {"ENC_LAYERS": 0, "QUERY_CHUNK": 0}  # of all others 1
+COSTS = {
+    "COST_CLASS": WEIGHT,
+    "COST_BOX": WEIGHT,
+    "COST_GIOU": WEIGHT,
+    "COST_NWD": WEIGHT,
+    "NWD_CONSTANT": POSITIVE,
+}
+LOSSES = {"CLASS_WEIGHT": WEIGHT, "BOX_WEIGHT": WEIGHT, "GIOU_WEIGHT": WEIGHT}
+FOCAL = {"FOCAL_ALPHA": SHARE, "FOCAL_GAMMA": WEIGHT}
 
 
-def check_numbers(numbers: Mapping[str, int], *, dropout: float, label_rows: int | None) -> None:
+def check_numbers(
+    numbers: Mapping[str, int], *, dropout: float, label_rows: int | None, score_thresh: float
+) -> None:
     """Refuse what makes no network, or one that finds nothing.
 
     Args:
         numbers: by the names of their keys, NUM_CLASSES among them.
         dropout: a share.
         label_rows: None for the layout's.
+        score_thresh: of a detection.
 
     Raises:
         UserError: a number below what there has to be of it.
     """
     for key, number in numbers.items():
         least = LEAST.get(key, 1)
-        if number < least:
-            raise UserError(f"MODEL.DINO.{key} is {number}: give at least {least}")
+        if number not in Range(low=least, whole=True):
+            raise UserError(f"MODEL.DINO.{key} is {number!r}: give a whole number from {least} on")
     if not 0 <= dropout < 1:
         raise UserError(f"MODEL.DINO.DROPOUT is {dropout}: a share from 0 to below 1")
+    if score_thresh not in SHARE:
+        raise UserError(f"MODEL.DINO.SCORE_THRESH_TEST is {score_thresh!r}: give {SHARE}")
     classes = numbers["NUM_CLASSES"]
     if label_rows is not None and label_rows < classes:
         raise UserError(
             f"MODEL.DINO.LABEL_ROWS is {label_rows}: each of {classes} classes needs a row"
         )
+
+
+def most_detections(num_select: int | None, most: int) -> int:
+    """How many of ``most`` pairs of query and class are detections; None or below 0: all of them.
+
+    Raises:
+        UserError: no whole number, or 0.
+    """
+    if num_select is None or (num_select in Range(whole=True) and num_select < 0):
+        return most
+    if num_select not in COUNT:
+        raise UserError(
+            f"MODEL.DINO.NUM_SELECT (TEST.DETECTIONS_PER_IMAGE) is {num_select!r}: give {COUNT}, "
+            "or -1 for all"
+        )
+    return min(num_select, most)
+
+
+def check_costs_and_weights(costs: Costs, weights: Weights) -> None:
+    """Refuse costs by which worse pairs cost less, and losses that fall as boxes get worse.
+
+    Raises:
+        UserError: a number out of its range, or costs that are all 0, by which any pairing is best.
+    """
+    terms = (costs.cls, costs.box, costs.giou, costs.nwd)
+    values = dict(zip(COSTS, (*terms, costs.nwd_constant), strict=True))
+    check_ranges(values, COSTS, section="MODEL.DINO")
+    if not any(terms):
+        raise UserError(
+            "MODEL.DINO.COST_CLASS, COST_BOX, COST_GIOU and COST_NWD are all 0: no query would be "
+            "nearer to an object than any other; give one of them a number above 0"
+        )
+    values = dict(zip(LOSSES, (weights.cls, weights.box, weights.giou), strict=True))
+    check_ranges(values, LOSSES, section="MODEL.DINO")
+    for each in (costs, weights):
+        values = dict(zip(FOCAL, (each.alpha, each.gamma), strict=True))
+        check_ranges(values, FOCAL, section="MODEL.DINO")
 
 
 def dino_arguments(cfg: CfgNode) -> dict[str, Any]:

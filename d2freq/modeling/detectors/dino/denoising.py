@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from d2freq.errors import UserError
 from d2freq.modeling.detectors.dino.boxes import corners, from_corners, inverse_sigmoid
+from d2freq.utils.ranges import FROM_ZERO, SHARE, WEIGHT
 
 __all__ = ["Denoising", "check_noise", "make_denoising"]
 
@@ -161,11 +162,11 @@ def _padded(rows: list[Tensor]) -> Tensor:
 
 def check_noise(number: int, label_noise: float, box_noise: float, max_gt: int) -> None:
     """Refuse settings of :func:`make_denoising` that are out of range, by a UserError."""
-    if number < 0:
+    if number not in FROM_ZERO:
         raise UserError(f"MODEL.DINO.DN_NUMBER is {number}: 0 for no denoising, or how many")
-    if not 0 <= label_noise <= 1:
+    if label_noise not in SHARE:
         raise UserError(f"MODEL.DINO.LABEL_NOISE is {label_noise}: a share from 0 to 1")
-    if not box_noise >= 0:
+    if box_noise not in WEIGHT:
         raise UserError(f"MODEL.DINO.BOX_NOISE is {box_noise}: half sides, from 0 on")
-    if max_gt < 0:
+    if max_gt not in FROM_ZERO:
         raise UserError(f"MODEL.DINO.DN_MAX_GT is {max_gt}: objects per image, 0 for all")

@@ -8,6 +8,7 @@ from typing import Any
 
 from d2freq.errors import UserError
 from d2freq.utils.choices import choice
+from d2freq.utils.ranges import ANY, FROM_ZERO, POSITIVE, check_ranges
 
 __all__ = ["LAYOUTS", "Layout", "resolve_layout"]
 
@@ -65,12 +66,14 @@ LAYOUTS = {
     ),
 }
 
+RANGES = {"LABEL_ROWS": FROM_ZERO, "PE_TEMPERATURE": POSITIVE, "PE_OFFSET": ANY}
+
 
 def resolve_layout(name: str, **changes: Any) -> Layout:
     """The layout of that name, with ``changes`` that are not None on top.
 
     Raises:
-        UserError: there is none of this name, or a temperature is not above 0.
+        UserError: there is none of this name, or a value is out of its range.
         TypeError: it has no such field.
 
     Examples:
@@ -82,9 +85,13 @@ def resolve_layout(name: str, **changes: Any) -> Layout:
     known = {field.name for field in fields(Layout)}
     given = {key: value for key, value in changes.items() if value is not None or key not in known}
     layout = replace(LAYOUTS[name], **given)
-    if not layout.pe_temperature > 0:
-        raise UserError(
-            f"MODEL.DINO.PE_TEMPERATURE is {layout.pe_temperature}: wave lengths grow up to it, so "
-            "give a number above 0"
-        )
+    numbers = {key.upper(): value for key, value in vars(layout).items()}
+    check_ranges(numbers, RANGES, section="MODEL.DINO")
+    for key in ("shared_heads", "neck_bias"):
+        value = getattr(layout, key)
+        if not isinstance(value, bool):
+            raise UserError(
+                f"MODEL.DINO.{key.upper()}: got {value!r}; give True, False, or None for the "
+                "layout's"
+            )
     return layout

@@ -6,29 +6,34 @@ from detectron2.layers import ShapeSpec
 
 from d2freq.errors import UserError
 
-__all__ = ["check_levels"]
+__all__ = ["channels_of"]
 
 MOST_LEVELS = 5  # a proposal of the sixth, twice as large each level, would exceed the image
 
 
-def check_levels(levels: Sequence[str], shapes: Mapping[str, ShapeSpec], channels: int) -> None:
-    """Refuse levels that do not fit.
+def channels_of(
+    levels: Sequence[str], shapes: Mapping[str, ShapeSpec], hidden_dim: int | None
+) -> int:
+    """The channels of the transformer and of all levels, which have to fit.
 
     Args:
         levels: names, finest first.
         shapes: of all levels that the backbone makes.
-        channels: of the transformer.
+        hidden_dim: of the transformer; None for what the levels have.
 
     Raises:
-        UserError: a level that the backbone lacks or that has other channels, too many levels or
-            another order of them, or channels that the sine encodings cannot share.
+        UserError: no level, one that the backbone lacks or that has other channels, too many of
+            them or another order, or channels that the sine encodings cannot share.
     """
+    if not levels:
+        raise UserError(f"MODEL.DINO.IN_FEATURES is empty; name some of {', '.join(shapes)}")
     missing = [level for level in levels if level not in shapes]
     if missing:
         raise UserError(
             f"MODEL.DINO.IN_FEATURES asks for {', '.join(missing)}; the backbone gives "
             f"{', '.join(shapes)}"
         )
+    channels = int(shapes[levels[0]].channels or 0) if hidden_dim is None else hidden_dim
     if len(levels) > MOST_LEVELS:
         raise UserError(
             f"MODEL.DINO.IN_FEATURES has {len(levels)} levels: DINO takes {MOST_LEVELS} at most, "
@@ -48,3 +53,4 @@ def check_levels(levels: Sequence[str], shapes: Mapping[str, ShapeSpec], channel
                 f"MODEL.DINO.HIDDEN_DIM is {channels}, and {level} of the backbone has "
                 f"{shapes[level].channels} channels (MODEL.FPN.OUT_CHANNELS): make them equal"
             )
+    return channels

@@ -13,17 +13,23 @@ from detectron2.modeling.backbone import Backbone
 from detectron2.structures import ImageList
 from torch import Tensor, nn
 
-from d2freq.modeling.detectors.dino.arguments import check_numbers, dino_arguments
+from d2freq.modeling.detectors.dino.arguments import (
+    check_costs_and_weights,
+    check_numbers,
+    dino_arguments,
+    most_detections,
+)
 from d2freq.modeling.detectors.dino.denoising import Denoising, check_noise, make_denoising
 from d2freq.modeling.detectors.dino.ground_truth import ground_truth_of
 from d2freq.modeling.detectors.dino.inference import detections, in_pixels_of_records
 from d2freq.modeling.detectors.dino.layouts import resolve_layout
-from d2freq.modeling.detectors.dino.levels import check_levels
+from d2freq.modeling.detectors.dino.levels import channels_of
 from d2freq.modeling.detectors.dino.losses import Weights, dino_losses
 from d2freq.modeling.detectors.dino.matching import Costs
 from d2freq.modeling.detectors.dino.outputs import Outputs, Predictions
 from d2freq.modeling.detectors.dino.tokens import tokens_of
 from d2freq.modeling.detectors.dino.transformer import Transformer
+from d2freq.modeling.ground_truth import check_classes_of_records
 from d2freq.modeling.registration import register
 
 __all__ = ["DINO"]
@@ -125,10 +131,8 @@ class DINO(nn.Module):
     ) -> None:
         super().__init__()
         shapes = backbone.output_shape()
-        levels = list(in_features or shapes)
-        channels = int(shapes[levels[0]].channels) if levels[0] in shapes else 0
-        channels = channels if hidden_dim is None else hidden_dim
-        check_levels(levels, shapes, channels)
+        levels = list(shapes if in_features is None else in_features)
+        channels = channels_of(levels, shapes, hidden_dim)
         numbers = {
             "NUM_CLASSES": num_classes,
             "NUM_QUERIES": num_queries,
@@ -139,14 +143,15 @@ class DINO(nn.Module):
             "DEC_LAYERS": dec_layers,
             "QUERY_CHUNK": query_chunk,
         }
-        check_numbers(numbers, dropout=dropout, label_rows=label_rows)
+        check_numbers(numbers, dropout=dropout, label_rows=label_rows, score_thresh=score_thresh)
+        self.costs, self.weights = costs or Costs(), weights or Weights()
+        check_costs_and_weights(self.costs, self.weights)
         check_noise(dn_number, label_noise, box_noise, dn_max_gt)
         self.backbone = backbone
         # attributes of modules that SET and others look for: which levels the heads read
         self.head_in_features = levels
         self.strides = [int(shapes[level].stride) for level in levels]
-        self.num_classes, self.num_queries = num_classes, num_queries
-        self.layout = layout
+        self.num_classes, self.num_queries, self.layout = num_classes, num_queries, layout
         self.denoising_options: dict[str, Any] = {
             "num_classes": num_classes,
             "num_queries": num_queries,
@@ -155,10 +160,7 @@ class DINO(nn.Module):
             "box_noise": box_noise,
             "max_gt": dn_max_gt,
         }
-        self.costs, self.weights = costs or Costs(), weights or Weights()
-        most = num_queries * num_classes
-        wanted = most if num_select is None or num_select < 0 else num_select
-        self.num_select = min(wanted, most)
+        self.num_select = most_detections(num_select, num_queries * num_classes)
         self.score_thresh = score_thresh
         self.input_format = input_format
         self.noise_steps = 0  # a plain number: SET's second pass and resuming put it back
@@ -208,7 +210,10 @@ class DINO(nn.Module):
 
         Raises:
             UserError: a training record without "instances".
+            DatasetError: an object is of a class that the model does not know.
         """
+        if self.training:
+            check_classes_of_records(batched_inputs, self.num_classes, key="MODEL.DINO.NUM_CLASSES")
         images = self.preprocess_image(batched_inputs)
         features = self.backbone(images.tensor)
         sizes = self._sizes(images)

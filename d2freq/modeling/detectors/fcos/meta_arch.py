@@ -16,29 +16,23 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from d2freq.errors import UserError
 from d2freq.modeling.assignment.points import label_points_in_chunks
 from d2freq.modeling.detectors.fcos.config import fcos_keys
 from d2freq.modeling.detectors.fcos.inference import detect_by_probability
 from d2freq.modeling.detectors.fcos.losses import (
-    BOX_LOSSES,
     box_losses,
     centerness_loss,
     class_loss,
     mean_over_processes,
 )
+from d2freq.modeling.detectors.fcos.options import check_options
+from d2freq.modeling.detectors.levels import asked_levels
+from d2freq.modeling.detectors.numbers_of_heads import check_head
+from d2freq.modeling.ground_truth import check_classes_of_records
 from d2freq.modeling.registration import register
-from d2freq.utils.choices import choice
 from d2freq.utils.own_keys import own_keys
 
 __all__ = ["FCOS"]
-
-CHOICES = {
-    "box_loss": tuple(BOX_LOSSES),
-    "normalizer": ("average", "batch"),
-    "score": ("root", "product"),
-    "inference": ("detectron2", "published"),
-}
 
 
 @register(META_ARCH_REGISTRY)
@@ -107,7 +101,7 @@ class FCOS(PlainFCOS):
             (others): see :class:`detectron2.modeling.meta_arch.fcos.FCOS`.
 
         Raises:
-            UserError: an option is none of its choices.
+            UserError: an option is none of its choices, or a number out of its range.
         """
         super().__init__(
             backbone=backbone,
@@ -125,10 +119,20 @@ class FCOS(PlainFCOS):
             pixel_mean=pixel_mean,
             pixel_std=pixel_std,
         )
-        chosen = {"box_loss": box_loss, "normalizer": normalizer}
-        chosen |= {"score": score, "inference": inference}
-        for option, value in chosen.items():
-            choice(value, CHOICES[option], key=f"{option} (MODEL.FCOS.{option.upper()})")
+        check_options(
+            num_classes=num_classes,
+            center_sampling_radius=center_sampling_radius,
+            focal_loss_alpha=focal_loss_alpha,
+            focal_loss_gamma=focal_loss_gamma,
+            score_thresh=test_score_thresh,
+            topk_candidates=test_topk_candidates,
+            nms_thresh=test_nms_thresh,
+            limit=max_detections_per_image,
+            box_loss=box_loss,
+            normalizer=normalizer,
+            score=score,
+            inference=inference,
+        )
         self.box_loss, self.normalizer = box_loss, normalizer
         self.score, self.inference = score, inference
         self.centerness_weighted = centerness_weighted
@@ -143,14 +147,13 @@ class FCOS(PlainFCOS):
         """
         keys = own_keys(cfg, "MODEL.FCOS", fcos_keys())
         backbone = build_backbone(cfg)
-        shapes = backbone.output_shape()
-        missing = [name for name in keys.IN_FEATURES if name not in shapes]
-        if missing:
-            raise UserError(
-                f"MODEL.FCOS.IN_FEATURES asks for {', '.join(missing)}; "
-                f"{cfg.MODEL.BACKBONE.NAME} gives {', '.join(shapes)}"
-            )
-        levels = [shapes[name] for name in keys.IN_FEATURES]
+        levels = asked_levels(cfg, backbone, keys.IN_FEATURES, key="MODEL.FCOS")
+        check_head(
+            section="MODEL.FCOS",
+            num_classes=keys.NUM_CLASSES,
+            num_convs=keys.NUM_CONVS,
+            prior_prob=keys.PRIOR_PROB,
+        )
         head = FCOSHead(
             input_shape=levels,
             num_classes=keys.NUM_CLASSES,
@@ -179,6 +182,16 @@ class FCOS(PlainFCOS):
             "inference": keys.INFERENCE,
             "input_format": cfg.INPUT.FORMAT,
         }
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
+        """See the parent.
+
+        Raises:
+            DatasetError: an object is of a class that the model does not know.
+        """
+        if self.training:
+            check_classes_of_records(batched_inputs, self.num_classes, key="MODEL.FCOS.NUM_CLASSES")
+        return super().forward(batched_inputs)
 
     @torch.no_grad()
     def label_anchors(

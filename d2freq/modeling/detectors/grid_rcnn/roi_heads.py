@@ -24,8 +24,10 @@ from d2freq.modeling.detectors.grid_rcnn.box_scores import BoxScoreLayer
 from d2freq.modeling.detectors.grid_rcnn.config import roi_grid_head_keys
 from d2freq.modeling.detectors.grid_rcnn.grid import decode_grid, grid_targets
 from d2freq.modeling.detectors.grid_rcnn.head import GridHead
+from d2freq.modeling.ground_truth import check_classes
 from d2freq.modeling.registration import register
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import WEIGHT, check_ranges
 
 __all__ = ["GridROIHeads"]
 
@@ -73,6 +75,11 @@ class GridROIHeads(StandardROIHeads):
                 f"{max_samples!r} and CHUNK {chunk!r} are at least 1, POS_RADIUS {pos_radius!r} is "
                 "at least 0"
             )
+        check_ranges(
+            {"LOSS_WEIGHT": grid_loss_weight},
+            {"LOSS_WEIGHT": WEIGHT},
+            section="MODEL.ROI_GRID_HEAD",
+        )
         super().__init__(**standard)
         self.grid_pooler = grid_pooler
         self.grid_head = grid_head
@@ -111,6 +118,18 @@ class GridROIHeads(StandardROIHeads):
             "box_head": head,
             "box_predictor": BoxScoreLayer(cfg, head.output_shape),
         }
+
+    def label_and_sample_proposals(
+        self, proposals: list[Instances], targets: list[Instances]
+    ) -> list[Instances]:
+        """See StandardROIHeads.
+
+        Raises:
+            DatasetError: an object is of a class that the model does not know.
+        """
+        key = "MODEL.ROI_HEADS.NUM_CLASSES"
+        check_classes(targets, self.num_classes, key=key, ignores=True)
+        return super().label_and_sample_proposals(proposals, targets)
 
     def _forward_box(self, features: dict[str, Tensor], proposals: list[Instances]) -> Any:
         """Losses of sampled proposals in training mode, else the detections."""

@@ -15,8 +15,7 @@ from fvcore.nn import giou_loss, sigmoid_focal_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from d2freq.errors import UserError
-from d2freq.modeling.detectors.atss.meta_arch import anchor_arguments
+from d2freq.modeling.detectors.atss.meta_arch import RANGES, anchor_arguments
 from d2freq.modeling.detectors.box_transform import box_transform
 from d2freq.modeling.detectors.dense.cells import Grid
 from d2freq.modeling.detectors.dense.detector import CellDetector
@@ -29,6 +28,7 @@ from d2freq.modeling.detectors.paa.voting import vote
 from d2freq.modeling.registration import register
 from d2freq.ops.box_losses import aligned_iou
 from d2freq.utils.own_keys import own_keys
+from d2freq.utils.ranges import PART, WEIGHT, check_ranges
 
 __all__ = ["PAA"]
 
@@ -100,7 +100,7 @@ class PAA(CellDetector):
             (others): see :class:`CellDetector`; ``test_score_thresh`` goes by the score.
 
         Raises:
-            UserError: an option has a value that does not exist.
+            UserError: an option has a value that does not exist, or a number out of its range.
         """
         super().__init__(
             key="MODEL.PAA",
@@ -119,11 +119,18 @@ class PAA(CellDetector):
             pixel_std=pixel_std,
             input_format=input_format,
         )
-        if not 0 < iou_threshold <= 1:
-            raise UserError(
-                f"MODEL.PAA.IOU_THRESHOLD: got {iou_threshold!r}; give an overlap (IoU) above 0 "
-                "and at most 1"
-            )
+        check_ranges(
+            {
+                "IOU_THRESHOLD": iou_threshold,
+                "TOPK": topk,
+                "LOC_WEIGHT": loc_weight,
+                "IOU_WEIGHT": iou_weight,
+                "FOCAL_LOSS_ALPHA": focal_loss_alpha,
+                "FOCAL_LOSS_GAMMA": focal_loss_gamma,
+            },
+            {**RANGES, "IOU_THRESHOLD": PART, "IOU_WEIGHT": WEIGHT},
+            section="MODEL.PAA",
+        )
         self.iou_threshold = iou_threshold
         self.focal_loss_alpha, self.focal_loss_gamma = focal_loss_alpha, focal_loss_gamma
         self.topk = topk

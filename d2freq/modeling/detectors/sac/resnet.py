@@ -35,7 +35,7 @@ class SACResNet(ResNet):
         weight_standardization: whether all convolutions standardise their weights.
 
     Raises:
-        UserError: a flag too many or too few, or a ``conv2`` of another kind.
+        UserError: a flag too many or too few, or no flag, or a ``conv2`` of another kind.
 
     Examples:
         >>> import torch
@@ -61,6 +61,11 @@ class SACResNet(ResNet):
         weight_standardization: bool = True,
     ) -> None:
         super().__init__(stem, stages, num_classes, out_features, freeze_at=0)
+        if any(flag not in (False, True) for flag in sac_on_per_stage):
+            raise UserError(
+                f"sac_on_per_stage (MODEL.DETECTORS.SAC_ON_PER_STAGE): {list(sac_on_per_stage)}; "
+                "give True or False for each stage, from res2 on"
+            )
         if len(sac_on_per_stage) != len(stages):
             raise UserError(
                 f"sac_on_per_stage (MODEL.DETECTORS.SAC_ON_PER_STAGE): {len(sac_on_per_stage)} "

@@ -117,7 +117,7 @@ def test_the_second_stages_assigner(name, kind, generator):
         (["MODEL.CASCADE_RPN.DILATION", 0], "DILATION.*at least 1"),
         (["MODEL.CASCADE_RPN.IOU", 1.5], "CASCADE_RPN: IOU 1.5 .* above 0 and at most 1"),
         (["MODEL.CASCADE_RPN.MIN_IOU", -1.0], "CASCADE_RPN: .*MIN_IOU -1.0; give two overlaps"),
-        (["MODEL.CASCADE_RPN.STAGE1_DIVISOR", 0.0], "STAGE1_DIVISOR.: got 0.0; give a number abo"),
+        (["MODEL.CASCADE_RPN.STAGE1_DIVISOR", 0.0], "STAGE1_DIVISOR: got 0.0; give a finite numb"),
         (
             ["MODEL.CASCADE_RPN.BBOX_REG_WEIGHTS", [[1.0] * 4, [1.0] * 3]],
             "of each stage: got .*four",

@@ -179,15 +179,15 @@ def test_options_of_matching_and_losses_are_those_of_the_keys(model):
         ({"LABEL_ROWS": 3}, "LABEL_ROWS is 3"),
         ({"IN_FEATURES": ["p4", "p3"]}, "IN_FEATURES is p4, p3: .*finest first"),
         ({"IN_FEATURES": ["p3", "p3"]}, "each level once"),
-        ({"NUM_CLASSES": 0}, "NUM_CLASSES is 0: give at least 1"),
+        ({"NUM_CLASSES": 0}, "NUM_CLASSES is 0: give a whole number from 1 on"),
         ({"NUM_QUERIES": 0}, "NUM_QUERIES is 0"),
         ({"NUM_HEADS": 0}, "NUM_HEADS is 0"),
         ({"NUM_POINTS": 0}, "NUM_POINTS is 0"),
-        ({"ENC_LAYERS": -1}, "ENC_LAYERS is -1: give at least 0"),
+        ({"ENC_LAYERS": -1}, "ENC_LAYERS is -1: give a whole number from 0 on"),
         ({"DEC_LAYERS": 0}, "DEC_LAYERS is 0"),
         ({"QUERY_CHUNK": -3}, "QUERY_CHUNK is -3"),
         ({"DROPOUT": 1.5}, "DROPOUT is 1.5"),
-        ({"PE_TEMPERATURE": 0.0}, "PE_TEMPERATURE is 0.0"),
+        ({"PE_TEMPERATURE": 0.0}, "PE_TEMPERATURE: got 0.0; give a finite number above 0"),
         ({"LABEL_NOISE": 2.0}, "LABEL_NOISE is 2.0"),  # not only when a step is made
     ],
 )

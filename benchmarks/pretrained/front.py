@@ -15,7 +15,6 @@ TITLES = {"kit_ais": "aerial", "sirst": "infrared"}
 NAMES = {
     "FPN": "FPN (Faster R-CNN, the baseline)",
     "HS-FPN paper": "HS-FPN, preset `paper`",
-    "HS-FPN mean": "HS-FPN, `paper` with `POOL_REDUCE mean`",
     "HS-FPN from FPN": "HS-FPN, `POOL_REDUCE mean`, `INIT fpn` (starts as the FPN)",
     "HS-FPN released": "HS-FPN, preset `released`",
     "3x3 conv": "one more 3x3 convolution a level, as large as HS-FPN",
@@ -78,17 +77,20 @@ def _gain(pair: Difference | None) -> str:
         return ""
     if pair.low is None or pair.high is None:
         return f"{pair.mean:+.1f} (one pair)"
-    return _interval(pair.mean, pair.low, pair.high)
+    return _interval(pair.mean, pair.low, pair.high, mark=pair.clear)
 
 
 def _both(pairs: list[Difference]) -> str:
     found = pooled(pairs)
-    return _interval(*found) if found else ""
+    if not found:
+        return ""
+    enough = all(len(pair.values) > 2 for pair in pairs)
+    return _interval(*found, mark=enough and found[1] * found[2] > 0)
 
 
-def _interval(mean: float, low: float, high: float) -> str:
-    mark = "**" if low * high > 0 else ""
-    return f"{mark}{mean:+.1f}{mark} ({low:+.1f} to {high:+.1f})"
+def _interval(mean: float, low: float, high: float, *, mark: bool) -> str:
+    bold = "**" if mark else ""
+    return f"{bold}{mean:+.1f}{bold} ({low:+.1f} to {high:+.1f})"
 
 
 def _ratio(results: dict, shown: list[str], arm: str, key: str) -> str:

@@ -23,8 +23,8 @@ class Difference(NamedTuple):
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low is not None and self.high is not None and self.low * self.high > 0
+        """Whether the interval leaves 0 out, of three pairs or more: two may agree by chance."""
+        return len(self.values) > 2 and self.low * self.high > 0  # type: ignore[operator]
 
 
 def difference(arm: Mapping[int, float], baseline: Mapping[int, float]) -> Difference | None:

@@ -49,10 +49,14 @@ DATA = {
 
 HSFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_hsfpn_backbone")
 RELEASED = (*HSFPN, "MODEL.HSFPN.PRESET", "released")
+# "paper" sums 256 cells into each channel's gate, which drives the gates to 0 or 1
+MEAN = (*HSFPN, "MODEL.HSFPN.POOL_REDUCE", "mean")
+FROM_FPN = ("MODEL.HSFPN.INIT", "fpn")
 FFTFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_fftfpn_backbone")
 WAVELETFPN = ("MODEL.BACKBONE.NAME", "build_mobilenetv2_waveletfpn_backbone")
 NO_SDP = ("MODEL.HSFPN.SPATIAL_DEPENDENCY", "False")
 NO_HFP = ("MODEL.HSFPN.CHANNEL_PATH", "False", "MODEL.HSFPN.SPATIAL_PATH", "False")
+CONV = (*HSFPN, *NO_HFP, *NO_SDP, "MODEL.HSFPN.PLAIN_CONV", "True")
 NWD = ("MODEL.PROPOSAL_GENERATOR.NAME", "NWDRPN")
 # The receptive fields of RFLA are those of a ResNet-50; on MobileNetV2 they are a guess.
 RFLA = ("MODEL.PROPOSAL_GENERATOR.NAME", "RFLARPN")
@@ -63,7 +67,7 @@ FIRST = {
     "FPN": Arm(RCNN, baseline=""),
     "HS-FPN paper": Arm(RCNN, HSFPN),
     "HS-FPN released": Arm(RCNN, RELEASED),
-    "3x3 conv": Arm(RCNN, (*HSFPN, *NO_HFP, *NO_SDP, "MODEL.HSFPN.PLAIN_CONV", "True")),
+    "3x3 conv": Arm(RCNN, CONV),
     "NWD": Arm(RCNN, NWD),
     "FCOS": Arm(FCOS, baseline=""),
     "FCOS SET": Arm(FCOS, SET, baseline="FCOS"),
@@ -74,11 +78,10 @@ FIRST = {
 SECOND = {
     "HFP": Arm(RCNN, (*HSFPN, *NO_SDP)),
     "SDP": Arm(RCNN, (*HSFPN, *NO_HFP)),
-    # "paper" sums 256 cells into each channel's gate, which drives the gates to 0 or 1
-    "HS-FPN mean": Arm(RCNN, (*HSFPN, "MODEL.HSFPN.POOL_REDUCE", "mean")),
-    "HS-FPN from FPN": Arm(
-        RCNN, (*HSFPN, "MODEL.HSFPN.POOL_REDUCE", "mean", "MODEL.HSFPN.INIT", "fpn")
-    ),
+    "HS-FPN mean": Arm(RCNN, MEAN),
+    "HS-FPN from FPN": Arm(RCNN, (*MEAN, *FROM_FPN)),
+    "3x3 conv from FPN": Arm(RCNN, (*CONV, *FROM_FPN)),  # what the start alone gains
+    "HS-FPN from FPN, NWD": Arm(RCNN, (*MEAN, *FROM_FPN, *NWD)),
     "HFP, alpha 1": Arm(RCNN, (*HSFPN, *NO_SDP, "MODEL.HSFPN.ALPHA", "1.0")),
     "RFLA": Arm(RCNN, RFLA),
     "FFTFPN": Arm(RCNN, FFTFPN),

@@ -20,7 +20,18 @@ MALLOC := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000
 # A file stays with one worker, which builds what its tests share once.
 PYTEST := $(MALLOC) $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: setup demo test parity lint docs bench clean distclean
+.PHONY: setup demo test parity lint docs bench clean distclean help
+
+# One line for each word that make takes here
+help:
+	@echo "make demo       install, train on generated scenes, show what is found (OPTS=\"KEY VALUE\")"
+	@echo "make setup      install d2freq and what its tests need into .venv (TORCH_INDEX=URL: CPU wheels)"
+	@echo "make test       install and run every test (TESTS=tests/minid2: some alone)"
+	@echo "make parity     every test on the real Detectron2 (TREE=its source tree)"
+	@echo "make lint       ruff and mypy"
+	@echo "make docs       the site, into output/site"
+	@echo "make bench      every benchmark that takes a few minutes"
+	@echo "make clean      remove .venv and what was built; make distclean also removes output/"
 
 # d2freq with what the checks need, as CONTRIBUTING.md says
 setup: $(VENV)/.installed

@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from d2freq.engine.config import load_config
     from d2freq.engine.export import OUTPUTS
     from d2freq.engine.tasks.detection import classes_of, gives_masks
-    from d2freq.engine.training_data import known_names
+    from d2freq.engine.training_data import TrainingData, known_names
     from d2freq.inference.about import about_model, fitting_names
     from d2freq.inference.calibration import calibration_pictures
     from d2freq.inference.load import find_parts
@@ -70,10 +70,10 @@ def _run(arguments: argparse.Namespace) -> None:
     parts = find_parts(arguments.config_file, arguments.weights)
     config = load_config(parts.config_file, arguments.opts)
     model = build(config, weights=parts.weights or None)
-    names = parts.data.classes if parts.data is not None else ()
-    names = names or known_names([*config.train_sets(), *config.test_sets()])
+    data = parts.data or TrainingData()
+    names = data.classes or known_names([*config.train_sets(), *config.test_sets()])
     names = fitting_names(names, classes_of(model), config.source)
-    about = about_model(config, model, names)
+    about = about_model(config, model, names, picture=data.picture)
     write = WRITERS[arguments.format]
     words = {"calibration": calibration_pictures(arguments.calibration, about)} if int8 else {}
     card = asdict(about) | {"trained_on": parts.data and asdict(parts.data)}

@@ -17,12 +17,20 @@ logger = logging.getLogger(__name__)
 ORDERS = ("RGB", "BGR", "L")
 
 
-def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> ModelAbout:
+def about_model(
+    config: Config,
+    model: nn.Module,
+    names: Sequence[str] = (),
+    *,
+    picture: tuple[int, int] = (0, 0),
+) -> ModelAbout:
     """The card of a detector.
 
     Args:
         model: of that config.
         names: its classes; none where nobody knows them.
+        picture: (width, height) of the training's pictures, (0, 0) where nobody knows them: what
+            a crop of a share of the picture is in pixels.
     """
     mean = getattr(model, "pixel_mean", None)
     sizes, reader = config.image_sizes, config.pixels
@@ -40,7 +48,8 @@ def about_model(config: Config, model: nn.Module, names: Sequence[str] = ()) -> 
         short_side=sizes.test[0],
         longest_side=sizes.test[1],
         train_size=sizes.train,
-        crop=sizes.crop,
+        crop=sizes.crop_of(picture),
+        crop_first=sizes.crop_first,
         score=max(thresholds, default=0.0),
         divisibility=int(getattr(backbone, "size_divisibility", 0) or 1),
         stride=_stride(backbone),

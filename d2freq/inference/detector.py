@@ -114,10 +114,10 @@ class Detector:
             )
         model: Any = build(config, weights=found, device=device)
         model = getattr(model, "detector", model) if _is_set(model) else model
-        names = parts.data.classes if parts.data is not None else ()
-        names = names or known_names([*config.train_sets(), *config.test_sets()])
+        data = parts.data or TrainingData()
+        names = data.classes or known_names([*config.train_sets(), *config.test_sets()])
         names = fitting_names(names, classes_of(model), parts.config_file)
-        about = about_model(config, model, names)
+        about = about_model(config, model, names, picture=data.picture)
         check_pictures_fit(about, config.source)
         return cls(
             TorchEngine(model, about, device=device, half=half),

@@ -16,7 +16,8 @@ from torch.optim import Optimizer
 from d2freq.data.pixels.measure import measured
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.few import SHORT, few
-from d2freq.engine.config.image_sizes import ImageSizes
+from d2freq.engine.config.image_sizes import ImageSizes, after_crops
+from d2freq.engine.config.windows import edges_of_scale, step_name, window_of_step
 from d2freq.engine.parameters.clipping import clip_by
 from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.tasks import task_of
@@ -134,8 +135,7 @@ class LazyConfig(Config):
 
     @property
     def image_sizes(self) -> ImageSizes:
-        test, train = (0, 0), (0, 0)
-        crop = None
+        test = (0, 0)
         for name, step in self._steps("test"):
             if name != "ResizeShortestEdge":
                 raise UserError(
@@ -143,12 +143,15 @@ class LazyConfig(Config):
                     "one's own are resized by ResizeShortestEdge alone: remove the step"
                 )
             test = _edges(step)
+        train, window, first = (0, 0), None, False
         for name, step in self._steps("train"):
-            if name == "ResizeShortestEdge":
-                train = _edges(step)
-            elif name == "RandomCrop" and str(step.crop_type).startswith("absolute"):
-                crop = int(step.crop_size[1]), int(step.crop_size[0])
-        return ImageSizes(test, train, crop)
+            resized = edges_of_scale(step) if name == "ResizeScale" else (0, 0)
+            resized = _edges(step) if name == "ResizeShortestEdge" else resized
+            if resized[0]:
+                train, first = resized, window is not None
+            else:
+                window = window_of_step(name, step) or window
+        return after_crops(test, train, window, first=first)
 
     def train_sets(self) -> list[str]:
         return self._sets("train")
@@ -252,9 +255,7 @@ class LazyConfig(Config):
     def _steps(self, split: str) -> list[tuple[str, Any]]:
         """(name of the class, call) of each augmentation of a mapper."""
         steps = self._select(f"dataloader.{split}.mapper.augmentations", [])
-        kinds = [step.get("_target_") for step in steps]
-        names = [kind if isinstance(kind, str) else kind.__name__ for kind in kinds]
-        return [(name.rpartition(".")[2], step) for name, step in zip(names, steps, strict=True)]
+        return [(step_name(step), step) for step in steps]
 
     @property
     def _evaluator(self) -> Any:

@@ -16,12 +16,13 @@ from d2freq.data.augmentation.config import augmenting_mapper
 from d2freq.data.pixels import pixel_keys, reader_of
 from d2freq.engine.config.config import Config
 from d2freq.engine.config.few import SHORT, few
-from d2freq.engine.config.image_sizes import ImageSizes
+from d2freq.engine.config.image_sizes import ImageSizes, after_crops
 from d2freq.engine.config.registry_names import (
     check_backbone_keys,
     check_registry_names,
     meta_architectures,
 )
+from d2freq.engine.config.windows import window_of_keys
 from d2freq.engine.parameters.groups import regroup
 from d2freq.engine.solver import build_optimizer
 from d2freq.engine.tasks import task_of
@@ -144,12 +145,12 @@ class YamlConfig(Config):
     @property
     def image_sizes(self) -> ImageSizes:
         given = self.cfg.INPUT
-        short, crop = max(given.MIN_SIZE_TRAIN), given.CROP
-        absolute = crop.ENABLED and crop.TYPE.startswith("absolute")
-        return ImageSizes(
-            test=(given.MIN_SIZE_TEST, given.MAX_SIZE_TEST) if given.MIN_SIZE_TEST else (0, 0),
-            train=(short, given.MAX_SIZE_TRAIN) if short else (0, 0),
-            crop=(int(crop.SIZE[1]), int(crop.SIZE[0])) if absolute else None,
+        short = max(given.MIN_SIZE_TRAIN)
+        return after_crops(
+            (given.MIN_SIZE_TEST, given.MAX_SIZE_TEST) if given.MIN_SIZE_TEST else (0, 0),
+            (short, given.MAX_SIZE_TRAIN) if short else (0, 0),
+            window_of_keys(self.cfg),
+            first=True,  # the mappers of the host and of d2freq cut, then resize
         )
 
     def train_sets(self) -> list[str]:

@@ -26,7 +26,10 @@ class ModelAbout:
             MAX_SIZE_TEST); a short side of 0 leaves pictures as they are.
         train_size: (short side, longest side) that training resized pictures to, (0, 0) where it
             left them as they were or nobody knows.
-        crop: (width, height) of training's crops in pixels of the resized picture, None without.
+        crop: (width, height) in pixels of the windows that training cut out of most pictures, None
+            without.
+        crop_first: whether they were cut out of the picture on disk, and then resized to
+            ``train_size``; otherwise out of the resized picture.
         score: the least score that the model itself lets pass.
         divisibility: of the sides that the network pads to.
         stride: pixels of the input to one of the finest features; a picture with a smaller side
@@ -41,6 +44,7 @@ class ModelAbout:
     longest_side: int = 0
     train_size: tuple[int, int] = (0, 0)
     crop: tuple[int, int] | None = None
+    crop_first: bool = False
     score: float = 0.05
     divisibility: int = 32
     stride: int = 1

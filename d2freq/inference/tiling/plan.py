@@ -92,12 +92,16 @@ def _side(about: ModelAbout, data: TrainingData | None) -> tuple[int, str]:
     """Such that objects have the size in the network that they had in training."""
     picture = data.picture if data is not None else (0, 0)
     if about.short_side:  # each tile is resized to it, as testing resizes a picture
+        if about.crop is not None and about.crop_first:
+            scale = _scale(about.train_size, about.crop) if about.train_size[0] else 1.0
+            return _within(about.short_side / scale), (
+                f"training resized crops of {about.crop[0]} x {about.crop[1]} by {scale:.2f}, and "
+                f"testing resizes a tile to {about.short_side} px"
+            )
         if not min(picture):
             return about.short_side, f"testing resizes pictures to {about.short_side} px"
         trained = about.train_size if about.train_size[0] else (about.short_side, 0)
-        scale = trained[0] / min(picture)
-        if trained[1]:
-            scale = min(scale, trained[1] / max(picture))
+        scale = _scale(trained, picture)
         side = _within(about.short_side / scale)
         return side, (
             f"training resized pictures of {picture[0]} x {picture[1]} by {scale:.2f}, and testing "
@@ -110,6 +114,12 @@ def _side(about: ModelAbout, data: TrainingData | None) -> tuple[int, str]:
         side = _within(max(picture))
         return side, f"trained on pictures of {picture[0]} x {picture[1]}{_limits(picture)}"
     return UNKNOWN, "nobody says what it was trained on"
+
+
+def _scale(edges: tuple[int, int], size: tuple[int, int]) -> float:
+    """Of a resize to (short side, longest side), where a longest side of 0 is no limit."""
+    scale = edges[0] / min(size)
+    return min(scale, edges[1] / max(size)) if edges[1] else scale
 
 
 def _within(side: float) -> int:

@@ -70,10 +70,88 @@ def test_both_kinds_of_config_say_the_same_sizes(name, test, train, crop, order,
     assert order in (None, config.channel_order) and config.channel_order in ("RGB", "BGR")
 
 
-def test_crops_by_share_have_no_size_and_other_steps_are_refused():
+@pytest.mark.parametrize(
+    ("words", "crop", "first"),
+    [
+        ("INPUT.CROP.TYPE relative INPUT.CROP.SIZE [0.5,0.25]", (200, 300), True),
+        ("INPUT.CROP.TYPE relative_range INPUT.CROP.SIZE [0.5,0.5]", (600, 450), True),
+        ("INPUT.CROP.TYPE absolute_range INPUT.CROP.SIZE [384,600]", (492, 492), True),
+        ("INPUT.CROP.TYPE absolute INPUT.CROP.SIZE [64,128]", (128, 64), True),
+        ("INPUT.CROP.ENABLED False", None, False),
+        (
+            "INPUT.CROP.ENABLED False INPUT.AUGMENT.OBJECT_CROP 1.0 "
+            "INPUT.AUGMENT.OBJECT_CROP_SIZE [128,256]",
+            (256, 128),
+            True,
+        ),
+        # half of the pictures are seen whole
+        ("INPUT.CROP.ENABLED False INPUT.AUGMENT.OBJECT_CROP 0.5", None, False),
+        # to 500 pixels, and a window of 492 at that scale
+        ("INPUT.CROP.ENABLED False INPUT.AUGMENT.RESIZE_CROP 0.9", (492, 492), False),
+        ("INPUT.CROP.ENABLED False INPUT.AUGMENT.MOSAIC 1.0", None, False),
+    ],
+)
+def test_every_kind_of_crop_says_what_the_network_saw(words, crop, first):
     path = str(ROOT / "configs/demo/faster_rcnn_R18_FPN_scenes.yaml")
-    words = ["INPUT.CROP.TYPE", "relative", "INPUT.CROP.SIZE", "[0.5, 0.5]"]
-    assert load_config(path, words).image_sizes.crop is None
+    sizes = load_config(path, words.split()).image_sizes
+    assert (sizes.crop_of((800, 600)), sizes.crop_first) == (crop, first)
+    assert sizes.share is None or sizes.crop_of((0, 0)) is None
+
+
+def test_a_window_at_another_scale_is_one_resize_of_the_picture():
+    """500 / short side, then 800 / 492 of the window: as if to 813."""
+    path = str(ROOT / "configs/demo/faster_rcnn_R18_FPN_scenes.yaml")
+    words = "INPUT.CROP.ENABLED False INPUT.AUGMENT.RESIZE_CROP 1.0 INPUT.MIN_SIZE_TRAIN (800,)"
+    sizes = load_config(path, words.split()).image_sizes
+    assert sizes.train == (813, 0) and sizes.crop == (800, 800) and not sizes.crop_first
+
+
+@pytest.mark.parametrize(
+    ("steps", "sizes"),
+    [
+        # LSJ: a picture is fitted into 1024 pixels, then cut or padded to it
+        (
+            [
+                {
+                    "_target_": "x.ResizeScale",
+                    "min_scale": 0.1,
+                    "max_scale": 2.0,
+                    "target_height": 1024,
+                    "target_width": 1024,
+                },
+                {"_target_": "x.FixedSizeCrop", "crop_size": [1024, 1024]},
+            ],
+            ((1075, 1075), (1024, 1024), False),
+        ),
+        (
+            [
+                {"_target_": "x.RandomObjectCrop", "crop_size": [256, 128]},
+                {"_target_": "x.ResizeShortestEdge", "short_edge_length": [256, 512]},
+            ],
+            ((512, 2**63 - 1), (128, 256), True),
+        ),
+        ([{"_target_": "x.RandomObjectCrop", "crop_size": [9, 9], "prob": 0.2}], ((0, 0), None, 0)),
+        (
+            [
+                {
+                    "_target_": "x.RandomApply",
+                    "tfm_or_aug": {"_target_": "x.FixedSizeCrop", "crop_size": [9, 8]},
+                    "prob": 0.9,
+                }
+            ],
+            ((0, 0), (8, 9), False),
+        ),
+    ],
+)
+def test_a_lazy_config_says_its_crops_by_the_order_of_its_steps(steps, sizes):
+    lazy = load_config(str(ROOT / "configs/demo/faster_rcnn_R18_FPN_scenes.py"))
+    lazy.cfg.dataloader.train.mapper.augmentations = steps
+    found = lazy.image_sizes
+    assert (found.train, found.crop, found.crop_first) == sizes
+
+
+def test_other_steps_of_testing_are_refused():
+    path = str(ROOT / "configs/demo/faster_rcnn_R18_FPN_scenes.yaml")
     lazy = load_config(path.replace(".yaml", ".py"))
     step = {"_target_": "detectron2.data.transforms.RandomFlip"}
     lazy.cfg.dataloader.test.mapper.augmentations.append(step)

@@ -29,6 +29,27 @@ def data(width: int, height: int, largest: float = 0.0) -> TrainingData:
         (RESIZED, None, 800, "testing resizes pictures to 800 px"),
         (ModelAbout(crop=(192, 192)), data(256, 256), 512, "crops of 192 x 192, but not below"),
         (ModelAbout(crop=(1024, 1024)), None, 1024, "trained on crops of 1024 x 1024,"),
+        # own data on enlarged windows: 256 to 512 in training, pictures to twice their sides
+        (
+            ModelAbout(short_side=1764, train_size=(512, 0), crop=(256, 256), crop_first=True),
+            data(882, 882),
+            882,
+            "training resized crops of 256 x 256 by 2.00",
+        ),
+        # windows that training leaves as they are, and a testing that resizes
+        (
+            ModelAbout(short_side=600, crop=(128, 128), crop_first=True),
+            data(882, 882),
+            600,
+            "by 1.00, and testing resizes a tile to 600 px",
+        ),
+        # a window out of the resized picture leaves the scale to the picture's resize
+        (
+            ModelAbout(short_side=800, train_size=(800, 1333), crop=(512, 512)),
+            data(640, 480),
+            512,
+            "pictures of 640 x 480 by 1.67",
+        ),
         (AS_IS, data(1000, 700), 1000, "trained on pictures of 1000 x 700,"),
         (AS_IS, data(4000, 3000), 1280, "but not above 1280"),
         (AS_IS, None, 640, "nobody says"),

@@ -16,6 +16,7 @@ import d2freq
 from d2freq.commands.options import gather_overrides
 from d2freq.errors import UserError
 from d2freq.utils.config_names import find_config
+from d2freq.utils.output import check_output
 from d2freq.utils.parser import Parser
 from d2freq.utils.present import present
 from d2freq.utils.streams import print_any_letter
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def check_files(arguments: argparse.Namespace) -> None:
-    """Refuse a config that nobody has, and files that are not there, of whichever command.
+    """Refuse a config that nobody has, files that are not there, and places where nothing can be
+    written, of whichever command.
 
     Raises:
         UserError: the message names the nearest config, or the option.
@@ -87,6 +89,10 @@ def check_files(arguments: argparse.Namespace) -> None:
         place = getattr(arguments, name, None)
         if isinstance(place, str) and place:
             present(place, f"--{name}")
+    for name in ("output", "fix", "histogram", "pairs"):
+        places = getattr(arguments, name, None) or []
+        for place in [places] if isinstance(places, str) else places:
+            check_output(place, f"--{name}")
 
 
 def build_parser() -> argparse.ArgumentParser:

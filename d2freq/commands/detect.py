@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from d2freq.utils.output import check_output, refuse_other_run
 from d2freq.utils.present import present_source, present_weights
 
 SUMMARY = "search pictures, folders, large images, GeoTIFFs and videos with a trained detector"
@@ -101,6 +102,8 @@ class _Tile(argparse.Action):
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    check_output(arguments.output, "--output", folder=True)
+    refuse_other_run(arguments.output, resume=arguments.resume, overwrite=arguments.overwrite)
     for word in (*arguments.sources, *arguments.more_sources):
         present_source(word)
     # a file of d2freq export is left to its engine, which says more

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2freq.errors import UserError
+from d2freq.utils.output import check_output
 from d2freq.utils.present import present
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="before merging drop what a tile's border cuts off and a neighbouring tile has whole; "
         "published benchmarks merge without",
     )
-    command.set_defaults(run=_run, check=check)
+    command.set_defaults(run=_run, check=_check, needs_host=False)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -75,6 +76,12 @@ def check(arguments: argparse.Namespace) -> None:
     present(arguments.detections)
     if getattr(arguments, "tiles", None):
         present(arguments.tiles, "--tiles")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    check(arguments)
+    if arguments.output:
+        check_output(arguments.output, "--output", folder=True)
 
 
 def _run(arguments: argparse.Namespace) -> None:

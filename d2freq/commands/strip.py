@@ -1,7 +1,9 @@
 """``d2freq strip``: the detector's weights alone, out of a checkpoint that was trained with SET."""
 
 import argparse
+import os
 
+from d2freq.errors import UserError
 from d2freq.utils.present import present
 
 SUMMARY = "write the detector's weights alone, out of a checkpoint trained with SET"
@@ -17,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     present(arguments.checkpoint)
+    if os.path.exists(arguments.output) and not arguments.overwrite:
+        raise UserError(
+            f"{arguments.output} is there already; name another file, or say --overwrite"
+        )
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,6 @@ from d2freq.inference.run import (
     FULL,
     disk_full,
     prepare_folder,
-    refuse_other_run,
     search,
     write_run,
 )
@@ -30,12 +29,15 @@ from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.tiling import Merging
 from d2freq.inference.truth import category_ids, coco_of, ground_truth, object_sizes
 from d2freq.utils.choices import choice
+from d2freq.utils.extras import install
 from d2freq.utils.lock import locked
+from d2freq.utils.output import refuse_other_run
 
 __all__ = ["DetectOptions", "Outcome", "detect"]
 
 ALL = "all"
 USUAL = ["coco", "csv", "report"]  # what costs little, whatever the pictures
+NEEDS = {"geojson": ["pyproj"], "geopackage": ["pyproj", "geopandas"]}
 FEW = 200  # pictures, up to which drawings of all cost little, too
 
 
@@ -117,6 +119,12 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
         raise UserError("no source: name pictures, a folder, a list, a COCO file or a video")
     folder = Path(options.output)
     refuse_other_run(folder, resume=options.resume, overwrite=options.overwrite)
+    # before the detector is loaded: a folder that is taken or cannot be written to is said at once
+    with locked(folder, "detecting"):
+        return _detect(options, folder, merging, progress=progress)
+
+
+def _detect(options: DetectOptions, folder: Path, merging: Merging, *, progress: bool) -> Outcome:
     sources = find_sources(options.sources, images=options.images, leave_out=folder)
     detector = Detector.load(
         options.config_file,
@@ -143,14 +151,13 @@ def detect(options: DetectOptions, *, progress: bool = True) -> Outcome:
         least=max(options.score, detector.about.score),
     )
     print(_say(detector, plan.reason, options.score))
-    with locked(folder, "detecting"):
-        if not prepare_folder(folder, parts, resume=options.resume, overwrite=options.overwrite):
-            return Outcome(lines=[f"{folder}: the run there is whole; nothing is left to do"])
-        found = search(
-            detector.engine, sources, settings, parts, limit=options.limit, progress=progress
-        )
-        files = _write(found, folder, options.format, run)
-        write_run(folder, parts, found, files)
+    if not prepare_folder(folder, parts, resume=options.resume, overwrite=options.overwrite):
+        return Outcome(lines=[f"{folder}: the run there is whole; nothing is left to do"])
+    found = search(
+        detector.engine, sources, settings, parts, limit=options.limit, progress=progress
+    )
+    files = _write(found, folder, options.format, run)
+    write_run(folder, parts, found, files)
     return Outcome(found, [*_notes(found), *_summary(found, files)])
 
 
@@ -186,6 +193,9 @@ def _check_formats(names: Sequence[str] | None) -> None:
         raise UserError("--format names no format; leave it out to take those that cost little")
     for name in names or ():
         choice(name, (*WRITERS, ALL), key="--format")
+        for package in NEEDS.get(name, ()):  # before the search, which may take hours
+            if importlib.util.find_spec(package) is None:
+                raise UserError(f"--format {name} needs {package}: {install('geo')}")
 
 
 def _say(detector: Detector, reason: str, score: float) -> str:

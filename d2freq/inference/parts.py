@@ -20,10 +20,10 @@ from d2freq.errors import UserError
 from d2freq.inference.detections import Detections
 from d2freq.utils.files import write_json
 from d2freq.utils.jobs import read_key, stamp
+from d2freq.utils.output import PARTS
 
-__all__ = ["PARTS", "Parts", "Tile"]
+__all__ = ["Parts", "Tile"]
 
-PARTS = "run.parts"
 FREE = {"format"}  # of the key, as files are written behind the search
 
 

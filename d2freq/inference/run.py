@@ -14,38 +14,22 @@ from tqdm import tqdm
 from d2freq.errors import UserError
 from d2freq.inference.detections import Picture
 from d2freq.inference.engines.engine import Engine
-from d2freq.inference.parts import PARTS, Parts
+from d2freq.inference.parts import Parts
 from d2freq.inference.searcher import Found, Searcher, Settings, Stop
 from d2freq.inference.sources import Source, open_source
 from d2freq.inference.sources.survey import count_tiles
 from d2freq.utils.files import read_json, write_json
+from d2freq.utils.output import RUN_FILE, refuse_other_run
 
 __all__ = [
     "FULL",
-    "RUN_FILE",
     "disk_full",
     "prepare_folder",
-    "refuse_other_run",
     "search",
     "write_run",
 ]
 
-RUN_FILE = "run.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def refuse_other_run(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raise UserError where the folder holds a run, and nothing says what to do about it."""
-    if resume and overwrite:
-        raise UserError("--resume goes on with a run, --overwrite starts it anew: take one of them")
-    if resume or overwrite:
-        return
-    for name, state in ((RUN_FILE, "a finished run"), (PARTS, "an interrupted run")):
-        if (folder / name).exists():
-            raise UserError(
-                f"{folder}: holds {state}; go on with --resume, start anew with --overwrite, or "
-                "name another folder with --output"
-            )
 
 
 def prepare_folder(folder: Path, parts: Parts, *, resume: bool, overwrite: bool) -> bool:

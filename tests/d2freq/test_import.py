@@ -90,6 +90,9 @@ REFUSED = {
     "d2freq evaluate . nosuch": "nosuch: no such file or folder",
     "d2freq report . nosuch": "nosuch: no such file or folder",
     "d2freq validate x.json --images nosuch": "--images nosuch: no such folder",
+    "d2freq validate nosuch.json": "nosuch.json: no such file or folder",
+    "d2freq convert results nosuch x.json --ground-truth .": "nosuch: no such file or folder",
+    "d2freq convert results . x.json --ground-truth nosuch": "nosuch: no such file or folder",
     "d2freq strip nosuch x": "nosuch: no such file or folder",
     "d2freq unmix nosuch": "give a .npy file",
     "d2freq visualize losses --metrics nosuch --output x.png": "--metrics nosuch: no such file",
@@ -97,6 +100,21 @@ REFUSED = {
     "d2freq configs nosuch": "no config has nosuch",
     "train_net.py --config-file nosuch": "no such config file",
     "train_net.py": "nothing to train",
+}
+
+
+# Command lines whose output cannot be written, or is there already.
+TAKEN = {
+    "d2freq detect a.json --weights a.json --output found": "which stays as it is: name another "
+    "folder with --output DIR, or",
+    "d2freq detect a.json --weights a.json --output half": "interrupted run: go on with --resume",
+    "d2freq detect a.json --weights a.json --output a.json": "a.json is a file, not a folder",
+    "d2freq detect a.json --weights a.json --output loop": "leads back to itself",
+    "d2freq evaluate a.json a.json --output a.json": "--output a.json: a.json is a file",
+    "d2freq report a.json a.json --output a.json/x.html": "/a.json is a file, not a folder",
+    "d2freq validate a.json --fix a.json/x.json": "--fix a.json/x.json: ",
+    "d2freq export --weights a.json --format onnx --output a.json/x.onnx": "name another place",
+    "d2freq strip a.json half": "half is there already; name another file",
 }
 
 
@@ -115,16 +133,36 @@ def test_what_is_not_there_is_told_without_torch(tmp_path):
     assert loaded == [] and not list(tmp_path.iterdir())
 
 
-def test_labels_and_tiles_are_converted_without_torch(tmp_path):
+def test_an_output_that_is_taken_is_told_without_torch(tmp_path):
+    """Before a detector is loaded, let alone hours of search."""
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found/run.json").write_text("{}")
+    (tmp_path / "half/run.parts").mkdir(parents=True)
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.rglob("*"))
+    said, loaded = read_without_torch(TAKEN, tmp_path)
+    for line, words in TAKEN.items():
+        assert said[line][0] == 2 and words in said[line][1], (line, said[line])
+    assert loaded == [] and sorted(tmp_path.rglob("*")) == before
+
+
+def test_files_are_converted_checked_and_measured_without_torch(tmp_path):
     """What needs no host does not load one; else it would fail, since none is registered."""
     Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
     (tmp_path / "classes.txt").write_text("car\n")
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    box = {"image_id": 1, "category_id": 1, "bbox": [16, 12, 8, 6], "score": 0.9}
+    (tmp_path / "found.json").write_text(json.dumps([box]))
     lines = {
         "d2freq convert yolo . --output a.json --workers 1": "1 box",
         "d2freq convert coco-to-yolo a.json --output yolo": "yolo",
         "d2freq convert coco-to-voc a.json --output voc": "voc",
         "d2freq convert tiles a.json --images . --size 20 20 --overlap 4 4 --output tiles": "tiles",
+        "d2freq validate a.json --images .": "no fault",
+        "d2freq evaluate a.json found.json": "100.00",
+        "d2freq report a.json found.json --images .": "report.html",
+        "d2freq convert results found.json x.json --ground-truth a.json": "x.json: 1 detection",
         "d2freq configs": "hs_fpn/faster_rcnn_R50_HSFPN_aitod",
         "d2freq configs --copy configs": "configs",
     }

@@ -277,12 +277,14 @@ def test_two_runs_into_one_folder(detect, pictures, tmp_path, monkeypatch):
     content |= {"pid": os.getppid(), "process": "", "token": "another"}
     monkeypatch.setattr("d2freq.utils.lock._process_start", lambda pid: "")
     lock.path.write_text(json.dumps(content))
+    monkeypatch.setattr(Detector, "load", None)  # nothing is loaded for a folder that is taken
     code, _, errors = detect(pictures)
     assert code == 2 and len(errors) == 1 and "is at work in this folder" in errors[0]
+    monkeypatch.undo()
     lock.path.unlink()
     assert detect(pictures)[0] == 0
     code, _, errors = detect(pictures)
-    assert code == 2 and "holds a finished run; go on with --resume" in errors[0]
+    assert code == 2 and "finished run, which stays as it is: name another folder" in errors[0]
     code, out, _ = detect(pictures, "--resume")
     assert code == 0 and "nothing is left to do" in out
 

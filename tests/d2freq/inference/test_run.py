@@ -14,12 +14,13 @@ from PIL import Image
 
 from d2freq.errors import UserError
 from d2freq.inference import parts as parts_module
-from d2freq.inference.parts import PARTS, Parts
+from d2freq.inference.parts import Parts
 from d2freq.inference.run import prepare_folder, search, write_run
 from d2freq.inference.search import Choice
 from d2freq.inference.searcher import Settings
 from d2freq.inference.sources import find_sources
 from d2freq.inference.tiling import TilePlan
+from d2freq.utils.output import PARTS
 from tests.d2freq.inference.blobs import NAMES, BlobEngine, blob_picture, sorted_boxes
 
 PLAN = TilePlan((64, 64), (20, 20))
@@ -221,7 +222,7 @@ def test_a_folder_with_a_run_is_refused(pictures, tmp_path):
         return prepare_folder(folder, Parts(folder, key or {"tile": 64}, NAMES), **options)
 
     parts.begin()
-    with pytest.raises(UserError, match="holds an interrupted run; go on with --resume"):
+    with pytest.raises(UserError, match="holds an interrupted run: go on with --resume"):
         prepare()
     with pytest.raises(UserError, match="made with tile 64, not 32; resume it with the same"):
         prepare({"tile": 32}, resume=True)

@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="M",
         help=f"of all pixels in the page ({PIXEL_BYTES // MEGABYTE}); more pictures get fewer each",
     )
-    command.set_defaults(run=_run, check=_check)
+    command.set_defaults(run=_run, check=_check, needs_host=False)
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from d2freq.errors import UserError
+from d2freq.utils.present import present
 
 if TYPE_CHECKING:
     from d2freq.data.coco.report import Report
@@ -62,7 +63,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     leaks.add_argument("--against", metavar="OTHER.json", help="COCO file of the other split")
     leaks.add_argument("--other-images", metavar="DIR", help="folder of its images; needs --images")
     leaks.add_argument("--pairs", metavar="OUT.json", help="write all pairs found")
-    command.set_defaults(run=_run, check=_check_options)
+    command.set_defaults(run=_run, check=_check_options, needs_host=False)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -131,6 +132,7 @@ def _check_options(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) and not arguments.against:
             option = name.replace("_", "-")
             raise UserError(f"--{option} is of --against OTHER.json, which is missing")
+    present(arguments.file)
 
 
 def _show_classes(arguments: argparse.Namespace) -> bool:

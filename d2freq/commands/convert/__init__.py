@@ -15,9 +15,8 @@ SUMMARY = "convert data sets to COCO files, whole or in tiles, and back"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What can be converted."""
-    alone = (*TO_COCO, *TOOLS, *TILES, *FROM_COCO)
-    topics = [replace(topic, needs_host=False) for topic in alone]
-    add_topics(command, (*topics, *RESULTS), _convert)
+    topics = (*TO_COCO, *TOOLS, *TILES, *FROM_COCO, *RESULTS)
+    add_topics(command, [replace(topic, needs_host=False) for topic in topics], _convert)
 
 
 def _convert(topic: Topic, options: Options) -> None:

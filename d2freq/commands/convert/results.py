@@ -5,6 +5,7 @@ import argparse
 from d2freq.commands.evaluate import NAMES_HELP
 from d2freq.commands.topics import Topic
 from d2freq.utils.late import Later
+from d2freq.utils.present import present
 
 __all__ = ["TOPICS"]
 
@@ -30,6 +31,11 @@ def _results(parser: argparse.ArgumentParser) -> None:
     add("--names", help=NAMES_HELP)
 
 
+def _there(place: str) -> str:
+    present(place)
+    return place
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
@@ -41,6 +47,6 @@ TOPICS = (
         _results,
         Later("d2freq.inference.convert_results", "convert_results"),
         list,
-        words={"formats": _words},
+        words={"formats": _words, "source": _there, "ground_truth": _there},
     ),
 )

@@ -31,6 +31,7 @@ from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.hooks.exact_resume import ExactResume
 from d2freq.engine.hooks.fast_cpu import FastCPU
 from d2freq.engine.hooks.finite_steps import FiniteSteps
+from d2freq.engine.hooks.first_lines import FirstLines
 from d2freq.engine.hooks.known_classes import KnownClasses
 from d2freq.engine.hooks.saving import Saving
 from d2freq.engine.hooks.stopping import Evaluating, Leave, Stop
@@ -94,6 +95,9 @@ def with_own_hooks(usual: Sequence[HookBase | None], run: Run) -> list[HookBase]
     after_evaluation: list[HookBase] = [*asked.after_evaluation]
     # behind the writers: what may end the training
     at_the_end: list[HookBase] = [*asked.at_the_end]
+    printing = next((hook for hook in hooks if isinstance(hook, PeriodicWriter)), None)
+    if printing is not None:  # of the main process alone
+        at_the_end.append(FirstLines(printing._period))
 
     place = _first(hooks, (EvalHook, PeriodicWriter))
     hooks[place:place] = [*before_saving, saving, Evaluating(stop, begins=True)]

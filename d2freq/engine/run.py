@@ -6,6 +6,7 @@ from typing import Any
 from detectron2.utils import comm
 
 from d2freq.engine import train_lazy, train_yaml
+from d2freq.engine.changed_keys import changed_keys, tell_changed_keys
 from d2freq.engine.checks import check
 from d2freq.engine.config import Config, YamlConfig, load_config
 from d2freq.engine.console import warnings_logged
@@ -55,7 +56,11 @@ def run(args: argparse.Namespace) -> dict:
     note(*getattr(args, "noted", ()))
     config = load_config(args.config_file, args.opts)
     config.settle_pixels()
+    resumes = args.resume and not args.eval_only and comm.is_main_process()
+    # before set_up writes this run's config in its place
+    changed = changed_keys(config) if resumes else []
     config.set_up(args)
+    tell_changed_keys(config, changed)
     with warnings_logged():
         return _run(config, args)
 

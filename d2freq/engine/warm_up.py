@@ -25,12 +25,14 @@ def tell_long_warm_up(config: Config) -> None:
     if steps == 0 or steps < length:
         return
     advice = length // SHARE
-    value = f"{advice / length:g}" if isinstance(config, LazyConfig) else advice
+    word = f"{keys[0]} {advice}"
+    if isinstance(config, LazyConfig):
+        word = f"{keys[0]}={advice / length:g}"
     notice(
         logger,
         f"the warm-up of {steps} iterations ({keys[0]}) is not shorter than the training of "
         f"{length} ({keys[1]}): the learning rate never reaches {keys[2]}, and little is learned. "
-        f"Set {keys[0]} to about a tenth of the training, {value}, or train longer",
+        f"Add {word} to the command, which is a tenth of the training, or train longer",
     )
 
 

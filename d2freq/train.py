@@ -16,7 +16,7 @@ from d2freq.engine.run import check_arguments, output_folder
 from d2freq.errors import UserError
 from d2freq.train_arguments import OWN_DATA_CONFIG, build_parser
 from d2freq.utils.lock import locked
-from d2freq.utils.notices import note, noted
+from d2freq.utils.notices import note, noted, tell_waiting
 from d2freq.utils.streams import print_any_letter
 
 __all__ = ["build_parser", "main", "start"]
@@ -37,6 +37,7 @@ def start(arguments: argparse.Namespace) -> None:
         print(*said, sep="\n", end="\n" if said else "", flush=True)
         note(*said)
     folder = output_folder(arguments)
+    tell_waiting()
     holds = is_first(arguments) and "://" not in folder
     with locked(folder, "training") if holds else nullcontext():
         check_arguments(arguments)

@@ -20,7 +20,7 @@ from typing import Any
 import detectron2
 from detectron2.utils.logger import setup_logger
 
-from d2freq.utils.notices import BRIEF, noted
+from d2freq.utils.notices import BRIEF, noted, tell_waiting
 
 __all__ = ["set_up_logs", "warnings_logged"]
 
@@ -46,6 +46,7 @@ def set_up_logs(folder: str, rank: int, *, verbose: bool = False) -> None:
         setup_logger(folder, distributed_rank=rank),
         setup_logger(folder, distributed_rank=rank, name="d2freq"),
     ]
+    tell_waiting()
     seen: set[str] = set()
     for handler in {handler for log in logs for handler in log.handlers}:
         if isinstance(handler, logging.StreamHandler) and not _writes_file(handler):

@@ -7,12 +7,13 @@ here, so that the log can have it, too.
 import logging
 import os
 
-__all__ = ["BRIEF", "note", "notice", "noted"]
+__all__ = ["BRIEF", "later", "note", "notice", "noted", "tell_waiting"]
 
 # what the terminal shows of a record in place of its text, as extra={BRIEF: ...}; "" for nothing
 BRIEF = "brief"
 
 _noted: list[str] = []
+_waiting: dict[str, logging.Logger] = {}
 
 
 def notice(logger: logging.Logger, text: str) -> None:
@@ -24,6 +25,21 @@ def notice(logger: logging.Logger, text: str) -> None:
         _noted.append(text)
         if os.environ.get("RANK", "0") == "0":
             logger.warning("%s", text)
+
+
+def later(logger: logging.Logger, text: str) -> None:
+    """Keep a notice for tell_waiting: a command first says what it does.
+
+    One that nobody asks for, since it does not matter to the command, is never told.
+    """
+    _waiting[text] = logger
+
+
+def tell_waiting() -> None:
+    """Give the notices that wait."""
+    for text, logger in _waiting.items():
+        notice(logger, text)
+    _waiting.clear()
 
 
 def note(*texts: str) -> None:

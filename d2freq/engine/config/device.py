@@ -1,6 +1,7 @@
 """The device that a config or a command asks for, where it is there."""
 
 import logging
+from collections.abc import Callable
 
 import torch
 
@@ -12,10 +13,14 @@ __all__ = ["check_device", "present_device"]
 logger = logging.getLogger(__name__)
 
 
-def present_device(device: str, key: str) -> str:
+def present_device(device: str, key: str, *, tell: Callable = notice) -> str:
     """The device that ``key`` names, or the CPU, with a notice, where there is no CUDA.
 
     Detectron2's default is "cuda"; without this every command on a CPU would need an override.
+
+    Args:
+        tell: takes logger and text; ``later`` for a config, whose device many commands replace by
+            one of their own.
 
     Raises:
         UserError: torch knows no such name.
@@ -23,7 +28,7 @@ def present_device(device: str, key: str) -> str:
     _parsed(device, key)
     if device.startswith("cuda") and not torch.cuda.is_available():
         cure = f"{key}=cpu" if key.islower() and key[0] != "-" else f"{key} cpu"
-        notice(
+        tell(
             logger,
             f"{key} is {device}, and this machine has no CUDA device: the CPU computes instead. "
             f"That is fine, only slower; with {cure} this line goes away",

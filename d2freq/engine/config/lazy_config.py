@@ -25,6 +25,7 @@ from d2freq.errors import UserError
 from d2freq.modeling.assignment import lean
 from d2freq.modeling.frequency_input import FixedStem
 from d2freq.trainer_config import lazy_name, setting_default
+from d2freq.utils.notices import tell_waiting
 from d2freq.utils.pixels import PixelReader
 from d2freq.utils.pixels.reader import DATASET
 
@@ -160,6 +161,8 @@ class LazyConfig(Config):
         return self._sets("test")
 
     def model(self, device: str | None = None) -> nn.Module:
+        if device is None:
+            tell_waiting()  # that the config's own device is not there
         return lean(instantiate(self.cfg.model)).to(device or self.cfg.train.device)
 
     def optimizer(self, model: nn.Module) -> Optimizer:

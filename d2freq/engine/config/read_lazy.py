@@ -18,6 +18,7 @@ from d2freq.engine.config.other_kind import named_otherwise
 from d2freq.errors import UserError
 from d2freq.trainer_config import lazy_names
 from d2freq.utils.choices import did_you_mean
+from d2freq.utils.notices import later
 
 __all__ = ["load_lazy"]
 
@@ -69,7 +70,7 @@ def load_lazy(config_file: str, overrides: list[str] | None = None) -> DictConfi
         raise UserError(f"{config_file}: a lazy config needs {', '.join(missing)} at top level")
     _check_train_keys(cfg.train, config_file)
     _check_arguments(cfg, "", config_file)
-    cfg.train.device = present_device(cfg.train.get("device", "cuda"), "train.device")
+    cfg.train.device = present_device(cfg.train.get("device", "cuda"), "train.device", tell=later)
     return cfg
 
 

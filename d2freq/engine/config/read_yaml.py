@@ -13,6 +13,7 @@ from d2freq.engine.config.device import present_device
 from d2freq.engine.config.other_kind import named_otherwise
 from d2freq.errors import UserError
 from d2freq.utils.choices import did_you_mean
+from d2freq.utils.notices import later
 
 __all__ = ["load_yaml"]
 
@@ -43,7 +44,7 @@ def load_yaml(config_file: str, overrides: list[str] | None = None) -> CfgNode:
             raise UserError(_refused_tag(error, source)) from error
         except YAMLError as error:
             raise UserError(f"{source}: not valid YAML: {error}") from error
-    cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE")
+    cfg.MODEL.DEVICE = present_device(cfg.MODEL.DEVICE, "MODEL.DEVICE", tell=later)
     _register_datasets(cfg.D2FREQ.DATASETS)
     return cfg
 

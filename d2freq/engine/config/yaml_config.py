@@ -36,6 +36,7 @@ from d2freq.modeling.frequency_input.config import freq_input_keys
 from d2freq.modeling.registration import short_name
 from d2freq.modeling.roi_heads.config import check_box_loss
 from d2freq.trainer_config import host_node_keys, trainer_keys
+from d2freq.utils.notices import tell_waiting
 from d2freq.utils.own_keys import own_keys
 from d2freq.utils.pixels import PixelReader
 from d2freq.utils.pixels.reader import DATASET
@@ -161,6 +162,8 @@ class YamlConfig(Config):
 
     def model(self, device: str | None = None) -> nn.Module:
         check_registry_names(self.cfg)  # a command that does not train has not checked the config
+        if device is None:
+            tell_waiting()  # that the config's own device is not there
         with keys_are_read():
             return lean(build_model(self.cfg if device is None else self._on(device)))
 

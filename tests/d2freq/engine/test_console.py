@@ -5,10 +5,13 @@ import warnings
 
 import pytest
 
+from d2freq.engine.config import load_config
 from d2freq.engine.config.device import present_device
 from d2freq.engine.console import set_up_logs, warnings_logged
 from d2freq.utils import notices
-from d2freq.utils.notices import BRIEF, note, noted, notice
+from d2freq.utils.notices import BRIEF, note, noted, notice, tell_waiting
+
+DEMO = "demo/faster_rcnn_R18_FPN_scenes"
 
 TABLE = "Loaded weights:\n" + "\n".join(f"| layer{n} |" for n in range(40))
 
@@ -16,6 +19,7 @@ TABLE = "Loaded weights:\n" + "\n".join(f"| layer{n} |" for n in range(40))
 @pytest.fixture(autouse=True)
 def _nothing_noted(loggers, monkeypatch):
     monkeypatch.setattr(notices, "_noted", [])
+    monkeypatch.setattr(notices, "_waiting", {})
 
 
 def log_as_a_training() -> None:
@@ -89,6 +93,20 @@ def test_a_notice_is_told_once_and_again_in_the_log(caplog, monkeypatch, tmp_pat
     set_up_logs(str(tmp_path), 0)
     assert said[0] in (tmp_path / "log.txt").read_text()
     assert said[0] not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["own_data/faster_rcnn_MobileNetV2_FPN", f"{DEMO}.py"])
+def test_the_device_is_told_when_the_models_own_is_taken_and_once(name, caplog, monkeypatch):
+    """Not where the config is read: a command first says what it does, and may have a device."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = load_config(name)
+    load_config(name).model("cpu")
+    assert not caplog.records
+    config.model()
+    config.model()
+    load_config(name)
+    tell_waiting()
+    assert ["has no CUDA device" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_what_packages_deprecate_in_each_other_stays_in_the_log(tmp_path, capsys):

@@ -13,11 +13,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from d2freq.data.coco.check import check_coco
 from d2freq.data.stream.bad_images import policy_of
-from d2freq.engine.config import Config, as_config
+from d2freq.engine.config import Config, YamlConfig, as_config
 from d2freq.engine.hooks.asked_for import asked_for
 from d2freq.engine.tasks import check_data
 from d2freq.engine.warm_up import tell_long_warm_up
-from d2freq.engine.weights.addresses import find_weights
+from d2freq.engine.weights.addresses import fetch, find_weights
 from d2freq.engine.weights.folder import newest_readable
 from d2freq.engine.weights.strict import check_fits
 from d2freq.engine.writers import check_writers
@@ -68,6 +68,8 @@ def check(
     check_weights(
         weights, config.output_dir, eval_only=eval_only and learns(model), key=config.weights_key
     )
+    if weights:
+        fetch(weights, config.weights_key, cure=_without_network(config, eval_only=eval_only))
     if config.strict:
         check_checkpoint(model, weights, complete=eval_only)
     check_data(names, model, config, train=train)
@@ -120,14 +122,28 @@ def check_weights(weights: str, output_dir: str, *, eval_only: bool, key: str) -
 def check_checkpoint(model: torch.nn.Module, weights: str, *, complete: bool) -> None:
     """Raise UserError for a file that cannot be had, cannot be read or does not fit the model.
 
-    What has an address is fetched here, once for all processes of this machine.
-
     Args:
         model: on device "meta".
         complete: every tensor of the model has to be in the file, as for evaluation.
     """
     if weights:
         check_fits(model, weights, complete=complete)
+
+
+def _without_network(config: Config, *, eval_only: bool) -> str:
+    """What to do where the weights that training starts from, or that are measured, have an
+    address that does not answer. They are fetched once for all processes of this machine.
+    """
+    key = config.weights_key
+    file, none = f"{key} FILE", f'{key} ""'
+    if not isinstance(config, YamlConfig):
+        file, none = f"{key}=FILE", f'{key}=""'
+    if eval_only:
+        return f"Name a file that is here: {file}"
+    return (
+        f"Without a network, {file} starts from the same file, fetched by hand on another machine, "
+        f"and {none} starts from random weights, which takes a much longer training"
+    )
 
 
 def _last_checkpoint(output_dir: str) -> str:

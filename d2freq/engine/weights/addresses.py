@@ -67,11 +67,12 @@ def find_weights(given: str, key: str = "weights") -> str:
     raise UserError(f"{key}: {given}: no such file{near}")
 
 
-def fetch(given: str, key: str = "weights") -> str:
+def fetch(given: str, key: str = "weights", *, cure: str = "") -> str:
     """The local file of a checkpoint, which is downloaded the first time.
 
     Args:
         given, key: see :func:`find_weights`; ``?matching_heuristics=True`` may stand behind.
+        cure: what to do where it cannot be had, for the message.
 
     Raises:
         UserError: there is none, or it cannot be had from its address.
@@ -89,6 +90,7 @@ def fetch(given: str, key: str = "weights") -> str:
         local = PathManager.get_local_path(place, **options)
     except (OSError, ValueError) as error:  # no network, no such file there, a full disk
         raise UserError(
-            f"{key}: {address} cannot be fetched ({error}). Fetch it by hand and name the file"
+            f"{key}: {address} cannot be fetched ({error}). "
+            + (cure or "Fetch it by hand and name the file")
         ) from error
     return local + given[len(asked) :]

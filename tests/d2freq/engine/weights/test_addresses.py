@@ -13,6 +13,7 @@ from detectron2.utils import file_io
 from d2freq import model_zoo
 from d2freq.cli import main
 from d2freq.engine.build import build
+from d2freq.engine.checks import check
 from d2freq.engine.config import load_config
 from d2freq.engine.weights.addresses import ZOO_HOST, fetch, find_weights, zoo_names
 from d2freq.engine.weights.strict import StrictCheckpointer, load_weights
@@ -151,6 +152,26 @@ def test_what_cannot_be_fetched_is_one_line(given, server, capsys):
     assert main([*words, "--weights", address, *SMALL]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert "cannot be fetched" in line and "404" in line and "by hand" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "eval_only", "cures"),
+    [
+        (DEMO, False, ("MODEL.WEIGHTS FILE starts from the same", 'MODEL.WEIGHTS "" starts from')),
+        (f"{DEMO}.py", False, ("train.init_checkpoint=FILE", 'train.init_checkpoint="" starts')),
+        (DEMO, True, ("Name a file that is here: MODEL.WEIGHTS FILE",)),
+    ],
+)
+def test_a_training_without_network_is_told_both_ways_on(name, eval_only, cures, server):
+    address = server.address + "gone.pth"
+    key = "train.init_checkpoint=" if name.endswith(".py") else "MODEL.WEIGHTS="
+    config = load_config(name, [f"{key}{address}", *(() if name.endswith(".py") else SMALL)])
+    with pytest.raises(UserError, match=r"gone\.pth cannot be fetched") as error:
+        check(config, eval_only=eval_only)
+    assert all(cure in str(error.value) for cure in cures), str(error.value)
+    # what is advised is taken
+    none = load_config(name, [f'{key}""'] if name.endswith(".py") else ["MODEL.WEIGHTS", ""])
+    assert none.weights == ""
 
 
 @pytest.mark.parametrize(

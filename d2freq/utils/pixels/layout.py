@@ -39,6 +39,8 @@ class Layout:
         stacked: each of them is a band, as where they are deep and of one band; else the first
             alone is read.
         damaged: why not all of them are known; "" where they are.
+        white_is_zero: a TIFF's numbers are darkness (PhotometricInterpretation 0), and a program
+            that shows the picture inverts them.
     """
 
     format: str = ""
@@ -53,6 +55,7 @@ class Layout:
     pages: int = 1
     stacked: bool = False
     damaged: str = ""
+    white_is_zero: bool = False
 
     @property
     def deep(self) -> bool:
@@ -154,6 +157,7 @@ def _tiff(file: BinaryIO) -> Layout:
         pages=len(like),
         stacked=stacked,
         damaged=damaged,
+        white_is_zero=_value(first, 262, 1) == 0,
     )
 
 

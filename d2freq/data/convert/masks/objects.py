@@ -38,8 +38,9 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     """The values of a mask (H, W) int64: grey values, places in a palette, or colours as numbers.
 
     A palette's colours are for the eye, its places are what tools write. Three colours become one
-    number, R + 256 G + 65536 B, as in COCO's panoptic masks, unless all pixels are grey. Turned as
-    its EXIF tag says.
+    number, R + 256 G + 65536 B, as in COCO's panoptic masks, unless all pixels are grey. Of a TIFF
+    whose 0 is white, as tifffile writes an array of bool, the numbers in the file hold, not the
+    grey that a program shows. Turned as its EXIF tag says.
 
     Raises:
         UserError: not found, unreadable, several pictures in one file, several bands that no colour
@@ -53,6 +54,8 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
             "value for each object (--kind instance)"
         )
     pixels = _plain_pixels(path) if layout.plain else read_samples(path)[0]
+    if layout.plain and layout.white_is_zero:  # Pillow has inverted them for the eye
+        pixels = ~pixels if pixels.dtype == bool else 255 - pixels
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 2:

@@ -128,6 +128,11 @@ def test_palettes_colours_and_bits(tmp_path):
     assert np.array_equal(read_mask(tmp_path / "g.png"), places)
     Image.fromarray(places > 1).save(tmp_path / "b.png")
     assert np.array_equal(read_mask(tmp_path / "b.png"), places > 1)
+    for kind in (bool, np.uint8, np.uint16):  # whose 0 is white to a program that shows it
+        tifffile.imwrite(tmp_path / "w.tif", (places > 1).astype(kind), photometric="miniswhite")
+        assert np.array_equal(read_mask(tmp_path / "w.tif"), places > 1), kind
+    tifffile.imwrite(tmp_path / "bool.tif", places > 1)
+    assert np.array_equal(read_mask(tmp_path / "bool.tif"), places > 1)
     alpha = np.zeros((2, 2, 4), np.uint8)
     alpha[0, 1, 3] = 255
     Image.fromarray(alpha).save(tmp_path / "a.png")

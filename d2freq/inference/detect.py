@@ -214,6 +214,22 @@ def _say(detector: Detector, reason: str, score: float) -> str:
 
 def _notes(found: Found) -> list[str]:
     """What is said once of many pictures."""
+    return [*_notes_of_pages(found), *_notes_of_places(found)]
+
+
+def _notes_of_pages(found: Found) -> list[str]:
+    several = [result.picture for result in found.results if result.picture.unread]
+    if not several:
+        return []
+    first, others = several[0], len(several) - 1
+    more = f", and {_counted(others, 'other file')} like it" if others else ""
+    return [
+        f"{first.name} holds {first.unread + 1} pictures{more}: the first alone is searched. Write "
+        "each into a file of its own to search all"
+    ]
+
+
+def _notes_of_places(found: Found) -> list[str]:
     nowhere = [
         result.picture.path
         for result in found.results

@@ -112,6 +112,7 @@ class Picture:
         image_id: the COCO file's where the source is one, else numbered from 1.
         frame: its number in a video, from 0; None for a picture of its own.
         geo: None where the file does not say where it lies.
+        unread: further pictures in its file, such as pages, which are not searched.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Picture:
     image_id: int
     frame: int | None = None
     geo: GeoReference | None = None
+    unread: int = 0
 
 
 @dataclass(frozen=True, eq=False)

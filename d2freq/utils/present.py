@@ -29,6 +29,11 @@ def present_source(word: str | os.PathLike) -> None:
     Raises:
         UserError: it is none of them.
     """
+    if os.path.islink(word) and not os.path.exists(word):
+        raise UserError(
+            f"{word}: a link to {os.readlink(word)}, which is not there or leads back to itself; "
+            "correct or delete it"
+        )
     if not os.path.exists(word) and not glob.has_magic(os.fspath(word)):
         raise UserError(
             f"{word}: no such picture, folder or list; a glob needs quotes where the shell has none"

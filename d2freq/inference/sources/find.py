@@ -10,6 +10,7 @@ from pathlib import Path
 from d2freq.data.coco.near_names import near_hint
 from d2freq.data.coco.read import read_coco
 from d2freq.errors import DatasetError, UserError
+from d2freq.inference.sources.below import pictures_below
 from d2freq.inference.sources.raster import RASTERS
 from d2freq.inference.sources.source import Source
 from d2freq.inference.sources.video import VIDEOS
@@ -21,7 +22,7 @@ __all__ = ["COCO_FILES", "find_sources"]
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = tuple(dict.fromkeys((*PICTURES, *RASTERS)))
+ENDINGS = tuple(dict.fromkeys((*PICTURES, ".gif", *RASTERS)))
 COCO_FILES = (".json", ".json.gz")  # endings of files that list pictures
 
 
@@ -79,7 +80,7 @@ def _check_ids(sources: list[Source]) -> None:
 def _of_word(word: str, images: str | os.PathLike | None) -> list[Source]:
     path = Path(word)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and _is_searched(p))
+        files = pictures_below(path, (*ENDINGS, *VIDEOS))
         return [_file(file, file.relative_to(path).as_posix()) for file in files]
     if path.is_file():
         name = path.name.lower()

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from d2freq.errors import DatasetError
 from d2freq.inference.detections import Picture
@@ -11,7 +12,7 @@ from d2freq.inference.sources.raster import RASTERS, has_rasterio, open_raster
 from d2freq.inference.sources.source import OpenPicture, Source
 from d2freq.inference.sources.video import open_frames
 from d2freq.utils.extras import install
-from d2freq.utils.pixels import PixelReader, look_at
+from d2freq.utils.pixels import Look, PixelReader, look_at
 
 __all__ = ["open_source"]
 
@@ -42,22 +43,26 @@ def open_source(
         )
     if source.video:
         yield from open_frames(source.path, name=source.name, first_id=image_id)
-    elif _in_windows(source.path):
+        return
+    look = look_at(source.path)
+    if _in_windows(source.path, look):
         with open_raster(source.path, name=source.name, image_id=image_id, reader=reader) as opened:
             _check_size(source, opened.picture)
+            opened.picture = replace(opened.picture, unread=look.unread)
             yield opened
     elif reader is not None:
         samples = reader.open(source.path, source.size)
         height, width = samples.values.shape[:2]
-        picture = Picture(source.name, source.path, width, height, image_id)
+        picture = Picture(source.name, source.path, width, height, image_id, unread=look.unread)
         yield DecodedSamples(picture, samples, reader)
     else:
         pixels, something = read_decoded(source.path, source.size)
         height, width = pixels.shape[:2]
-        yield Decoded(Picture(source.name, source.path, width, height, image_id), pixels, something)
+        picture = Picture(source.name, source.path, width, height, image_id, unread=look.unread)
+        yield Decoded(picture, pixels, something)
 
 
-def _in_windows(path: str) -> bool:
+def _in_windows(path: str, look: Look) -> bool:
     if os.path.splitext(path)[1].lower() not in RASTERS or not os.path.isfile(path):
         return False
     if not has_rasterio():
@@ -69,7 +74,7 @@ def _in_windows(path: str) -> bool:
         )
         return False
     # GDAL leaves pixels as they lie in the file; such photographs are small
-    return not look_at(path).turned
+    return not look.turned
 
 
 def _check_size(source: Source, picture: Picture) -> None:

@@ -1,6 +1,7 @@
 """A GeoTIFF, read in windows by rasterio, with its place on the earth."""
 
 import importlib.util
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from d2freq.errors import DatasetError
 from d2freq.inference.detections import GeoReference, Picture
 from d2freq.inference.sources.source import OpenPicture
 from d2freq.utils.pixels import CURE, PixelReader, read_layout
+from d2freq.utils.pixels.decoding import unreadable
 from d2freq.utils.pixels.eight_bit import STRIP
 from d2freq.utils.pixels.reader import finished
 from d2freq.utils.pixels.value_range import Counts, scaled
@@ -24,6 +26,8 @@ RASTERS = (".tif", ".tiff", ".jp2", ".vrt")
 # Megabytes of decoded blocks: a row of 640 px tiles in a striped file 100,000 px wide fits, so
 # that its strips are decoded once
 CACHE = 256
+# what GDAL says of a damaged file is in the error; a program that sets up logging hears it, too
+logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
 
 def has_rasterio() -> bool:
@@ -49,9 +53,7 @@ def open_raster(
         try:
             data = rasterio.open(path)
         except RasterioError as error:
-            raise DatasetError(
-                f"{path}: unreadable ({error}); fetch it again, or remove it"
-            ) from error
+            raise unreadable(path, error) from error
         with data:
             if reader is None:
                 yield _Raster(data, path, name, image_id)
@@ -159,6 +161,7 @@ class _Samples(OpenPicture):
 def damaged(path: str, window: Window, error: Exception) -> DatasetError:
     """The error of a raster whose blocks cannot be decoded at a window."""
     where = f"x {window.x}, y {window.y}"
+    error = error.__cause__ if isinstance(error.__cause__, Exception) else error  # GDAL's own words
     return DatasetError(f"{path}: damaged at {where} ({error}); fetch it again, or remove it")
 
 

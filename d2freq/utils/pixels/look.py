@@ -1,12 +1,13 @@
 """What a picture file's header says of it, and whether its pixels can be read."""
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from PIL import Image
 
 from d2freq.errors import DatasetError
+from d2freq.utils.pixels.decoding import no_picture
 from d2freq.utils.pixels.layout import Layout, layout_of
 from d2freq.utils.pixels.limits import any_size
 from d2freq.utils.pixels.samples import read_samples
@@ -22,6 +23,8 @@ LOST = (MISSING, EMPTY, UNREADABLE, TRUNCATED)
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 exchange width and height
 _CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
+# a telephone's JPEG has further pictures, too: its depth, its gain, a smaller copy
+_ANIMATED = ("GIF", "PNG", "WEBP")
 _DEEP_MODES = ("I", "F")  # Pillow's of 16 and 32 bits a sample
 
 
@@ -37,7 +40,7 @@ class Look(NamedTuple):
     turned: bool = False  # by its EXIF orientation
     mode: str = ""  # of Pillow; "" where Pillow does not read such a file
     samples: str = ""  # of what no 8-bit RGB holds, in words: "5 bands of 16 bits (uint16)"
-    unread: int = 0  # further pictures of the same size in the file, which nobody reads
+    unread: int = 0  # further pictures in the file, which nobody reads
 
     @property
     def deep(self) -> bool:
@@ -74,23 +77,12 @@ def look_at(path: str, decode: bool = False) -> Look:
                 left = image.getexif().get(_ORIENTATION, 1)
             width, height = image.size
             mode = image.mode
+            animated = image.format in _ANIMATED and getattr(image, "is_animated", False)
+            pages = max(layout.pages, getattr(image, "n_frames", 1) if animated else 1)
     except Exception as error:  # Pillow raises many kinds on broken files
-        return Look(stage if decode else UNREADABLE, _no_picture(path) or str(error))
+        return Look(stage if decode else UNREADABLE, no_picture(path) or str(error))
     size = (height, width) if left in (5, 6, 7, 8) else (width, height)
-    return Look(
-        size=size, turned=1 < max(before, left) < 9, mode=mode, unread=max(0, layout.pages - 1)
-    )
-
-
-def _no_picture(path: str) -> str:
-    """What a file is that is called a picture and is none, "" where it is not known."""
-    with suppress(OSError), open(path, "rb") as file:
-        head = file.read(64).lstrip().lower()
-        if head.startswith(b"version https://git-lfs"):
-            return "a pointer of Git LFS, whose picture 'git lfs pull' fetches"
-        if head.startswith((b"<!doctype html", b"<html")):
-            return "a web page, as servers send it in place of a picture that they do not have"
-    return ""
+    return Look(size=size, turned=1 < max(before, left) < 9, mode=mode, unread=max(0, pages - 1))
 
 
 def _look_at_samples(path: str, layout: Layout, decode: bool) -> Look:

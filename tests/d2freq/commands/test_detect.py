@@ -188,6 +188,22 @@ def test_a_broken_picture_is_reported_and_the_exit_code_is_2(detect, pictures, t
     assert {row["image_id"] for row in read(tmp_path / "out/detections.json")} == {2}
 
 
+def test_small_pictures_and_further_pages_are_said(detect, pictures, tmp_path):
+    for name, size in {"dot.png": (1, 1), "line 1.png": (1, 2000), "Ä/x.png": (70, 50)}.items():
+        (pictures / name).parent.mkdir(exist_ok=True)
+        Image.effect_noise(size, 50).convert("RGB").save(pictures / name)
+    pages = [Image.effect_noise((64, 64), 50) for _ in range(3)]
+    for name in ("film.gif", "pages.tif"):
+        pages[0].save(pictures / name, save_all=True, append_images=pages[1:])
+    code, out, errors = detect(pictures)
+    assert code == 2 and len(errors) == 2 and "5 pictures, " in out and "; 2 pictures failed" in out
+    assert [line.split(": ")[1] for line in errors] == ["dot.png", "line 1.png"]
+    assert all("too small" in line or "stride" in line for line in errors), errors
+    assert "film.gif holds 3 pictures, and 1 other file like it: the first alone is searched" in out
+    names = [image["file_name"] for image in read(tmp_path / "out/detections_coco.json")["images"]]
+    assert "Ä/x.png" in names and len(names) >= 5
+
+
 def test_a_geotiff_without_a_crs_is_said_once(detect, tmp_path):
     for name in "ab":
         pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -30,9 +30,10 @@ def present_source(word: str | os.PathLike) -> None:
         UserError: it is none of them.
     """
     if os.path.islink(word) and not os.path.exists(word):
+        target = os.readlink(os.fspath(word))
         raise UserError(
-            f"{word}: a link to {os.readlink(word)}, which is not there or leads back to itself; "
-            "correct or delete it"
+            f"{word}: a link to {target}, which is not there or leads back to itself; correct or "
+            "delete it"
         )
     if not os.path.exists(word) and not glob.has_magic(os.fspath(word)):
         raise UserError(

@@ -61,4 +61,4 @@ def _link(path: str | os.PathLike) -> str:
     """Where a link leads that leads to no file, "" for all else."""
     if not os.path.islink(path) or os.path.exists(path):
         return ""
-    return f"a link to {os.readlink(path)}, which is not there or leads back to itself"
+    return f"a link to {os.readlink(os.fspath(path))}, which is not there or leads back to itself"

@@ -26,6 +26,7 @@ __all__ = [
     "censored_share",
     "covariance",
     "derivatives",
+    "equal_area_sd",
     "joint_information",
     "planes",
     "position_covariances",
@@ -207,6 +208,27 @@ def position_covariances(known: Tensor) -> Tensor:
 def position_sd(covariances: Tensor) -> Tensor:
     """Standard deviation of an axis in pixels, root mean square of both: (..., 2, 2) -> (...)."""
     return (covariances.diagonal(dim1=-2, dim2=-1).sum(-1) / 2).sqrt()
+
+
+def equal_area_sd(covariances: Tensor) -> Tensor:
+    """Standard deviation of the circle that is as large as the ellipse of errors, in pixels.
+
+    It is the fourth root of the determinant. How likely a normal error is shorter than a radius r,
+    r small, depends on it alone: r^2 / (2 sd^2).
+
+    Args:
+        covariances: (..., 2, 2) of row and column.
+
+    Returns:
+        (...).
+
+    Examples:
+        >>> import torch
+        >>> from d2freq.ops.fisher import equal_area_sd
+        >>> round(float(equal_area_sd(torch.diag(torch.tensor([0.01, 0.0001])))), 4)
+        0.0316
+    """
+    return torch.linalg.det(covariances).clamp(min=0) ** 0.25
 
 
 def derivatives(

@@ -19,15 +19,14 @@ COLUMNS = (
 
 
 def rows_of(found: Unmixed) -> Iterator[dict[str, object]]:
-    """A row a target: positions and deviations in pixels, score is minus the deviation."""
+    """A row for each target: positions and deviations in pixels, and the order of confidence."""
     parts = zip(found.names, found.points, found.covariances, found.tracks, strict=True)
     for frame, (name, points, covariances, tracks) in enumerate(parts):
         for point, spread, track in zip(points, covariances, tracks, strict=True):
             row, column = math.sqrt(spread[0, 0]), math.sqrt(spread[1, 1])
-            values = (
-                *(frame, name, int(track), *map(float, point), row, column),
-                *(spread[0, 1] / max(row * column, 1e-300), -math.hypot(row, column) / 2**0.5),
-            )
+            correlation = spread[0, 1] / max(row * column, 1e-300)
+            sure = -math.sqrt(row * column * math.sqrt(max(1 - correlation**2, 0)))
+            values = (frame, name, int(track), *map(float, point), row, column, correlation, sure)
             yield dict(zip(COLUMNS, values, strict=True))
 
 

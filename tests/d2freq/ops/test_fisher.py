@@ -9,6 +9,7 @@ from scipy.stats import norm
 from d2freq.ops.fisher import (
     censored_share,
     covariance,
+    equal_area_sd,
     joint_information,
     position_covariances,
     position_sd,
@@ -138,6 +139,19 @@ def test_covariances_are_those_of_fits_to_many_noisy_frames():
     assert position_sd(covariances).item() == pytest.approx(
         np.sqrt((known[0, 0] + known[1, 1]).item() / 2)
     )
+
+
+def test_the_circle_of_equal_area_tells_how_likely_a_small_error_is():
+    """Of 400,000 draws from two ellipses, those within a radius that is small beside either."""
+    random = torch.Generator().manual_seed(0)
+    for along, across, angle in ((0.2, 0.05, 0.3), (0.1, 0.1, 0.0)):
+        turn = torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        scale = turn.double() @ torch.diag(torch.tensor([along, across]).double())
+        drawn = torch.randn(400_000, 2, generator=random, dtype=torch.float64) @ scale.mT
+        share = (drawn.norm(dim=1) < 0.02).double().mean().item()
+        sd = equal_area_sd(scale @ scale.mT).item()
+        assert sd == pytest.approx((along * across) ** 0.5)
+        assert share == pytest.approx(0.02**2 / (2 * sd**2), rel=0.06)
 
 
 def test_spare_slots_are_no_targets():

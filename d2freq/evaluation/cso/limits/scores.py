@@ -2,7 +2,8 @@
 
 Each target is moved by a normal error of the bound's covariance, its number is right, and CSO-mAP
 is taken of what comes out, by two orders of the detections: the intensity, as published, or minus
-the standard deviation that the bound states of the position.
+the standard deviation that the bound states of the position (of the circle as large as the ellipse
+of errors, see d2freq.ops.fisher.equal_area_sd).
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from torch import Tensor
 from d2freq.data.seqcsist.trajectories import Trajectory
 from d2freq.evaluation.cso.limits.bounds import Knowledge, bound_covariances
 from d2freq.evaluation.cso.metric import cso_map
-from d2freq.ops.fisher import position_covariances, position_sd
+from d2freq.ops.fisher import equal_area_sd, position_covariances, position_sd
 
 __all__ = ["ORDERS", "bound_scores"]
 
@@ -77,7 +78,8 @@ def bound_scores(
             error = _errors(known_to[..., : 2 * count, : 2 * count], generator)
             made.append(error.square().mean((-1, -2)).sqrt().flatten())
             moved = positions + error
-            for order, score in (("confidence", -sd), ("intensity", lights)):
+            sure = -equal_area_sd(covariances)
+            for order, score in (("confidence", sure), ("intensity", lights)):
                 rows = torch.cat([moved, score[..., None]], -1)
                 draw[order] += list(rows.flatten(0, 1).numpy())
     values: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from d2freq.ops.fisher import position_sd
+from d2freq.ops.fisher import equal_area_sd
 from d2freq.utils.choices import choice
 
 __all__ = ["SCORES", "Targets"]
@@ -29,8 +29,9 @@ class Targets:
         """(n,) float32, larger for better.
 
         Args:
-            kind: "confidence": minus the standard deviation of the position in pixels, root mean
-                square of both axes. "intensity": grey levels, the order of a grid's cells.
+            kind: "confidence": minus the standard deviation of the position in pixels, that of the
+                circle as large as the ellipse of errors. "intensity": grey levels, the order of a
+                grid's cells.
 
         Raises:
             UserError: another kind.
@@ -38,4 +39,4 @@ class Targets:
         choice(kind, SCORES, key="MODEL.UNMIXING.SCORE")
         if kind == "intensity":
             return self.points[:, 2]
-        return -position_sd(self.covariances)
+        return -equal_area_sd(self.covariances)

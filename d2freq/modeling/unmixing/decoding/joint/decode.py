@@ -13,6 +13,9 @@ Two ways, which are to be told apart wherever figures stand:
 2. Each of these fits, moved along their common path, starts a fit of the window, and the best of
    them stays. So frames whose noise misled them are outvoted.
 3. The search over numbers of targets goes on from there, with the window's own criterion.
+4. Noise often leaves two explanations that are nearly as good. Starts that end in another one than
+   the best are kept, and what is told of a target is the mean of all explanations, each with its
+   posterior probability (joint/mixture.py).
 
 All windows of all trajectories, and all that is tried for them, are one batch.
 """
@@ -34,7 +37,8 @@ from d2freq.modeling.unmixing.decoding.decode import (
     targets_of,
 )
 from d2freq.modeling.unmixing.decoding.hypotheses import Trials, grown, shrunk
-from d2freq.modeling.unmixing.decoding.joint.fit import covariances, fit, left_over
+from d2freq.modeling.unmixing.decoding.joint.fit import fit, left_over
+from d2freq.modeling.unmixing.decoding.joint.mixture import explanations
 from d2freq.modeling.unmixing.decoding.joint.starts import from_frames
 from d2freq.modeling.unmixing.decoding.joint.state import JointFit, Knowledge
 from d2freq.modeling.unmixing.decoding.search import STEPS, TRIAL_STEPS, best_of_each, search
@@ -121,15 +125,17 @@ def decode_windows(
         device=frames.device,
     )
     problem = Windows(pixels[index], knowledge)
-    fits = problem.explained(singles[index.flatten()])
+    tried, owner = problem.tried(singles[index.flatten()])
+    fits = problem.best(tried, owner)
     # which window serves a frame, and which of its frames that is
     frame = torch.arange(times, device=frames.device)
     serving = (frame - length // 2).clamp(0, times - length)
     within = frame - serving
     window_of = torch.arange(trajectories, device=frames.device)[:, None] * len(first) + serving
     window_of, within = window_of.flatten(), within.repeat(trajectories)
-    places = fits.places(knowledge)[window_of, within]
-    spread = covariances(problem.frames, fits, knowledge)[window_of, within]
+    mixed = explanations(problem.frames, fits, tried, owner, knowledge)
+    fits = replace(fits, levels=mixed.levels)
+    places, spread = mixed.places[window_of, within], mixed.covariances[window_of, within]
     found = targets_of(fits[window_of].single_frame(places, within), spread, threshold)
     return [found[place : place + times] for place in range(0, len(found), times)]
 
@@ -169,13 +175,20 @@ class Windows:
 
     def explained(self, singles: Fit) -> JointFit:
         """Fits of all N windows, from the N * W fits of their frames."""
+        return self.best(*self.tried(singles))
+
+    def tried(self, singles: Fit) -> tuple[JointFit, Tensor]:
+        """Rough fits from each of the N * W fits of single frames, and the window of each."""
         many, length = self.frames.shape[:2]
         owner = torch.arange(many, device=self.frames.device).repeat_interleave(length)
         tried = from_frames(singles, self.knowledge)
-        tried = self.fit(owner, tried, steps=TRIAL_STEPS, settled=ROUGH)
-        tried = tried[best_of_each(self.criterion(tried), owner)]
-        every = torch.arange(many, device=self.frames.device)
-        best = self.fit(every, tried, steps=STEPS, settled=SETTLED)
+        return self.fit(owner, tried, steps=TRIAL_STEPS, settled=ROUGH), owner
+
+    def best(self, tried: JointFit, owner: Tensor) -> JointFit:
+        """The best fit of each of N windows, from rough ones of the windows ``owner``."""
+        best = tried[best_of_each(self.criterion(tried), owner)]
+        every = torch.arange(len(self.frames), device=self.frames.device)
+        best = self.fit(every, best, steps=STEPS, settled=SETTLED)
         return search(self, best, settled=SETTLED)
 
 

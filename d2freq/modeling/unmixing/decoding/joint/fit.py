@@ -29,7 +29,7 @@ from d2freq.modeling.unmixing.decoding.levenberg_marquardt import (
     residuals,
 )
 
-__all__ = ["covariances", "fit", "left_over"]
+__all__ = ["Known", "covariances", "fit", "known_numbers", "left_over"]
 
 CHUNK = 16384  # frames at a time: which bounds the memory
 
@@ -82,7 +82,39 @@ def fit(
     return (JointFit.cat(parts) if parts else start).padded(slots - used)
 
 
+class Known(NamedTuple):
+    """How well the P shared numbers of fits are known.
+
+    Attributes:
+        covariance: (N, P, P). Numbers that nothing is known of, those of unused slots, have 1e13.
+        design: (N, W, K, 2, P), how a target's row and column in a frame follow from the numbers.
+    """
+
+    covariance: Tensor
+    design: Tensor
+
+    @property
+    def positions(self) -> Tensor:
+        """Covariances in each frame, (N, W, K, 2, 2) in square pixels."""
+        return self.design @ self.covariance[:, None, None] @ self.design.mT
+
+
 @torch.no_grad()
+def known_numbers(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Known:
+    """Of the numbers that all frames of a window share.
+
+    Args:
+        frames: (N, W, m, m) float64.
+        fits: of each window.
+    """
+    many = max(CHUNK // max(frames.shape[1], 1), 1)
+    index = torch.arange(len(frames), device=frames.device)
+    parts = [_known(frames[own], fits[own], knowledge) for own in index.split(many)]
+    if not parts:
+        return _known(frames, fits, knowledge)
+    return Known(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
 def covariances(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Tensor:
     """Of the positions in each frame, (N, W, K, 2, 2) float64 in square pixels.
 
@@ -90,14 +122,10 @@ def covariances(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Tensor:
         frames: (N, W, m, m) float64.
         fits: of each window; of slots that are not active the covariance has no meaning.
     """
-    many = max(CHUNK // max(frames.shape[1], 1), 1)
-    index = torch.arange(len(frames), device=frames.device)
-    parts = [_covariances(frames[own], fits[own], knowledge) for own in index.split(many)]
-    empty = frames.new_zeros(0, frames.shape[1], fits.active.shape[1], 2, 2)
-    return torch.cat(parts) if parts else empty
+    return known_numbers(frames, fits, knowledge).positions
 
 
-def _covariances(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Tensor:
+def _known(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Known:
     left = left_over(frames, fits, knowledge)
     squares = left.square().sum((1, 2, 3))
     model = light(frames.shape[-1], fits.single(knowledge), knowledge.prior).view_as(frames)
@@ -112,9 +140,9 @@ def _covariances(frames: Tensor, fits: JointFit, knowledge: Knowledge) -> Tensor
     information = own.normal * noise[:, None, None]
     known = posterior(information, own.stiff, squares, pixels, knowledge.prior.floor)
     slots = fits.active.shape[1]
+    # rows and columns of each target by themselves
     design = own.design[:, :, : 2 * slots].unflatten(2, (2, slots)).transpose(2, 3)
-    # rows and columns of each target by themselves: (N, W, K, 2, P)
-    return design @ known[:, None, None] @ design.mT
+    return Known(known, design)
 
 
 def _fit(

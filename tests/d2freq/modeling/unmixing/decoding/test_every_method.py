@@ -65,7 +65,7 @@ def test_decoding_raises_the_metric_of_each_family(kind, scene):
             *(output[key] for key in ("points", "covariances", "scores")), strict=True
         ):
             assert spread.shape == (len(found), 2, 2) and score.shape == (len(found),)
-            assert torch.equal(score, -(spread[:, 0, 0] + spread[:, 1, 1]).div(2).sqrt())
+            assert torch.allclose(score, -(torch.linalg.det(spread) ** 0.25))
 
 
 def test_the_order_of_targets_is_a_key(scene):

@@ -5,14 +5,23 @@ python docs/scripts/draw_figures.py
 
 from pathlib import Path
 
-from figures import assignment, dct_input, derefnet, hs_fpn, protocols, set_, unmixing
+from figures import (
+    assignment,
+    dct_input,
+    derefnet,
+    evidence,
+    hs_fpn,
+    protocols,
+    set_,
+    unmixing,
+)
 
 FOLDER = Path(__file__).resolve().parents[1] / "figures"
 
 
 def all_figures() -> dict[str, str]:
     """Name of the file without its ending -> SVG."""
-    modules = (assignment, dct_input, derefnet, hs_fpn, protocols, set_, unmixing)
+    modules = (assignment, dct_input, derefnet, evidence, hs_fpn, protocols, set_, unmixing)
     functions = {name: draw for module in modules for name, draw in module.FIGURES.items()}
     return {name: draw().svg() for name, draw in functions.items()}
 

@@ -56,6 +56,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=list(FIRST), choices=list(ARMS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--parallel", type=int, default=1, help="runs at a time, a core each")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of trainings")
     parser.add_argument("--estimate", action="store_true", help="say how long, and stop")
     parser.add_argument("--plots", type=Path, help="folder for pictures; for table")
     parser.add_argument("--readme", type=Path, help="write the short table into it; for table")
@@ -71,15 +72,17 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _measure_costs(args: argparse.Namespace) -> dict:
-    """Add what is not known yet to the results file; returns data set -> arm -> cost."""
+    """Measure a data set's arms where one is not known yet; returns data set -> arm -> cost."""
     results = read(args.results)
-    needed = list(args.arms)
-    needed += [other for arm in args.arms for other in (ARMS[arm].baseline, ARMS[arm].time_of)]
+    needed = set(args.arms)
+    needed |= {other for arm in args.arms for other in (ARMS[arm].baseline, ARMS[arm].time_of)}
+    needed -= {""}
     for data in args.data:
         known = results["cost"].setdefault(data, {})
-        if missing := [name for name in ARMS if name in needed and name not in known]:
-            # with a baseline beside them, so that the ratio is of one measurement
-            known |= cost.measure(data, missing, weights=args.weights)
+        if not needed <= set(known):
+            # all of them again, so that ratios are of one measurement on one machine
+            names = [name for name in ARMS if name in needed or name in known]
+            known |= cost.measure(data, names, weights=args.weights)
     write(results, args.results)
     for data in args.data:
         for name, each in results["cost"][data].items():
@@ -124,13 +127,14 @@ def _run(args: argparse.Namespace) -> int:
         began = time.time()
         print(f"{time.strftime('%F %T')} {run.words}: begins ({state(run, args.work)})", flush=True)
         factor = _factor(run, costs)
-        done = perform(run, args.work, weights=args.weights, factor=factor, children=children)
+        words = {"weights": args.weights, "device": args.device}
+        done = perform(run, args.work, factor=factor, children=children, **words)
         if not done:
             failed.append(run)
         collect(args.work, args.results)
-        words = "done" if done else f"FAILED, see {run.folder(args.work)}/output.txt"
+        end = "done" if done else f"FAILED, see {run.folder(args.work)}/output.txt"
         minutes = (time.time() - began) / 60
-        print(f"{time.strftime('%F %T')} {run.words}: {words}, {minutes:.1f} min", flush=True)
+        print(f"{time.strftime('%F %T')} {run.words}: {end}, {minutes:.1f} min", flush=True)
 
     try:
         for future in [pool.submit(one, run) for run in todo]:

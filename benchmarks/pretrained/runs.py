@@ -33,17 +33,18 @@ class Run(NamedTuple):
         word = "".join(c if c.isalnum() else "_" for c in self.arm)
         return work / self.data / f"{word}_{self.seed}"
 
-    def config(self, steps_factor: float) -> tuple[str, list[str]]:
+    def config(self, steps_factor: float, device: str = "cpu") -> tuple[str, list[str]]:
         """Config file and overrides, weights and place apart.
 
         Args:
             steps_factor: times as many steps as the arm's schedule has.
+            device: for MODEL.DEVICE, "cpu" or "cuda".
         """
         arm = ARMS[self.arm]
         usual = CONFIG.format(detector=arm.detector, data=DATA[self.data].config)
         file = str(ROOT / (arm.config or usual))
         words = ["SEED", str(self.seed), "DATALOADER.NUM_WORKERS", "0", *arm.switches]
-        words += ["MODEL.DEVICE", "cpu", "D2FREQ.FAST_CPU", "True"]
+        words += ["MODEL.DEVICE", device, "D2FREQ.FAST_CPU", str(device == "cpu")]
         steps_factor *= arm.schedule
         solver = load_yaml(file).SOLVER
         steps = tuple(round(step * steps_factor) for step in solver.STEPS)
@@ -64,19 +65,22 @@ def state(run: Run, work: Path) -> str:
     return "begun" if (folder / "last_checkpoint").is_file() else "to do"
 
 
-def perform(run: Run, work: Path, *, weights: str, factor: float, children: list) -> bool:
+def perform(
+    run: Run, work: Path, *, weights: str, factor: float, children: list, device: str = "cpu"
+) -> bool:
     """Train and measure; True when the run is done, False when it failed, which its log explains.
 
     Args:
         weights: of ImageNet, for MODEL.WEIGHTS.
         factor: times as many steps as the schedule has.
         children: the processes that run, for who has to end them.
+        device: for MODEL.DEVICE, "cpu" or "cuda".
     """
     if state(run, work) == "done":
         return True
     folder = run.folder(work)
     folder.mkdir(parents=True, exist_ok=True)
-    file, words = run.config(factor)
+    file, words = run.config(factor, device)
     if ARMS[run.arm].weights:
         words += ["MODEL.WEIGHTS", weights]
     words += ["OUTPUT_DIR", str(folder)]

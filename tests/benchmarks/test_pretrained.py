@@ -43,6 +43,33 @@ def test_each_arm_is_a_config_that_can_be_checked(name):
     assert (cfg.TEST.EVAL_PERIOD > 0) == (not arm.baseline)
     assert not arm.baseline or ARMS[arm.baseline].detector == arm.detector
     assert not arm.time_of or arm.time_of in ARMS
+    assert cfg.MODEL.DEVICE == "cpu" and cfg.D2FREQ.FAST_CPU
+    _, words = Run("kit_ais", name, 3).config(1.5, "cuda")
+    at = words.index("MODEL.DEVICE")
+    assert words[at : at + 4] == ["MODEL.DEVICE", "cuda", "D2FREQ.FAST_CPU", "False"]
+
+
+def test_costs_are_of_one_measurement(tmp_path, monkeypatch):
+    """Another machine's costs beside these would make ratios of two machines."""
+    from pretrained import cost, main
+    from pretrained.results import read, write
+
+    asked = []
+
+    def measure(data, names, *, weights):
+        asked.append(list(names))
+        return {name: {"step_s": float(len(asked))} for name in names}
+
+    monkeypatch.setattr(cost, "measure", measure)
+    file = tmp_path / "results.json"
+    write({"about": {}, "cost": {"kit_ais": {"FPN": {"step_s": 9.0}}}, "runs": []}, file)
+    (tmp_path / "weights.pth").touch()
+    words = ["cost", "--weights", str(tmp_path / "weights.pth"), "--results", str(file)]
+    for _ in range(2):
+        assert main.main([*words, "--arms", "NWD"]) == 0
+    assert asked == [["FPN", "NWD"]]
+    costs = read(file)["cost"]["kit_ais"]
+    assert {name: own["step_s"] for name, own in costs.items()} == {"FPN": 1.0, "NWD": 1.0}
 
 
 def test_two_runs_never_share_a_folder():

@@ -79,7 +79,7 @@ SECOND = {
     "HFP": Arm(RCNN, (*HSFPN, *NO_SDP)),
     "SDP": Arm(RCNN, (*HSFPN, *NO_HFP)),
     "HS-FPN mean": Arm(RCNN, MEAN),
-    "HS-FPN from FPN": Arm(RCNN, (*MEAN, *FROM_FPN)),
+    "HS-FPN from FPN": Arm(RCNN, (*MEAN, *FROM_FPN)),  # which became preset "d2freq"
     "3x3 conv from FPN": Arm(RCNN, (*CONV, *FROM_FPN)),  # what the start alone gains
     "HS-FPN from FPN, NWD": Arm(RCNN, (*MEAN, *FROM_FPN, *NWD)),
     "HFP, alpha 1": Arm(RCNN, (*HSFPN, *NO_SDP, "MODEL.HSFPN.ALPHA", "1.0")),

@@ -15,9 +15,10 @@ TITLES = {"kit_ais": "aerial", "sirst": "infrared"}
 NAMES = {
     "FPN": "FPN (Faster R-CNN, the baseline)",
     "HS-FPN paper": "HS-FPN, preset `paper`",
-    "HS-FPN from FPN": "HS-FPN, `POOL_REDUCE mean`, `INIT fpn` (starts as the FPN)",
+    "HS-FPN from FPN": "HS-FPN, preset `d2freq` (starts as the FPN)",
     "HS-FPN released": "HS-FPN, preset `released`",
     "3x3 conv": "one more 3x3 convolution a level, as large as HS-FPN",
+    "3x3 conv from FPN": "the same convolution, started as the FPN",
     "NWD": "NWD label assignment",
     "RFLA": "RFLA label assignment",
     "FFTFPN": "FFTFPN",

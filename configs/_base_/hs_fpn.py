@@ -4,7 +4,7 @@ from d2freq.modeling.hs_fpn import HSFPN
 
 
 def with_hsfpn(model, preset="paper"):
-    """The detector with HS-FPN, by the ``preset`` "paper" or "released".
+    """The detector with HS-FPN, by the ``preset`` "paper", "released" or "d2freq".
 
     Single switches are arguments of its neck: ``model.backbone.alpha = 0.5``.
     """

@@ -10,8 +10,8 @@ __all__ = ["hsfpn_keys"]
 def hsfpn_keys() -> CN:
     """MODEL.HSFPN: the neck HS-FPN. MODEL.FPN.{IN_FEATURES,OUT_CHANNELS,NORM,FUSE_TYPE} hold too.
 
-    PRESET, "paper" or "released", sets every switch of :class:`Switches`; a switch that is not
-    None overrides it. A switch "per level" is one value or a list with one value for each of
+    PRESET, "paper", "released" or "d2freq", sets every switch of :class:`Switches`; a switch that
+    is not None overrides it. A switch "per level" is one value or a list with one value for each of
     MODEL.FPN.IN_FEATURES, from high to low resolution.
     """
     node = Switches.keys()

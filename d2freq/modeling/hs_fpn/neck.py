@@ -45,7 +45,7 @@ class HSFPN(FPN):
         fuse_type: "sum" or "avg" in the top-down addition, as FPN's.
         square_pad: as FPN's.
         lateral_init: "c2" or "xavier", as d2freq's FPN's.
-        preset: "paper" or "released"; it sets all switches that are None.
+        preset: "paper", "released" or "d2freq"; it sets all switches that are None.
         use_act_checkpoint: in training keep of HFP and SDP their inputs alone, and compute the
             rest again in backward: less memory for more time, the same gradients.
         **switches: a keyword for each field of :class:`Switches`, which says what it does; per

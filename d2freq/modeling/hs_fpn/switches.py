@@ -1,4 +1,4 @@
-"""The switches of HS-FPN, what each of the two presets takes, and the check of every value.
+"""The switches of HS-FPN, what each of the three presets takes, and the check of every value.
 
 A "per level" value of a preset is a tuple for P2, P3, P4, P5 (levels of stride 4, 8, 16, 32); a
 finer level takes P2's value and a coarser one P5's.
@@ -24,7 +24,9 @@ class Switches(SwitchSet):
     """Every choice within HS-FPN.
 
     Preset `paper` is the reading that reproduces the parameter counts of the paper's Table 5;
-    `released` is the code as the authors published it in March 2025.
+    `released` is the code as the authors published it in March 2025. `d2freq` is `paper` with the
+    start and the gates that a short training from ImageNet's weights needs: benchmarks/RESULTS.md,
+    "Evidence".
     """
 
     system, section = "HSFPN", "MODEL.HSFPN"
@@ -59,6 +61,7 @@ class Switches(SwitchSet):
         choices=("floor", "ceil"),
         paper="ceil",
         released="floor",
+        d2freq="ceil",
     )
 
     # --- HFP: channel path ----------------------------------------------------------------------
@@ -68,13 +71,16 @@ class Switches(SwitchSet):
         at_least=1,
         paper=(16, 16, 16, 16),
         released=(16, 8, 1, 1),
+        d2freq=(16, 16, 16, 16),
     )
     pool_reduce: str = switch(
         "Over those cells, `sum` as in the paper. The sum of 256 maxima is large and drives the "
         "sigmoid to 0 or 1 from the first step on, for half of the channels of a ResNet-18 that "
         "starts from scratch; with `mean` for none.",
         choices=("sum", "mean"),
-        default="sum",
+        paper="sum",
+        released="sum",
+        d2freq="mean",
     )
     fusion: str = switch(
         "How the scores of the two pools meet. `concat`: as the paper says, one after the other, "
@@ -84,6 +90,7 @@ class Switches(SwitchSet):
         choices=("concat", "interleave", "sum"),
         paper="concat",
         released="sum",
+        d2freq="concat",
     )
     groups: int = switch(
         "Groups of the channel path's 1x1 convolutions; has to divide MODEL.FPN.OUT_CHANNELS. 32 "
@@ -91,12 +98,13 @@ class Switches(SwitchSet):
         at_least=1,
         default=32,
     )
-    gate_bias: bool = switch("Bias in those convolutions.", paper=True, released=False)
+    gate_bias: bool = switch("Bias in those convolutions.", paper=True, released=False, d2freq=True)
     gate_relu: bool = switch(
         "ReLU after every convolution of the two gates, which then lie in [0.5, 1). Figure 3 draws "
         "the sigmoid alone; the ReLU of its caption is that behind the pools, which both have.",
         paper=False,
         released=True,
+        d2freq=False,
     )
 
     # --- HFP: spatial path ----------------------------------------------------------------------
@@ -106,12 +114,17 @@ class Switches(SwitchSet):
         choices=("conv", "raw"),
         paper=("conv", "conv", "conv", "conv"),
         released=("raw", "raw", "conv", "conv"),
+        d2freq=("conv", "conv", "conv", "conv"),
     )
 
     # --- HFP: the 3x3 convolution at its end ----------------------------------------------------
-    tail_bias: bool = switch("Bias in HFP's 3x3 convolution.", paper=False, released=True)
-    tail_relu: bool = switch("ReLU after it.", paper=False, released=True)
-    tail_norm: str = switch("Norm after the ReLU.", choices=NORMS, paper="", released="GN")
+    tail_bias: bool = switch(
+        "Bias in HFP's 3x3 convolution.", paper=False, released=True, d2freq=False
+    )
+    tail_relu: bool = switch("ReLU after it.", paper=False, released=True, d2freq=False)
+    tail_norm: str = switch(
+        "Norm after the ReLU.", choices=NORMS, paper="", released="GN", d2freq=""
+    )
 
     # --- SDP ------------------------------------------------------------------------------------
     sdp_norm: str = switch(
@@ -131,6 +144,7 @@ class Switches(SwitchSet):
         choices=("two_pass", "one_pass"),
         paper="one_pass",
         released="two_pass",
+        d2freq="one_pass",
     )
 
     # --- start ----------------------------------------------------------------------------------
@@ -140,7 +154,9 @@ class Switches(SwitchSet):
         "HS-FPN. It needs preset `paper`'s TAIL_RELU, TAIL_NORM, GATE_RELU, SPATIAL_MODE and an "
         "SDP_NORM.",
         choices=("xavier", "fpn"),
-        default="xavier",
+        paper="xavier",
+        released="xavier",
+        d2freq="fpn",
     )
 
 

@@ -13,7 +13,7 @@ from d2freq.modeling.hs_fpn import HSFPN
 from d2freq.modeling.hs_fpn.high_frequency import VectorConv
 from d2freq.modeling.hs_fpn.spatial_dependency import SpatialDependencyPerception
 
-PRESETS = ["paper", "released"]
+PRESETS = ["paper", "released", "d2freq"]
 NO_COMPILER = "inductor needs a C++ compiler, and there is no g++ here"
 
 

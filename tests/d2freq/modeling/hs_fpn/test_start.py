@@ -27,6 +27,7 @@ def neck(kind=HSFPN, **switches):
     "switches",
     [
         {},
+        {"preset": "d2freq"},
         {"pool_reduce": "mean", "top_down": "two_pass"},
         {"spatial_path": False},
         {"channel_path": False, "separate_value": True},
@@ -40,7 +41,8 @@ def neck(kind=HSFPN, **switches):
     ],
 )
 def test_the_neck_starts_as_the_fpn_and_all_of_it_learns(switches):
-    hs_fpn, fpn = neck(init="fpn", **switches), neck(FPN)
+    start = {} if "preset" in switches else {"init": "fpn"}
+    hs_fpn, fpn = neck(**start, **switches), neck(FPN)
     fpn.load_state_dict({k: v for k, v in hs_fpn.state_dict().items() if k in fpn.state_dict()})
     images = IMAGES.double()
     with torch.no_grad():

@@ -1,5 +1,7 @@
 """The switches of HS-FPN: what each preset sets, per-level values, and values that are refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from d2freq.errors import UserError
@@ -29,6 +31,13 @@ def test_presets_differ_in_switches_that_can_be_set_one_by_one(name, values):
     assert getattr(mixed, name) == values[1]
 
 
+def test_the_third_preset_is_the_paper_with_another_start_and_gates_that_learn():
+    paper, own = (
+        resolve_switches(name, stages=[2, 3, 4, 5], channels=256) for name in ("paper", "d2freq")
+    )
+    assert own == replace(paper, pool_reduce="mean", init="fpn") and own != paper
+
+
 def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
     def alphas(stages, **switches):
         return resolve_switches("released", stages=stages, channels=256, **switches)
@@ -42,7 +51,10 @@ def test_one_alpha_holds_at_the_filtered_levels_and_presets_follow_the_stage():
 @pytest.mark.parametrize(
     "switches, message",
     [
-        ({"preset": "papers"}, "PRESET.: 'papers' is unknown; choose one of paper, released"),
+        (
+            {"preset": "papers"},
+            "PRESET.: 'papers' is unknown; choose one of paper, released, d2freq",
+        ),
         ({"fusion": "add"}, "fusion .*: got 'add'; choose from: concat, interleave, sum"),
         ({"sdp_norm": "XX"}, "sdp_norm .*: got 'XX'; choose from: '', GN, BN, SyncBN"),
         ({"alpha": 1.5}, r"alpha .*: got 1.5; choose from: a number in \[0, 1\]"),

@@ -123,13 +123,14 @@ def _distance(off: Tensor, variances: Tensor, active: Tensor) -> Tensor:
 def _first_of_each(fits: JointFit, owner: Tensor, sure: Tensor) -> Tensor:
     """Indices of the fits, none of which lies at a better one of the same window."""
     order = fits.objective.argsort(stable=True)
+    order = order[owner[order].argsort(stable=True)]
     places, active, owner = fits.positions[order], fits.active[order], owner[order]
-    pairs = (owner[:, None] == owner).triu(1).nonzero()  # a better one, then one that is not
-    better, other = pairs.unbind(1)
-    off = places[other] - places[better]
-    near = _distance(off, sure[owner[other]], active[other]) <= APART
     keep = torch.ones_like(owner, dtype=torch.bool)
-    keep[other[near]] = False
+    most = int(torch.bincount(owner).max()) if len(owner) else 0
+    for back in range(1, most):  # the better ones of a window stand before a fit
+        off = places[back:] - places[:-back]
+        near = _distance(off, sure[owner[back:]], active[back:]) <= APART
+        keep[back:] &= ~(near & (owner[back:] == owner[:-back]))
     return order[keep]
 
 

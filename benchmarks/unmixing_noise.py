@@ -2,6 +2,7 @@
 
     python benchmarks/unmixing_noise.py measure --steps 300 --seconds 300
     python benchmarks/unmixing_noise.py table
+    python benchmarks/unmixing_noise.py measure --model small RUN --methods small
 
 A method trains on one window of five frames of four trajectories a step, of 1,000 that are
 generated, each with its own noise of 0 to 5 grey levels: a trajectory's other windows are nearly
@@ -16,7 +17,8 @@ cells and of nothing at all: what a method's grid adds lies between them.
 
 Figures go to benchmarks/unmixing_table_results.json, cell by cell; weights to --output. A cell that
 is there for as many trajectories is not measured again, and a method that has weights not trained
-again, so that the same command goes on. --force trains and measures anew.
+again, so that the same command goes on. --force trains and measures anew. --model adds a row for a
+training that is done: RUN is its folder, with config.yaml and model_final.pth.
 """
 
 import argparse
@@ -108,13 +110,22 @@ def key(name: str, column: str, noise: float) -> str:
 
 def prepared(name: str, args: argparse.Namespace) -> Any:
     """A method's model: with the weights that are there, or trained now."""
+    if name in args.runs:
+        run = args.runs[name]
+        weights = run / "model_final.pth"
+        words = ["MODEL.DEVICE", "cpu"]
+        model: Any = config_model(str(run / "config.yaml"), words, weights=str(weights))
+        steps = torch.load(weights, weights_only=True).get("iteration", -1) + 1
+        parameters = sum(own.numel() for own in model.parameters())
+        keep("methods", name, {"parameters": parameters, "steps": steps or ""})
+        return model
     config = str(ROOT / "configs" / "derefnet" / f"{METHODS[name]}_seqcsist.yaml")
     q_init = args.output / "data" / "seqcsist" / file_name(3, RIDGE)
     words = ["MODEL.UNMIXING.Q_INIT_RIDGE", str(RIDGE), *OVERRIDES.get(name, [])]
     if q_init.is_file():
         words += ["MODEL.UNMIXING.Q_INIT", str(q_init)]
     torch.manual_seed(1)
-    model: Any = config_model(config, words)
+    model = config_model(config, words)
     if name in TRAINING_FREE:
         keep("methods", name, {"parameters": 0, "steps": 0})
         return model
@@ -234,7 +245,8 @@ def table(content: dict[str, Any], limits: dict[str, dict[float, dict[str, float
     ]
     lines += ["|---" * (3 + len(head)) + "|"]
     cells = content["cells"]
-    for name in (*METHODS, *CONTROLS):
+    others = dict.fromkeys(place.split(" | ")[0] for place in cells)
+    for name in dict.fromkeys((*METHODS, *others, *CONTROLS)):
         own = {
             (column, noise): cells[key(name, column, noise)]
             for column in COLUMNS
@@ -267,7 +279,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("measure", "table"))
     names = [*METHODS, *CONTROLS]
-    parser.add_argument("--methods", nargs="+", default=names, choices=names)
+    parser.add_argument("--methods", nargs="+", default=names)
+    parser.add_argument("--model", nargs=2, action="append", default=[], metavar=("NAME", "RUN"))
     parser.add_argument("--levels", nargs="+", type=float, default=LEVELS, choices=LEVELS)
     parser.add_argument("--columns", nargs="+", default=COLUMNS, choices=COLUMNS)
     parser.add_argument("--trajectories", type=int, default=50)
@@ -275,7 +288,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300, help="of training, of one core")
     parser.add_argument("--force", action="store_true", help="also what is there already")
     parser.add_argument("--output", type=Path, default=ROOT / "output" / "unmixing_noise")
-    return parser.parse_args(words)
+    args = parser.parse_args(words)
+    args.runs = {name: Path(run) for name, run in args.model}
+    names += args.runs
+    if unknown := [name for name in args.methods if name not in names]:
+        parser.error(f"--methods {unknown}: there are {names}")
+    return args
 
 
 def main() -> None:

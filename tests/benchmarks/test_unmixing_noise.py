@@ -69,6 +69,29 @@ def test_it_trains_and_measures_once_and_goes_on(noise, monkeypatch, tmp_path):
     assert all(torch.equal(again[key], value) for key, value in trained.items())
 
 
+def test_a_run_that_is_done_is_a_row_of_its_own(noise, tmp_path):
+    from d2freq.data.seqcsist import generate_seqcsist
+    from d2freq.engine import load_yaml
+    from d2freq.engine.config import as_config
+
+    generate_seqcsist(tmp_path / "data" / "seqcsist", train=2, val=1, test=1, progress=False)
+    cfg = load_yaml(str(ROOT / "configs/derefnet/espcn_seqcsist.yaml"), ["MODEL.DEVICE", "cpu"])
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(cfg.dump())
+    model = as_config(cfg).model("cpu")
+    torch.save({"model": model.state_dict(), "iteration": 6}, run / "model_final.pth")
+    words = ["measure", "--methods", "mine", "--levels", "3", "--trajectories", "1"]
+    words += ["--columns", "grid", "--output", str(tmp_path)]
+    with pytest.raises(SystemExit):
+        noise.arguments(words)  # no run of that name
+    noise.measure(noise.arguments([*words, "--model", "mine", str(run)]))
+    content = json.loads(noise.RESULTS.read_text())
+    assert content["methods"]["mine"]["steps"] == 7
+    limits = {name: {n: {"confidence": 9.87} for n in noise.LEVELS} for name in noise.FRAMES}
+    assert any(line.startswith("| mine | 7 | 1 |") for line in noise.table(content, limits))
+
+
 def test_a_grid_of_nothing_and_a_perfect_one_are_whole_controls(noise):
     scene = noise.Scene(1)
     frames = scene.frames(0.0, 0)

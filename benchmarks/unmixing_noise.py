@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from common import ROOT, where
@@ -75,6 +76,7 @@ OVERRIDES = {
 def measure(args: argparse.Namespace) -> None:
     """Fill the file, method by method."""
     torch.set_num_threads(1)
+    args.variables = dict(os.environ)
     os.environ["DETECTRON2_DATASETS"] = str(args.output / "data")
     folder = args.output / "data" / "seqcsist"
     if not (folder / "train.npz").is_file():
@@ -114,7 +116,8 @@ def prepared(name: str, args: argparse.Namespace) -> Any:
         run = args.runs[name]
         weights = run / "model_final.pth"
         words = ["MODEL.DEVICE", "cpu"]
-        model: Any = config_model(str(run / "config.yaml"), words, weights=str(weights))
+        with patch.dict(os.environ, args.variables):  # its own data sets: Q_init is fitted to them
+            model: Any = config_model(str(run / "config.yaml"), words, weights=str(weights))
         steps = torch.load(weights, weights_only=True).get("iteration", -1) + 1
         parameters = sum(own.numel() for own in model.parameters())
         keep("methods", name, {"parameters": parameters, "steps": steps or ""})

@@ -217,10 +217,10 @@ def equal_area_sd(covariances: Tensor) -> Tensor:
     r small, depends on it alone: r^2 / (2 sd^2).
 
     Args:
-        covariances: (..., 2, 2) of row and column.
+        covariances: (..., 2, 2) of row and column, floating.
 
     Returns:
-        (...).
+        (...). Where one direction is as good as unknown it is large, as it should be.
 
     Examples:
         >>> import torch
@@ -228,7 +228,11 @@ def equal_area_sd(covariances: Tensor) -> Tensor:
         >>> round(float(equal_area_sd(torch.diag(torch.tensor([0.01, 0.0001])))), 4)
         0.0316
     """
-    return torch.linalg.det(covariances).clamp(min=0) ** 0.25
+    rows, columns = covariances[..., 0, 0], covariances[..., 1, 1]
+    determinant = rows * columns - covariances[..., 0, 1] * covariances[..., 1, 0]
+    # of an ellipse a thousand times as long as wide rounding leaves any determinant, 0 and less too
+    least = 4 * torch.finfo(covariances.dtype).eps * (rows + columns).square()
+    return torch.maximum(determinant, least) ** 0.25
 
 
 def derivatives(

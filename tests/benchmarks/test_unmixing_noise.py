@@ -69,18 +69,25 @@ def test_it_trains_and_measures_once_and_goes_on(noise, monkeypatch, tmp_path):
     assert all(torch.equal(again[key], value) for key, value in trained.items())
 
 
-def test_a_run_that_is_done_is_a_row_of_its_own(noise, tmp_path):
+def test_a_run_that_is_done_is_a_row_of_its_own(noise, monkeypatch, tmp_path):
     from d2freq.data.seqcsist import generate_seqcsist
     from d2freq.engine import load_yaml
     from d2freq.engine.config import as_config
 
     generate_seqcsist(tmp_path / "data" / "seqcsist", train=2, val=1, test=1, progress=False)
-    cfg = load_yaml(str(ROOT / "configs/derefnet/espcn_seqcsist.yaml"), ["MODEL.DEVICE", "cpu"])
+    cfg = load_yaml(
+        str(ROOT / "configs/derefnet/espcn_seqcsist.yaml"),
+        ["MODEL.DEVICE", "cpu", "DATASETS.TRAIN", "('seqcsist_train',)"],
+    )
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text(cfg.dump())
     model = as_config(cfg).model("cpu")
     torch.save({"model": model.state_dict(), "iteration": 6}, run / "model_final.pth")
+    # the run was trained on data sets that lie elsewhere
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "elsewhere"))
+    generate_seqcsist(tmp_path / "data" / "seqcsist", train=2, val=1, test=1, progress=False)
     words = ["measure", "--methods", "mine", "--levels", "3", "--trajectories", "1"]
     words += ["--columns", "grid", "--output", str(tmp_path)]
     with pytest.raises(SystemExit):

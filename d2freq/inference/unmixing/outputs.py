@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from d2freq.inference.unmixing.run import Unmixed
+from d2freq.ops.fisher import equal_area_sd
 from d2freq.utils.files import write_json, write_text
 
 __all__ = ["write_csv", "write_targets_json"]
@@ -22,10 +25,11 @@ def rows_of(found: Unmixed) -> Iterator[dict[str, object]]:
     """A row for each target: positions and deviations in pixels, and the order of confidence."""
     parts = zip(found.names, found.points, found.covariances, found.tracks, strict=True)
     for frame, (name, points, covariances, tracks) in enumerate(parts):
-        for point, spread, track in zip(points, covariances, tracks, strict=True):
+        scores = -equal_area_sd(torch.from_numpy(covariances))
+        targets = zip(points, covariances, tracks, scores.tolist(), strict=True)
+        for point, spread, track, sure in targets:
             row, column = math.sqrt(spread[0, 0]), math.sqrt(spread[1, 1])
             correlation = spread[0, 1] / max(row * column, 1e-300)
-            sure = -math.sqrt(row * column * math.sqrt(max(1 - correlation**2, 0)))
             values = (frame, name, int(track), *map(float, point), row, column, correlation, sure)
             yield dict(zip(COLUMNS, values, strict=True))
 

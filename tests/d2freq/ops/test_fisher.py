@@ -154,6 +154,19 @@ def test_the_circle_of_equal_area_tells_how_likely_a_small_error_is():
         assert share == pytest.approx(0.02**2 / (2 * sd**2), rel=0.06)
 
 
+def test_a_direction_that_nobody_knows_makes_no_target_sure():
+    """In float32 the determinant of a thin ellipse is anything, negative numbers included."""
+    scale = torch.tensor([3e3, 0.05]).double().diag()
+    angles = torch.linspace(0, 3, 40, dtype=torch.float64)
+    turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], 1).view(-1, 2, 2)
+    covariances = turns @ scale @ scale @ turns.mT
+    thin = equal_area_sd(covariances.float())
+    assert (torch.linalg.det(covariances.float()) <= 0).any()
+    assert thin.min() > 10
+    known = torch.tensor([[0.02, 0.01], [0.01, 0.02]])
+    assert equal_area_sd(known).item() == pytest.approx(0.0003**0.25, rel=1e-6)
+
+
 def test_spare_slots_are_no_targets():
     places, lights = scene(3)
     active = torch.tensor([True, False, True])

@@ -259,7 +259,9 @@ def table(content: dict[str, Any], limits: dict[str, dict[float, dict[str, float
         if own:
             counts = sorted({values["trajectories"] for values in own.values()})
             steps = content["methods"].get(name, {}).get("steps", "")
-            texts = [" / ".join(score(own.get((c, noise))) for c in COLUMNS) for noise in LEVELS]
+            texts = [
+                joined([score(own.get((column, noise))) for column in COLUMNS]) for noise in LEVELS
+            ]
             words = [name, str(steps), " and ".join(map(str, counts)), *texts]
             lines.append(f"| {' | '.join(words)} |")
     texts = [
@@ -268,6 +270,13 @@ def table(content: dict[str, Any], limits: dict[str, dict[float, dict[str, float
     ]
     lines.append(f"| {' | '.join(['bound', '', '', *texts])} |")
     return lines
+
+
+def joined(scores: list[str]) -> str:
+    """Figures of a cell of the table, without what was not measured behind the last one."""
+    while len(scores) > 1 and scores[-1] == "-":
+        scores.pop()
+    return " / ".join(scores)
 
 
 def score(values: dict[str, float] | None) -> str:

@@ -44,7 +44,7 @@ def test_the_table_has_a_dash_where_nothing_was_measured_and_the_bound_below(noi
     lines = noise.table(content, limits)
     assert len(lines) == 4  # head, rule, one method, bound
     assert "| RDN | 7 | 5 and 10 |" in lines[2]
-    assert "12.3 / - / 65.7 / -" in lines[2]
+    assert lines[2].endswith("| - | - | 12.3 / - / 65.7 | - |")
     assert "9.9 / 9.9 / 9.9" in lines[3]
 
 

@@ -1,6 +1,7 @@
 """Detectors with random weights, pictures of noise, and how two results are compared."""
 
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from d2freq.engine.build import config_model
 
@@ -79,8 +80,12 @@ def assert_same(found, expected):
         return
     distance = (boxes[:, None] - true_boxes).abs().amax(dim=2)
     distance += 1e6 * (classes[:, None] != true_classes)
-    nearest = distance.argmin(dim=1)
-    assert nearest.unique().numel() == len(boxes)
-    assert distance.gather(1, nearest[:, None]).max() < 0.05
+    # two boxes may lie within the tolerance of each other: the nearest one would be taken twice
+    nearest = torch.as_tensor(linear_sum_assignment(distance.numpy())[1])
+    apart = distance.gather(1, nearest[:, None])[:, 0]
+    # where the number of detections is limited, rounding decides which of equal ones is the last
+    last = scores <= scores.min() + 1e-5
+    assert apart[~last].numel() == 0 or apart[~last].max() < 0.05
+    assert last.sum() < 3 or apart.max() < 0.05
     assert (scores - true_scores[nearest]).abs().max() < 1e-3
     assert (scores[:-1] >= scores[1:]).all()
